@@ -1,0 +1,26 @@
+//! What a row is: its types, its schema, its columns and keys, and the time at which it was written.
+//!
+//! A [`Schema`] is a list of [`Field`]s. A [`Batch`] holds rows as one [`Column`] per field; the buffers inside are
+//! Arrow's, so a column may borrow from a received message or from a mapped file without a copy. Every write carries
+//! a [`Timestamp`], and a reader that looks at time `t` sees exactly the writes stamped `<= t`.
+
+mod batch;
+mod column;
+mod ids;
+mod key;
+mod name;
+mod schema;
+mod time;
+mod types;
+mod value;
+
+pub use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, ScalarBuffer};
+pub use batch::Batch;
+pub use column::{Column, ColumnBuilder, ColumnError, Values, VarLen};
+pub use ids::{CollectionId, FieldId, IndexId, PartitionId, SegmentId};
+pub use key::{Key, KeyRef, Keys};
+pub use name::{Name, NameError, NameKind};
+pub use schema::{Field, Schema};
+pub use time::{Consistency, Timestamp};
+pub use types::Type;
+pub use value::Value;
