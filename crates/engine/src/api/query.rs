@@ -1,0 +1,45 @@
+//! Rows by what they say.
+
+use super::{OutputField, ReadTime, Target};
+use data::{Keys, Timestamp, Value};
+use std::collections::BTreeMap;
+
+/// A query.
+#[derive(Debug, Clone)]
+pub struct Query {
+    /// Of which collection.
+    pub target: Target,
+    /// Of which partitions; empty = of all.
+    pub partitions: Vec<String>,
+    /// Rows with these keys, when given (get); else by `filter`.
+    pub keys: Option<Keys>,
+    /// Which rows; empty = all, which needs a limit or `count(*)`.
+    pub filter: String,
+    /// Values for `{names}` in the filter.
+    pub templates: BTreeMap<String, Value>,
+    /// Fields to give back: names, keys of the dynamic field, `*`, or `count(*)` alone.
+    pub output: Vec<String>,
+    /// How many rows at most; `None` = all.
+    pub limit: Option<usize>,
+    /// How many to leave out, in key order.
+    pub offset: usize,
+    /// Leave out rows that are still in memory.
+    pub ignore_growing: bool,
+    /// At which moment.
+    pub time: ReadTime,
+}
+
+/// What a query found, in key order.
+#[derive(Debug, Clone)]
+pub struct Queried {
+    /// How many rows, when `count(*)` was asked for.
+    pub count: Option<u64>,
+    /// Keys of the rows.
+    pub keys: Option<Keys>,
+    /// The name of the primary key.
+    pub primary: String,
+    /// The fields asked for (the primary key is always one), each with a value a row.
+    pub fields: Vec<OutputField>,
+    /// The moment that was read.
+    pub timestamp: Timestamp,
+}
