@@ -70,6 +70,11 @@ impl VarLen {
         &self.offsets
     }
 
+    /// The offsets as a buffer.
+    pub fn offsets_buffer(&self) -> &ScalarBuffer<i64> {
+        &self.offsets
+    }
+
     /// The buffer the offsets point into.
     pub fn buffer(&self) -> &Buffer {
         &self.bytes

@@ -5,6 +5,7 @@
 //! a [`Timestamp`], and a reader that looks at time `t` sees exactly the writes stamped `<= t`.
 
 mod batch;
+mod buffers;
 mod column;
 mod ids;
 mod key;
@@ -16,6 +17,7 @@ mod value;
 
 pub use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, ScalarBuffer};
 pub use batch::Batch;
+pub use buffers::{Buffers, BuffersError};
 pub use column::{Column, ColumnBuilder, ColumnError, Values, VarLen};
 pub use ids::{CollectionId, FieldId, IndexId, PartitionId, SegmentId};
 pub use key::{Key, KeyRef, Keys};
