@@ -8,11 +8,23 @@
 //! An acknowledged write is in the log, durably; a visible write has been applied from the log. There is no third way.
 
 pub mod api;
+mod catalog;
 mod engine;
 mod error;
+mod find;
+mod flush;
+mod ingest;
+mod jobs;
+mod load;
 mod look;
+mod node;
+mod open;
+mod progress;
+mod record;
 mod settings;
+mod shard;
 mod tasks;
+mod time;
 
 pub use engine::Engine;
 pub use error::{Error, ErrorKind};

@@ -1,0 +1,571 @@
+//! `apply`: from one catalogue and an edit to the next catalogue. Pure: no clock, no files, so that every rule about
+//! what may exist is here and can be tested without a database.
+
+use super::{
+    Catalog, Collection, DEFAULT_DATABASE, DEFAULT_PARTITION, Database, Index, IndexEntry, Partition, Root,
+    SegmentEntry, check, database_name,
+};
+use crate::api::{Change, CreateCollection, CreateIndex, Properties, Target};
+use crate::{Error, ErrorKind, Settings};
+use data::{CollectionId, Field, IndexId, NameKind, PartitionId, SegmentId, Timestamp, Type};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Partitions a partition key makes when the user names no number.
+const KEY_PARTITIONS: u32 = 16;
+/// The most bytes of index parameters.
+const INDEX_PARAMS_BYTES_MAX: usize = 100 << 10;
+
+/// An edit of the catalogue: a user's change, or what background work has brought about.
+#[derive(Debug)]
+pub(crate) enum Edit {
+    /// What a user asked for.
+    User(Change),
+    /// Partitions (none named = all) begin or stop to answer reads.
+    Loaded { collection: CollectionId, partitions: Vec<PartitionId>, is_loaded: bool },
+    /// Rows moved from the log and other segments into new files.
+    Moved(Moved),
+    /// A segment got an index.
+    Built { collection: CollectionId, segment: SegmentId, entry: IndexEntry },
+    /// The file of an index cannot be read; it is to be built again.
+    Lost { collection: CollectionId, segment: SegmentId, index: IndexId },
+}
+
+/// Rows moved into new files: by a flush from the log, by a merge from other segments.
+#[derive(Debug)]
+pub(crate) struct Moved {
+    pub(crate) collection: CollectionId,
+    /// Log records before this place are now in files; `None` = unchanged.
+    pub(crate) checkpoint: Option<u64>,
+    /// Segments that are gone.
+    pub(crate) removed: Vec<SegmentId>,
+    /// Segments that are new.
+    pub(crate) added: Vec<SegmentEntry>,
+    /// New files of deletes, by segment.
+    pub(crate) deletes: Vec<(SegmentId, String)>,
+}
+
+impl Catalog {
+    /// The catalogue after `edit`, made at `now`.
+    pub(crate) fn apply(&self, edit: Edit, now: Timestamp, limits: &Settings) -> Result<Self, Error> {
+        let mut next = self.clone();
+        match edit {
+            Edit::User(change) => next.change(change, now, limits)?,
+            Edit::Loaded { collection, partitions, is_loaded } => {
+                let collection = next.collection_mut(collection)?;
+                for partition in &mut collection.partitions {
+                    if partitions.is_empty() || partitions.contains(&partition.id) {
+                        partition.is_loaded = is_loaded;
+                    }
+                }
+            }
+            Edit::Moved(moved) => next.moved(moved)?,
+            Edit::Built { collection, segment, entry } => next.built(collection, segment, entry)?,
+            Edit::Lost { collection, segment, index } => {
+                let collection = next.collection_mut(collection)?;
+                for entry in collection.segments.iter_mut().filter(|entry| entry.id == segment) {
+                    entry.indexes.retain(|built| built.index != index);
+                }
+            }
+        }
+        Ok(next)
+    }
+
+    fn change(&mut self, change: Change, now: Timestamp, limits: &Settings) -> Result<(), Error> {
+        match change {
+            Change::CreateDatabase { name, properties } => self.create_database(&name, properties, now, limits),
+            Change::DropDatabase { name } => self.drop_database(&name),
+            Change::AlterDatabase { name, set, delete } => {
+                alter(&mut self.database_mut(&name)?.properties, set, &delete);
+                Ok(())
+            }
+            Change::CreateCollection(create) => self.create_collection(create, now, limits),
+            Change::DropCollection(target) => self.drop_collection(&target),
+            Change::RenameCollection { from, to } => self.rename(&from, &to, now),
+            Change::AlterCollection { target, set, delete } => {
+                let collection = self.target_mut(&target)?;
+                alter(&mut collection.properties, set, &delete);
+                collection.updated_at = now;
+                Ok(())
+            }
+            Change::AlterField { target, field, set, delete } => {
+                self.alter_field(&target, &field, set, &delete, now, limits)
+            }
+            Change::CreatePartition { target, partition } => {
+                self.create_partition(&target, &partition, now, limits)
+            }
+            Change::DropPartition { target, partition } => self.drop_partition(&target, &partition),
+            Change::CreateAlias { target, alias } => self.create_alias(&target, &alias, false),
+            Change::AlterAlias { target, alias } => self.create_alias(&target, &alias, true),
+            Change::DropAlias { database, alias } => self.drop_alias(&database, &alias),
+            Change::CreateIndex(create) => self.create_index(create, now),
+            Change::AlterIndex { target, index, set, delete } => self.alter_index(&target, &index, set, &delete),
+            Change::DropIndex { target, index, field } => self.drop_index(&target, &index, &field, limits),
+        }
+    }
+
+    fn root_mut(&mut self) -> &mut Root {
+        Arc::make_mut(&mut self.root)
+    }
+
+    fn database_mut(&mut self, name: &str) -> Result<&mut Database, Error> {
+        let name = database_name(name);
+        self.root_mut().databases.get_mut(name).ok_or_else(|| Error::database_not_found(name))
+    }
+
+    fn collection_mut(&mut self, id: CollectionId) -> Result<&mut Collection, Error> {
+        let missing = || Error::collection_not_found("", &id.to_string());
+        self.collections.get_mut(&id).map(Arc::make_mut).ok_or_else(missing)
+    }
+
+    fn target_mut(&mut self, target: &Target) -> Result<&mut Collection, Error> {
+        let id = self.collection(target)?.id;
+        self.collection_mut(id)
+    }
+
+    fn create_database(
+        &mut self,
+        name: &str,
+        properties: Properties,
+        now: Timestamp,
+        limits: &Settings,
+    ) -> Result<(), Error> {
+        let name = check::name(NameKind::Database, name)?;
+        let databases = &self.root.databases;
+        if databases.contains_key(&name) {
+            return Err(Error::new(ErrorKind::Conflict, format!("database already exist: {name}")));
+        }
+        if databases.len() >= limits.databases_max {
+            let max = limits.databases_max;
+            let text = format!("exceeded the limit number of database[limit={max}]");
+            return Err(Error::new(ErrorKind::DatabaseLimit, text));
+        }
+        let (collections, aliases) = (BTreeMap::new(), BTreeMap::new());
+        let database = Database { id: now.0 as i64, created_at: now, properties, collections, aliases };
+        self.root_mut().databases.insert(name, database);
+        Ok(())
+    }
+
+    fn drop_database(&mut self, name: &str) -> Result<(), Error> {
+        let name = database_name(name);
+        if name == DEFAULT_DATABASE {
+            return Err(Error::invalid("can not drop default database"));
+        }
+        if !self.database(name)?.collections.is_empty() {
+            let text = format!("database:{name} not empty, must drop all collections before drop database");
+            return Err(Error::new(ErrorKind::Conflict, text));
+        }
+        self.root_mut().databases.remove(name);
+        Ok(())
+    }
+
+    fn create_collection(
+        &mut self,
+        create: CreateCollection,
+        now: Timestamp,
+        limits: &Settings,
+    ) -> Result<(), Error> {
+        let database = database_name(&create.target.database).to_owned();
+        let name = check::name(NameKind::Collection, &create.target.collection)?;
+        if create.shards > limits.shards_max {
+            let max = limits.shards_max;
+            return Err(Error::invalid(format!("maximum shards's number should be limited to {max}")));
+        }
+        let schema = check::schema(create.schema, limits)?;
+        let names = self.database(&database)?;
+        if names.aliases.contains_key(&name) {
+            let text = format!("collection name [{name}] conflicts with an existing alias, please choose a unique name");
+            return Err(Error::new(ErrorKind::AliasNameTaken, text));
+        }
+        if let Some(existing) = names.collections.get(&name).and_then(|id| self.collections.get(id)) {
+            if *existing.schema == schema && existing.shards == create.shards.max(1) {
+                return Ok(());
+            }
+            let text = format!("create duplicate collection with different parameters, collection: {name}");
+            return Err(Error::new(ErrorKind::Conflict, text));
+        }
+        if self.collections.len() >= limits.collections_max {
+            let max = limits.collections_max;
+            let text = format!("exceeded the limit number of collections[dbName={database}][limit={max}]");
+            return Err(Error::new(ErrorKind::CollectionLimit, text));
+        }
+        let id = CollectionId(now.0 as i64);
+        let has_key = schema.fields.iter().any(|field| field.is_partition_key);
+        let partition = |name: String, place: u32| Partition {
+            id: PartitionId(id.0 + 1 + i64::from(place)),
+            name,
+            created_at: now,
+            is_loaded: false,
+        };
+        let partitions = if has_key {
+            let count = if create.partitions == 0 { KEY_PARTITIONS } else { create.partitions };
+            if count as usize > limits.partitions_max {
+                return Err(too_many_partitions(count as usize, limits));
+            }
+            (0..count).map(|place| partition(format!("{DEFAULT_PARTITION}_{place}"), place)).collect()
+        } else {
+            vec![partition(DEFAULT_PARTITION.to_owned(), 0)]
+        };
+        let collection = Collection {
+            id,
+            database: database.clone(),
+            name: name.clone(),
+            schema: Arc::new(schema),
+            schema_version: 0,
+            shards: create.shards.max(1),
+            consistency: create.consistency,
+            properties: create.properties,
+            partitions,
+            indexes: Vec::new(),
+            created_at: now,
+            updated_at: now,
+            segments: Vec::new(),
+            checkpoint: 0,
+        };
+        self.database_mut(&database)?.collections.insert(name, id);
+        self.collections.insert(id, Arc::new(collection));
+        Ok(())
+    }
+
+    fn drop_collection(&mut self, target: &Target) -> Result<(), Error> {
+        // A missing collection or database is no error: the wish is fulfilled.
+        let Ok(database) = self.database(&target.database) else { return Ok(()) };
+        if database.aliases.contains_key(&target.collection) {
+            let text = format!("cannot drop the collection via alias = {}", target.collection);
+            return Err(Error::new(ErrorKind::Conflict, text));
+        }
+        let Some(&id) = database.collections.get(&target.collection) else { return Ok(()) };
+        let aliases: Vec<&str> = aliases_of(database, id).collect();
+        if !aliases.is_empty() {
+            let (name, aliases) = (&target.collection, aliases.join(", "));
+            return Err(Error::invalid(format!(
+                "unable to drop the collection [{name}] because it has associated aliases [{aliases}], please remove all aliases before dropping the collection"
+            )));
+        }
+        self.database_mut(&target.database)?.collections.remove(&target.collection);
+        self.collections.remove(&id);
+        Ok(())
+    }
+
+    fn rename(&mut self, from: &Target, to: &Target, now: Timestamp) -> Result<(), Error> {
+        let name = check::name(NameKind::Collection, &to.collection)?;
+        let source = self.database(&from.database)?;
+        if source.aliases.contains_key(&from.collection) {
+            let text = format!("unsupported use an alias to rename collection, alias:{}", from.collection);
+            return Err(Error::new(ErrorKind::Conflict, text));
+        }
+        let id = self.collection(from)?.id;
+        let to_database = database_name(&to.database).to_owned();
+        if to_database != database_name(&from.database) && aliases_of(source, id).next().is_some() {
+            return Err(Error::new(ErrorKind::Conflict, "fail to rename collection: aliases must be dropped first"));
+        }
+        let goal = self.database(&to_database)?;
+        if goal.aliases.contains_key(&name) {
+            let text = format!("cannot rename collection to an existing alias: {name}");
+            return Err(Error::new(ErrorKind::AliasNameTaken, text));
+        }
+        if goal.collections.contains_key(&name) {
+            let text = format!("duplicated new collection name {name} in database {to_database} with other collection name or alias");
+            return Err(Error::new(ErrorKind::Conflict, text));
+        }
+        self.database_mut(&from.database)?.collections.remove(&from.collection);
+        self.database_mut(&to_database)?.collections.insert(name.clone(), id);
+        let collection = self.collection_mut(id)?;
+        collection.name = name;
+        collection.database = to_database;
+        collection.updated_at = now;
+        Ok(())
+    }
+
+    fn alter_field(
+        &mut self,
+        target: &Target,
+        name: &str,
+        set: Properties,
+        delete: &[String],
+        now: Timestamp,
+        limits: &Settings,
+    ) -> Result<(), Error> {
+        let collection = self.target_mut(target)?;
+        let schema = Arc::make_mut(&mut collection.schema);
+        let field = schema.fields.iter_mut().find(|field| field.name == name);
+        let field = field.ok_or_else(|| Error::field_not_found(name))?;
+        for (key, value) in set {
+            if key == "max_length" {
+                field.max_length = new_length(field, &value, limits)?;
+            } else {
+                field.params.insert(key, value);
+            }
+        }
+        for key in delete {
+            field.params.remove(key);
+        }
+        collection.schema_version += 1;
+        collection.updated_at = now;
+        Ok(())
+    }
+
+    fn create_partition(
+        &mut self,
+        target: &Target,
+        name: &str,
+        now: Timestamp,
+        limits: &Settings,
+    ) -> Result<(), Error> {
+        let name = check::name(NameKind::Partition, name)?;
+        let collection = self.collection(target)?;
+        if collection.has_partition_key() {
+            return Err(Error::invalid("disable create partition if partition key mode is used"));
+        }
+        if collection.partitions.iter().any(|partition| partition.name == name) {
+            return Ok(());
+        }
+        if collection.partitions.len() >= limits.partitions_max {
+            return Err(too_many_partitions(collection.partitions.len() + 1, limits));
+        }
+        // A partition made while the whole collection answers reads belongs to what was loaded.
+        let is_loaded = collection.partitions.iter().all(|partition| partition.is_loaded);
+        let partition = Partition { id: PartitionId(now.0 as i64), name, created_at: now, is_loaded };
+        self.target_mut(target)?.partitions.push(partition);
+        Ok(())
+    }
+
+    fn drop_partition(&mut self, target: &Target, name: &str) -> Result<(), Error> {
+        let collection = self.target_mut(target)?;
+        if name == DEFAULT_PARTITION {
+            return Err(Error::invalid("default partition cannot be deleted"));
+        }
+        if collection.has_partition_key() {
+            return Err(Error::invalid("disable drop partition if partition key mode is used"));
+        }
+        let Some(place) = collection.partitions.iter().position(|partition| partition.name == name) else {
+            return Ok(());
+        };
+        if collection.partitions[place].is_loaded {
+            let text = "partition cannot be dropped, partition is loaded, please release it first";
+            return Err(Error::new(ErrorKind::Conflict, text));
+        }
+        let gone = collection.partitions.remove(place);
+        collection.segments.retain(|segment| segment.partition != gone.id);
+        Ok(())
+    }
+
+    fn create_alias(&mut self, target: &Target, alias: &str, may_move: bool) -> Result<(), Error> {
+        let alias = check::name(NameKind::Collection, alias)?;
+        let database_name = database_name(&target.database).to_owned();
+        let id = self.collection(target)?.id;
+        let database = self.database(&database_name)?;
+        if database.collections.contains_key(&alias) {
+            let text = format!("alias and collection name conflict[database={database_name}][alias={alias}]");
+            return Err(Error::new(ErrorKind::AliasNameTaken, text));
+        }
+        if let Some(&other) = database.aliases.get(&alias)
+            && other != id
+            && !may_move
+        {
+            let other = self.collection_by_id(other)?;
+            let text = format!(
+                "{database_name}:{alias} is alias to another collection: {}: alias already exist[database={database_name}][alias={alias}]",
+                other.name
+            );
+            return Err(Error::new(ErrorKind::AliasExists, text));
+        }
+        self.database_mut(&database_name)?.aliases.insert(alias, id);
+        Ok(())
+    }
+
+    fn drop_alias(&mut self, database: &str, alias: &str) -> Result<(), Error> {
+        let name = database_name(database);
+        if self.database(name)?.aliases.contains_key(alias) {
+            self.database_mut(name)?.aliases.remove(alias);
+        }
+        Ok(())
+    }
+
+    fn create_index(&mut self, create: CreateIndex, now: Timestamp) -> Result<(), Error> {
+        let collection = self.target_mut(&create.target)?;
+        let missing = || Error::invalid(format!("cannot create index on non-exist field: {}", create.field));
+        let field = collection.schema.field(&create.field).ok_or_else(missing)?;
+        let bytes: usize = create.params.iter().map(|(key, value)| key.len() + value.len()).sum();
+        if bytes > INDEX_PARAMS_BYTES_MAX {
+            return Err(Error::invalid("index params size exceeds limit"));
+        }
+        index_spec(field, &create.params)?;
+        let name = if create.name.is_empty() { &create.field } else { &create.name };
+        let name = check::name(NameKind::Index, name)?;
+        for index in &collection.indexes {
+            if index.name == name {
+                if index.field == field.id && same_params(&index.params, &create.params) {
+                    return Ok(());
+                }
+                return Err(Error::invalid("at most one distinct index is allowed per field"));
+            }
+            if index.field == field.id {
+                // Old clients name no index: the same wish under a derived name is the same wish.
+                if create.name.is_empty() && same_params(&index.params, &create.params) {
+                    return Ok(());
+                }
+                let text = "CreateIndex failed: creating multiple indexes on same field is not supported";
+                return Err(Error::invalid(text));
+            }
+        }
+        let (field, params) = (field.id, create.params);
+        collection.indexes.push(Index { id: IndexId(now.0 as i64), name, field, params, created_at: now });
+        Ok(())
+    }
+
+    fn alter_index(
+        &mut self,
+        target: &Target,
+        name: &str,
+        set: Properties,
+        delete: &[String],
+    ) -> Result<(), Error> {
+        const ALTERABLE: [&str; 3] = ["mmap.enabled", "indexoffsetcache.enabled", "warmup"];
+        let named = set.iter().map(|(key, _)| key).chain(delete);
+        for key in named {
+            if !ALTERABLE.contains(&key.as_str()) {
+                return Err(Error::invalid(format!("{key} is not a configable index property")));
+            }
+        }
+        let collection = self.target_mut(target)?;
+        let index = collection.indexes.iter_mut().find(|index| index.name == name);
+        let index = index.ok_or_else(|| index_not_found("indexName", name))?;
+        alter(&mut index.params, set, delete);
+        Ok(())
+    }
+
+    fn drop_index(
+        &mut self,
+        target: &Target,
+        name: &str,
+        field: &str,
+        limits: &Settings,
+    ) -> Result<(), Error> {
+        let collection = self.target_mut(target)?;
+        let field_id = collection.schema.field(field).map(|field| field.id);
+        // Clients name an index by its name, by its field, or (old ones) by a default name and its field.
+        let by_name: Vec<IndexId> =
+            collection.indexes.iter().filter(|index| index.name == name).map(|index| index.id).collect();
+        let by_field = || {
+            let of_field = collection.indexes.iter().filter(|index| field.is_empty() || Some(index.field) == field_id);
+            of_field.map(|index| index.id).collect::<Vec<_>>()
+        };
+        let found = match (name, by_name) {
+            ("", _) => by_field(),
+            (_, found) if !found.is_empty() => found,
+            ("_default_idx", _) if !field.is_empty() => by_field(),
+            _ => Vec::new(),
+        };
+        let id = match found[..] {
+            [] => return Ok(()),
+            [id] => id,
+            _ => {
+                let text = "index duplicates: the collection has several indexes, name the one to drop";
+                return Err(Error::new(ErrorKind::IndexAmbiguous, text));
+            }
+        };
+        let is_vector = collection
+            .indexes
+            .iter()
+            .find(|index| index.id == id)
+            .and_then(|index| collection.schema.field_by_id(index.field))
+            .is_some_and(|field| field.data_type.is_vector());
+        if is_vector && collection.is_loaded() && !limits.drop_index_online {
+            let id = collection.id;
+            return Err(Error::invalid(format!("vector index cannot be dropped on loaded collection: {id}")));
+        }
+        collection.indexes.retain(|index| index.id != id);
+        for segment in &mut collection.segments {
+            segment.indexes.retain(|entry| entry.index != id);
+        }
+        Ok(())
+    }
+
+    fn moved(&mut self, moved: Moved) -> Result<(), Error> {
+        let collection = self.collection_mut(moved.collection)?;
+        let partitions: Vec<PartitionId> = collection.partitions.iter().map(|partition| partition.id).collect();
+        collection.segments.retain(|segment| !moved.removed.contains(&segment.id));
+        let living = moved.added.into_iter().filter(|segment| partitions.contains(&segment.partition));
+        collection.segments.extend(living);
+        for (id, file) in moved.deletes {
+            if let Some(segment) = collection.segments.iter_mut().find(|segment| segment.id == id) {
+                segment.deletes = Some(file);
+            }
+        }
+        if let Some(checkpoint) = moved.checkpoint {
+            collection.checkpoint = checkpoint;
+        }
+        Ok(())
+    }
+
+    fn built(&mut self, collection: CollectionId, segment: SegmentId, entry: IndexEntry) -> Result<(), Error> {
+        let collection = self.collection_mut(collection)?;
+        if !collection.indexes.iter().any(|index| index.id == entry.index) {
+            return Err(index_not_found("indexName", &entry.index.to_string()));
+        }
+        let found = collection.segments.iter_mut().find(|one| one.id == segment);
+        let found = found.ok_or_else(|| Error::new(ErrorKind::Cancelled, format!("segment {segment} is gone")))?;
+        found.indexes.retain(|old| old.index != entry.index);
+        found.indexes.push(entry);
+        Ok(())
+    }
+}
+
+/// What an index's parameters mean for `field`; every mistake in them is found here.
+pub(crate) fn index_spec(field: &Field, params: &[(String, String)]) -> Result<index::Spec, Error> {
+    let element = match field.data_type {
+        Type::FloatVector => index::Element::F32,
+        Type::BinaryVector => index::Element::Bits,
+        Type::Bool | Type::Int8 | Type::Int16 | Type::Int32 | Type::Int64 => return Err(no_scalar_index(field)),
+        Type::Float | Type::Double | Type::VarChar | Type::Json => return Err(no_scalar_index(field)),
+    };
+    Ok(index::Spec::parse(element, field.dim, params)?)
+}
+
+fn no_scalar_index(field: &Field) -> Error {
+    let name = &field.name;
+    Error::new(ErrorKind::Unsupported, format!("indexes on scalar fields are not supported yet, field: {name}"))
+}
+
+/// An index that is not there; `key` says by what it was named.
+pub(crate) fn index_not_found(key: &str, value: &str) -> Error {
+    Error::new(ErrorKind::IndexNotFound, format!("index not found[{key}={value}]"))
+}
+
+fn too_many_partitions(count: usize, limits: &Settings) -> Error {
+    let max = limits.partitions_max;
+    Error::new(ErrorKind::Conflict, format!("partition number ({count}) exceeds max configuration ({max})"))
+}
+
+fn new_length(field: &Field, value: &str, limits: &Settings) -> Result<usize, Error> {
+    let (name, max) = (&field.name, limits.varchar_bytes_max);
+    let wrong = |got: &str| Error::invalid(format!("max_length of field {name} must be a number up to {max}, got {got}"));
+    if field.data_type != Type::VarChar {
+        return Err(Error::invalid(format!("can not modify the maxlength for non-string types, field: {name}")));
+    }
+    let length = value.parse::<usize>().map_err(|_| wrong(value))?;
+    if length < field.max_length || length > max {
+        return Err(wrong(value));
+    }
+    Ok(length)
+}
+
+fn same_params(a: &[(String, String)], b: &[(String, String)]) -> bool {
+    let sorted = |params: &[(String, String)]| params.iter().cloned().collect::<BTreeMap<_, _>>();
+    sorted(a) == sorted(b)
+}
+
+fn alter(properties: &mut Properties, set: Properties, delete: &[String]) {
+    for (key, value) in set {
+        match properties.iter_mut().find(|(existing, _)| *existing == key) {
+            Some((_, old)) => *old = value,
+            None => properties.push((key, value)),
+        }
+    }
+    properties.retain(|(key, _)| !delete.contains(key));
+}
+
+fn aliases_of(database: &Database, id: CollectionId) -> impl Iterator<Item = &str> {
+    database.aliases.iter().filter(move |(_, of)| **of == id).map(|(alias, _)| alias.as_str())
+}

@@ -1,0 +1,161 @@
+//! Rows by what they say: get, query, count, and the rows an expression deletes.
+
+use super::fetch::{self, Output};
+use super::{Place, Scope, Wanted, check_window, predicate};
+use crate::api::{Queried, Query, ReadTime, Target};
+use crate::catalog::Collection;
+use crate::node::Node;
+use crate::record::Deletes;
+use crate::{Error, ErrorKind};
+use data::{Column, Key, KeyRef, Keys, Timestamp, Type, Value};
+use filter::Predicate;
+use std::collections::BTreeMap;
+
+const COUNT: &str = "count(*)";
+
+/// Answers a query.
+pub(crate) fn query(node: &Node, query: Query) -> Result<Queried, Error> {
+    let wanted = Wanted {
+        target: &query.target,
+        partitions: &query.partitions,
+        time: query.time,
+        ignore_growing: query.ignore_growing,
+    };
+    let is_count = query.output.iter().any(|name| name.eq_ignore_ascii_case(COUNT));
+    if is_count && query.output.len() > 1 {
+        return Err(Error::invalid("count entities with other output fields is not allowed, ask for count(*) alone"));
+    }
+    let has_filter = !query.filter.trim().is_empty() || query.keys.is_some();
+    if !is_count && !has_filter && query.limit.is_none() {
+        return Err(Error::invalid("empty expression should be used with limit"));
+    }
+    if let Some(limit) = query.limit {
+        if is_count {
+            return Err(Error::invalid("count entities with pagination is not allowed"));
+        }
+        check_window(limit, query.offset, node.settings.limit_max, "limit")?;
+    }
+    let scope = Scope::new(node, &wanted)?;
+    let schema = scope.schema();
+    let predicate = predicate(schema, &query.filter, &query.templates, "query")?;
+    let primary = schema.primary().map(|field| field.name.clone()).unwrap_or_default();
+    let timestamp = scope.at;
+    if is_count {
+        let count = Some(count(&scope, predicate.as_ref())?);
+        return Ok(Queried { count, keys: None, primary, fields: Vec::new(), timestamp });
+    }
+    let output = Output::new(schema, &query.output, true)?;
+    let places = match &query.keys {
+        Some(keys) => by_keys(&scope, &keys.iter().collect::<Vec<_>>())?,
+        None => match_rows(&scope, predicate.as_ref())?,
+    };
+    let (places, keys) = in_key_order(&scope, places, query.offset, query.limit)?;
+    let fields = output.fetch(&scope, &places)?;
+    Ok(Queried { count: None, keys: Some(keys), primary, fields, timestamp })
+}
+
+fn count(scope: &Scope, predicate: Option<&Predicate>) -> Result<u64, Error> {
+    let mut count = 0;
+    for segment in &scope.segments {
+        count += segment.matches(predicate, scope.at)?.count() as u64;
+    }
+    Ok(count)
+}
+
+/// The rows a predicate holds for; by their keys, without a scan, when it names them.
+fn match_rows(scope: &Scope, predicate: Option<&Predicate>) -> Result<Vec<Place>, Error> {
+    if let Some(keys) = predicate.and_then(Predicate::keys) {
+        let keys: Vec<KeyRef<'_>> = keys.iter().map(Key::as_ref).collect();
+        return by_keys(scope, &keys);
+    }
+    let mut places = Vec::new();
+    for (place, segment) in (0_u32..).zip(&scope.segments) {
+        let mask = segment.matches(predicate, scope.at)?;
+        places.extend(mask.iter().map(|row| (place, row)));
+    }
+    Ok(places)
+}
+
+fn by_keys(scope: &Scope, keys: &[KeyRef<'_>]) -> Result<Vec<Place>, Error> {
+    let mut places = Vec::with_capacity(keys.len());
+    for (place, segment) in (0_u32..).zip(&scope.segments) {
+        places.extend(segment.find(keys, scope.at)?.into_iter().map(|row| (place, row)));
+    }
+    Ok(places)
+}
+
+/// The places of a window in key order, and their keys. Of several rows with one key the newest counts.
+fn in_key_order(
+    scope: &Scope,
+    places: Vec<Place>,
+    offset: usize,
+    limit: Option<usize>,
+) -> Result<(Vec<Place>, Keys), Error> {
+    let keys = fetch::keys(scope, &places)?;
+    let mut order: Vec<u32> = (0..places.len() as u32).collect();
+    order.sort_unstable_by(|a, b| keys.get(*a as usize).cmp(&keys.get(*b as usize)));
+    let mut kept: Vec<u32> = Vec::with_capacity(order.len());
+    for place in order {
+        match kept.last_mut() {
+            Some(last) if keys.get(*last as usize) == keys.get(place as usize) => {
+                if stamp(scope, places[place as usize])? > stamp(scope, places[*last as usize])? {
+                    *last = place;
+                }
+            }
+            _ => kept.push(place),
+        }
+    }
+    let window = kept.into_iter().skip(offset).take(limit.unwrap_or(usize::MAX));
+    let kept: Vec<u32> = window.collect();
+    let keys = Keys::new(keys.column().take(&kept)).ok_or_else(|| Error::internal("keys stay keys"))?;
+    Ok((kept.into_iter().map(|place| places[place as usize]).collect(), keys))
+}
+
+fn stamp(scope: &Scope, (segment, row): Place) -> Result<Timestamp, Error> {
+    let stamps = scope.segments[segment as usize].stamps(&[row])?;
+    Ok(stamps.first().copied().unwrap_or_default())
+}
+
+/// The keys of the rows an expression deletes. An expression that names keys is taken at its word; any other one is
+/// asked of the rows, for which the collection must be loaded.
+pub(crate) fn keys_to_delete(
+    node: &Node,
+    collection: &Collection,
+    partition: &str,
+    filter: &str,
+    templates: &BTreeMap<String, Value>,
+) -> Result<Deletes, Error> {
+    let in_partition = match partition {
+        "" => None,
+        name => Some(collection.partition(name)?.id),
+    };
+    let refuse = || Error::new(ErrorKind::Invalid, "delete plan can't be empty or always true: invalid parameter");
+    let predicate = predicate(&collection.schema, filter, templates, "delete")?.ok_or_else(refuse)?;
+    if predicate.is_always_true() {
+        return Err(refuse());
+    }
+    if let Some(keys) = predicate.keys() {
+        return Ok(Deletes { partition: in_partition, keys: key_column(collection, &keys)? });
+    }
+    let target = Target::new(&collection.database, &collection.name);
+    let partitions: Vec<String> = if partition.is_empty() { Vec::new() } else { vec![partition.to_owned()] };
+    let wanted =
+        Wanted { target: &target, partitions: &partitions, time: ReadTime::default(), ignore_growing: false };
+    let scope = Scope::new(node, &wanted)?;
+    let places = match_rows(&scope, Some(&predicate))?;
+    Ok(Deletes { partition: in_partition, keys: fetch::keys(&scope, &places)? })
+}
+
+fn key_column(collection: &Collection, keys: &[Key]) -> Result<Keys, Error> {
+    let is_text = collection.schema.primary().is_some_and(|field| field.data_type == Type::VarChar);
+    let column = if is_text {
+        Column::from_texts(keys.iter().map(Key::to_string))
+    } else {
+        let int = |key: &Key| match key {
+            Key::Int(value) => Some(*value),
+            Key::Text(_) => None,
+        };
+        Column::from_ints(keys.iter().filter_map(int).collect())
+    };
+    Keys::new(column).ok_or_else(|| Error::internal("keys are a key column"))
+}

@@ -1,0 +1,218 @@
+//! The builder: a sealed segment whose collection has an index that the segment lacks gets it built.
+//!
+//! Invariant: building blocks nobody. Searches use the old way until the index is attached, and when the segment or the
+//! index goes away in the meantime, the build is dropped.
+
+use crate::catalog::{Collection, Edit, Index, IndexEntry, index_spec};
+use crate::node::Node;
+use crate::{Error, ErrorKind};
+use bytes::Bytes;
+use data::{IndexId, SegmentId};
+use host::{Cancel, Progress};
+use segment::Sealed;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use store::{Blobs, file};
+
+/// What kind of file an index is, and its version.
+const KIND: [u8; 8] = *b"ELINDEX\0";
+const VERSION: u32 = 1;
+/// How often a build that failed is tried.
+const TRIES_MAX: u32 = 3;
+/// The same rows and parameters make the same index.
+const SEED: u64 = 42;
+
+/// What is being built, and what failed.
+#[derive(Debug, Default)]
+pub(crate) struct Builds {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    running: Option<Running>,
+    failed: HashMap<(SegmentId, IndexId), (u32, String)>,
+}
+
+/// The build that is going on.
+#[derive(Debug, Clone)]
+pub(crate) struct Running {
+    pub(crate) segment: SegmentId,
+    pub(crate) index: IndexId,
+    pub(crate) progress: Progress,
+    pub(crate) started_ms: u64,
+    cancel: Cancel,
+}
+
+impl Builds {
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The build that is going on.
+    pub(crate) fn running(&self) -> Option<Running> {
+        self.inner().running.clone()
+    }
+
+    /// Why there is no index `index` on `segment`, when its build has failed for good.
+    pub(crate) fn failure(&self, segment: SegmentId, index: IndexId) -> Option<String> {
+        let inner = self.inner();
+        inner.failed.get(&(segment, index)).filter(|(tries, _)| *tries >= TRIES_MAX).map(|(_, reason)| reason.clone())
+    }
+
+    /// Stops whatever is being built.
+    pub(crate) fn cancel_all(&self) {
+        if let Some(running) = &self.inner().running {
+            running.cancel.cancel();
+        }
+    }
+
+    /// Stops the build of `index`, should it be going on.
+    pub(crate) fn cancel(&self, index: IndexId) {
+        if let Some(running) = self.inner().running.as_ref().filter(|running| running.index == index) {
+            running.cancel.cancel();
+        }
+    }
+}
+
+/// A gap: this segment lacks this index.
+struct Gap {
+    collection: Arc<Collection>,
+    index: Index,
+    sealed: Arc<Sealed>,
+}
+
+impl Node {
+    /// Builds one missing index; whether there was one.
+    pub(crate) fn build_one(&self) -> bool {
+        let Some(gap) = self.find_gap() else { return false };
+        let key = (gap.sealed.id(), gap.index.id);
+        let running = Running {
+            segment: key.0,
+            index: key.1,
+            progress: Progress::new(),
+            started_ms: self.oracle.clock().now_ms(),
+            cancel: Cancel::new(),
+        };
+        self.bells.builds.inner().running = Some(running.clone());
+        let outcome = self.build_gap(&gap, &running);
+        let mut builds = self.bells.builds.inner();
+        builds.running = None;
+        match outcome {
+            Ok(()) => {
+                builds.failed.remove(&key);
+            }
+            // The segment or the index is gone, or the engine closes.
+            Err(error) if matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::IndexNotFound | ErrorKind::CollectionNotFound) => {}
+            Err(error) => {
+                let entry = builds.failed.entry(key).or_insert_with(|| (0, String::new()));
+                *entry = (entry.0 + 1, error.to_string());
+            }
+        }
+        true
+    }
+
+    fn find_gap(&self) -> Option<Gap> {
+        let catalog = self.registry.current();
+        for collection in catalog.collections.values() {
+            for index in &collection.indexes {
+                for entry in &collection.segments {
+                    let lacks = !entry.indexes.iter().any(|built| built.index == index.id);
+                    let worth = entry.rows >= self.settings.index_rows_min;
+                    if !lacks || !worth || self.bells.builds.failure(entry.id, index.id).is_some() {
+                        continue;
+                    }
+                    let sealed = self.shard(collection.id).ok().and_then(|shard| shard.sealed(entry.id));
+                    if let Some(sealed) = sealed {
+                        return Some(Gap { collection: Arc::clone(collection), index: index.clone(), sealed });
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    fn build_gap(&self, gap: &Gap, running: &Running) -> Result<(), Error> {
+        let Gap { collection, index, sealed } = gap;
+        let (entry, opened) = self.build_index(collection, index, sealed, &running.cancel, &running.progress)?;
+        let file = entry.file.clone();
+        let built = Edit::Built { collection: collection.id, segment: sealed.id(), entry };
+        match self.edit(built) {
+            Ok((_, catalog)) => {
+                if catalog.collection_by_id(collection.id).is_ok_and(|collection| collection.is_loaded()) {
+                    sealed.attach_index(index.field, Arc::new(opened));
+                }
+                Ok(())
+            }
+            Err(error) => {
+                self.discard(vec![file]);
+                Err(error)
+            }
+        }
+    }
+
+    /// Builds `index` over the rows of `sealed` and writes its file. Nobody knows of it yet.
+    pub(crate) fn build_index(
+        &self,
+        collection: &Collection,
+        index: &Index,
+        sealed: &Sealed,
+        cancel: &Cancel,
+        progress: &Progress,
+    ) -> Result<(IndexEntry, index::Index), Error> {
+        let field = collection.schema.field_by_id(index.field);
+        let field = field.ok_or_else(|| Error::internal("an index without its field"))?;
+        let spec = index_spec(field, &index.params)?;
+        let column = sealed.column(index.field)?;
+        let vectors = segment::vectors_of(&column).ok_or_else(|| Error::internal("an index on no vectors"))?;
+        let ticket = self.budget.take(column.bytes() as u64);
+        let _ticket = ticket.map_err(|refusal| {
+            Error::new(ErrorKind::MemoryLimit, format!("memory limit exceeded: build of index {} {refusal}", index.name))
+        })?;
+        let started_ms = self.oracle.clock().now_ms();
+        progress.set_total(sealed.rows() as u64);
+        let image = index::build(&spec, vectors, SEED, &self.build_pool, cancel, progress)?;
+        let file = format!("{}/{}-{}.idx", collection.id, sealed.id(), index.id);
+        // A build that was cut off may have left its file.
+        if self.blobs.exists(&file)? {
+            self.blobs.delete(&file)?;
+        }
+        let bytes = write_image(&self.blobs, &file, &image)?;
+        let image = read_image(&self.blobs, &file)?;
+        let opened = index::Index::open(&spec, image, sealed.rows())?;
+        let build_ms = self.oracle.clock().now_ms().saturating_sub(started_ms);
+        let entry = IndexEntry { index: index.id, file, bytes, build_ms, effective: spec.effective() };
+        Ok((entry, opened))
+    }
+
+    /// Takes an index file out of the catalogue, so that it is built again.
+    pub(crate) fn forget_index(&self, collection: &Collection, segment: SegmentId, index: IndexId) {
+        let edit = Edit::Lost { collection: collection.id, segment, index };
+        if let Err(error) = self.edit(edit) {
+            self.trouble(format!("cannot forget a damaged index: {error}"));
+        }
+    }
+}
+
+fn write_image(blobs: &Blobs, name: &str, image: &index::Image) -> Result<u64, Error> {
+    let mut writer = file::Writer::new(blobs.create(name)?, KIND, VERSION)?;
+    for (section, bytes) in &image.sections {
+        writer.section(section, std::slice::from_ref(bytes))?;
+    }
+    Ok(writer.finish()?)
+}
+
+/// Reads the sections of an index file; they stay mapped.
+pub(crate) fn read_image(blobs: &Blobs, name: &str) -> Result<index::Image, Error> {
+    let reader = file::Reader::open_blob(blobs, name)?;
+    if reader.kind() != KIND || reader.version() != VERSION {
+        let text = format!("{name} is no index file of version {VERSION}");
+        return Err(Error::new(ErrorKind::Corrupt, text));
+    }
+    let mut sections: Vec<(String, Bytes)> = Vec::new();
+    for section in reader.sections() {
+        let bytes = reader.section(section.name)?.unwrap_or_default();
+        sections.push((section.name.to_owned(), bytes));
+    }
+    Ok(index::Image { sections })
+}

@@ -1,0 +1,242 @@
+//! Merging: small segments become one, dead rows go. Invariant: what is indexed stays indexed; the old segments serve
+//! until the new one stands with its indexes.
+
+use crate::catalog::{Collection, Edit, IndexEntry, Moved, SegmentEntry};
+use crate::flush::rows_file;
+use crate::node::Node;
+use crate::shard::{Member, Role, Shard};
+use crate::{Error, ErrorKind};
+use data::{CollectionId, PartitionId, SegmentId, Timestamp};
+use host::Progress;
+use segment::{Merged, Sealed, Segment};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// So many small segments of a partition are merged without being asked.
+const SMALL_MAX: usize = 4;
+/// A segment with this share of dead rows is rewritten (`dataCoord.compaction.single.ratio.threshold`).
+const DEAD_SHARE_MAX: f64 = 0.2;
+
+/// Merges done and asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Compactions {
+    inner: Mutex<BTreeMap<i64, Asked>>,
+}
+
+/// A compaction that was asked for.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked {
+    pub(crate) collection: CollectionId,
+    pub(crate) is_done: bool,
+    pub(crate) failed: i64,
+    pub(crate) plans: Vec<(Vec<SegmentId>, SegmentId)>,
+}
+
+/// How many finished compactions can still be asked about.
+const REMEMBERED_MAX: usize = 1_000;
+
+impl Compactions {
+    fn inner(&self) -> MutexGuard<'_, BTreeMap<i64, Asked>> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes a wish under its number.
+    pub(crate) fn ask(&self, number: i64, collection: CollectionId) {
+        let mut inner = self.inner();
+        while inner.len() >= REMEMBERED_MAX {
+            inner.pop_first();
+        }
+        inner.insert(number, Asked { collection, is_done: false, failed: 0, plans: Vec::new() });
+    }
+
+    /// How it is going.
+    pub(crate) fn look(&self, number: i64) -> Option<Asked> {
+        self.inner().get(&number).cloned()
+    }
+
+    fn is_asked(&self, collection: CollectionId) -> bool {
+        self.inner().values().any(|asked| asked.collection == collection && !asked.is_done)
+    }
+
+    fn note(&self, collection: CollectionId, change: impl Fn(&mut Asked)) {
+        self.inner().values_mut().filter(|asked| asked.collection == collection && !asked.is_done).for_each(change);
+    }
+}
+
+impl Node {
+    /// Merges what should be merged in a collection. `false`: something failed and should be tried again.
+    pub(crate) fn merge_due(&self, id: CollectionId) -> bool {
+        let is_asked = self.bells.compactions.is_asked(id);
+        let mut fine = true;
+        while !self.stopping.is_cancelled() {
+            let Some(sources) = self.choose(id, is_asked) else { break };
+            match self.merge(id, &sources) {
+                Ok(Some(plan)) => self.bells.compactions.note(id, |asked| asked.plans.push(plan.clone())),
+                Ok(None) => {}
+                Err(error) if matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::CollectionNotFound) => break,
+                Err(error) => {
+                    self.trouble(format!("cannot merge segments of collection {id}: {error}"));
+                    self.bells.compactions.note(id, |asked| asked.failed += 1);
+                    fine = false;
+                    break;
+                }
+            }
+        }
+        self.bells.compactions.note(id, |asked| asked.is_done = true);
+        fine
+    }
+
+    /// The segments to merge next.
+    fn choose(&self, id: CollectionId, is_asked: bool) -> Option<Vec<Arc<Sealed>>> {
+        let shard = self.shard(id).ok()?;
+        let keep_after = self.keep_deleted_after();
+        let mut by_partition: BTreeMap<PartitionId, Vec<Arc<Sealed>>> = BTreeMap::new();
+        for member in &shard.members().list {
+            if let (Segment::Sealed(segment), Role::Sealed { .. }) = (&member.segment, member.role) {
+                by_partition.entry(segment.partition()).or_default().push(Arc::clone(segment));
+            }
+        }
+        for mut segments in by_partition.into_values() {
+            segments.sort_by_key(|segment| (segment.bytes(), segment.id()));
+            let mut bytes = 0;
+            let small: Vec<Arc<Sealed>> = segments
+                .iter()
+                .take_while(|segment| {
+                    bytes += segment.bytes() as u64;
+                    bytes <= self.settings.merged_bytes_max
+                })
+                .cloned()
+                .collect();
+            if small.len() >= if is_asked { 2 } else { SMALL_MAX } {
+                return Some(small);
+            }
+            let dead = |segment: &&Arc<Sealed>| {
+                let dead = if segment.deleted_rows() == 0 { 0 } else { segment.deletes(keep_after).len() };
+                let most = if is_asked { 0.0 } else { DEAD_SHARE_MAX * segment.rows() as f64 };
+                dead > 0 && dead as f64 > most
+            };
+            if let Some(segment) = segments.iter().find(dead) {
+                return Some(vec![Arc::clone(segment)]);
+            }
+        }
+        None
+    }
+
+    /// Rows that died before this moment are seen by nobody any more.
+    fn keep_deleted_after(&self) -> Timestamp {
+        let now = self.now();
+        Timestamp::from_ms(now.ms().saturating_sub(self.settings.retention_ms)).min(now)
+    }
+
+    fn merge(
+        &self,
+        id: CollectionId,
+        sources: &[Arc<Sealed>],
+    ) -> Result<Option<(Vec<SegmentId>, SegmentId)>, Error> {
+        let keep_after = self.keep_deleted_after();
+        let shard = self.shard(id)?;
+        let catalog = self.registry.current();
+        let collection = catalog.collection_by_id(id)?;
+        let new = SegmentId(self.oracle.next().0 as i64);
+        let file = rows_file(id, new);
+        let segments: Vec<Segment> = sources.iter().map(|source| Segment::Sealed(Arc::clone(source))).collect();
+        let merged = segment::merge(&segments, keep_after, &collection.schema, &self.blobs, &file, &self.stopping)?;
+        let mut written = vec![file.clone()];
+        let mut entry = SegmentEntry {
+            id: new,
+            partition: sources[0].partition(),
+            rows: merged.written.rows as u64,
+            bytes: merged.written.file_bytes,
+            file,
+            deletes: None,
+            indexes: Vec::new(),
+        };
+        let outcome = self
+            .index_merged(collection, sources, &mut entry, &mut written)
+            .and_then(|sealed| self.swap_merged(&shard, &segments, &merged, entry, sealed, keep_after, &mut written));
+        match outcome {
+            Ok(()) => Ok(Some((sources.iter().map(|source| source.id()).collect(), new))),
+            Err(error) => {
+                self.discard(written);
+                Err(error)
+            }
+        }
+    }
+
+    /// Opens the new segment and builds the indexes that a source had, before anybody sees it.
+    fn index_merged(
+        &self,
+        collection: &Collection,
+        sources: &[Arc<Sealed>],
+        entry: &mut SegmentEntry,
+        written: &mut Vec<String>,
+    ) -> Result<Arc<Sealed>, Error> {
+        let schema = Arc::clone(&collection.schema);
+        let sealed = Sealed::open(&self.blobs, &entry.file, entry.id, entry.partition, schema)?;
+        let had = |index| {
+            let of_sources = collection.segments.iter().filter(|old| sources.iter().any(|s| s.id() == old.id));
+            of_sources.flat_map(|old| &old.indexes).any(|built: &IndexEntry| built.index == index)
+        };
+        for index in &collection.indexes {
+            if entry.rows >= self.settings.index_rows_min && had(index.id) {
+                let progress = Progress::new();
+                let (built, opened) = self.build_index(collection, index, &sealed, &self.stopping, &progress)?;
+                written.push(built.file.clone());
+                entry.indexes.push(built);
+                if collection.is_loaded() {
+                    sealed.attach_index(index.field, Arc::new(opened));
+                }
+            }
+        }
+        Ok(Arc::new(sealed))
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one step of a merge, called once")]
+    fn swap_merged(
+        &self,
+        shard: &Shard,
+        segments: &[Segment],
+        merged: &Merged,
+        mut entry: SegmentEntry,
+        sealed: Arc<Sealed>,
+        keep_after: Timestamp,
+        written: &mut Vec<String>,
+    ) -> Result<(), Error> {
+        let _maintenance = shard.maintain();
+        let current = self.registry.current();
+        let collection = current.collection_by_id(shard.id)?;
+        let gone: Vec<SegmentId> = segments.iter().map(Segment::id).collect();
+        if !gone.iter().all(|id| collection.segments.iter().any(|old| old.id == *id)) {
+            return Err(Error::new(ErrorKind::Cancelled, "a segment went away while it was merged"));
+        }
+        // An index that was dropped in the meantime is dropped here, too.
+        entry.indexes.retain(|built| collection.indexes.iter().any(|index| index.id == built.index));
+        // A flush may have saved deletes of the sources and moved the checkpoint past them: save them all.
+        let at = self.oracle.next();
+        let deletes = {
+            let _still = self.hold_still();
+            merged.deletes(segments)
+        };
+        entry.deletes = self.save_deletes(shard.id, entry.id, &deletes, at, written)?;
+        let saved_deletes = deletes.len();
+        let is_empty = entry.rows == 0;
+        let added = if is_empty { Vec::new() } else { vec![entry.clone()] };
+        let moved =
+            Moved { collection: shard.id, checkpoint: None, removed: gone.clone(), added, deletes: Vec::new() };
+        self.edit(Edit::Moved(moved))?;
+        if is_empty {
+            self.discard(std::mem::take(written));
+        }
+        let _still = self.hold_still();
+        sealed.apply_deletes(&merged.deletes(segments));
+        shard.replace(|members| {
+            members.list.retain(|member| !gone.contains(&member.segment.id()));
+            if !is_empty {
+                let segment = Segment::Sealed(sealed);
+                members.list.push(Member { segment, role: Role::Sealed { saved_deletes } });
+            }
+            members.floor = members.floor.max(keep_after);
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,86 @@
+//! Background work: what the catalogue wants and the segments lack. Nothing is queued and nothing is remembered: each
+//! round looks for a gap, so work that was killed is simply found missing again.
+//!
+//! Two threads, the keeper (flush, merge, trim) and the builder (indexes), sleep until their bell is rung; an idle
+//! database wakes nobody.
+
+mod build;
+mod keep;
+mod merge;
+
+pub(crate) use build::{Builds, read_image};
+pub(crate) use merge::Compactions;
+
+use crate::node::Node;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Wakes a thread. A ring that nobody waits for is not lost.
+#[derive(Debug, Default)]
+pub(crate) struct Bell {
+    rung: Mutex<bool>,
+    condvar: Condvar,
+}
+
+impl Bell {
+    pub(crate) fn ring(&self) {
+        *self.rung.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.condvar.notify_all();
+    }
+
+    /// Waits for a ring, or for so long.
+    fn wait(&self, at_most: Option<Duration>) {
+        let mut rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
+        while !*rung {
+            match at_most {
+                None => rung = self.condvar.wait(rung).unwrap_or_else(PoisonError::into_inner),
+                Some(at_most) => {
+                    let (guard, timeout) =
+                        self.condvar.wait_timeout(rung, at_most).unwrap_or_else(PoisonError::into_inner);
+                    rung = guard;
+                    if timeout.timed_out() {
+                        break;
+                    }
+                }
+            }
+        }
+        *rung = false;
+    }
+}
+
+/// The bells of the background threads, and what they tell about their work.
+#[derive(Debug, Default)]
+pub(crate) struct Bells {
+    pub(crate) keeper: Bell,
+    pub(crate) builder: Bell,
+    pub(crate) builds: Builds,
+    pub(crate) compactions: Compactions,
+}
+
+/// Starts the background threads.
+pub(crate) fn start(node: &Arc<Node>) -> Vec<JoinHandle<()>> {
+    let keeper = Arc::clone(node);
+    let keeper = move || {
+        while !keeper.stopping.is_cancelled() {
+            let next = keeper.keep();
+            if !keeper.stopping.is_cancelled() {
+                keeper.bells.keeper.wait(next);
+            }
+        }
+    };
+    let builder = Arc::clone(node);
+    let builder = move || {
+        while !builder.stopping.is_cancelled() {
+            if !builder.build_one() {
+                builder.bells.builder.wait(None);
+            }
+        }
+    };
+    let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
+    let started = [thread("keeper").spawn(keeper), thread("builder").spawn(builder)];
+    started
+        .into_iter()
+        .filter_map(|thread| thread.map_err(|error| node.trouble(format!("no background thread: {error}"))).ok())
+        .collect()
+}

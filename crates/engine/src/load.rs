@@ -1,0 +1,129 @@
+//! Load and release: a flag in the catalogue. Rows are mapped files, so a load opens the indexes and takes a ticket for
+//! the memory; a load that cannot fit fails at once with both figures.
+
+use crate::api::{Load, LoadInfo, LoadState, Release, Task};
+use crate::catalog::{Collection, Edit, Index, IndexEntry, index_spec};
+use crate::node::Node;
+use crate::shard::Shard;
+use crate::{Engine, Error, ErrorKind};
+use data::PartitionId;
+use segment::Sealed;
+use std::sync::{Arc, PoisonError};
+
+impl Task for Load {
+    type Outcome = ();
+
+    fn run(self, engine: &Engine) -> Result<(), Error> {
+        let node = engine.node();
+        let catalog = node.registry.current();
+        let collection = catalog.collection(&self.target)?;
+        let partitions = named(collection, &self.partitions)?;
+        if !node.settings.load_without_index {
+            let bare = collection.schema.vectors().find(|field| collection.index_on(field.id).is_none());
+            if let Some(field) = bare {
+                let name = &field.name;
+                return Err(Error::invalid(format!(
+                    "there is no vector index on field: [{name}], please create index firstly"
+                )));
+            }
+        }
+        node.attach_loaded(collection)?;
+        let edit = Edit::Loaded { collection: collection.id, partitions, is_loaded: true };
+        let (_, catalog) = node.edit(edit)?;
+        // Segments and indexes may have come in between.
+        node.attach_loaded(catalog.collection_by_id(collection.id)?)
+    }
+}
+
+impl Task for Release {
+    type Outcome = ();
+
+    fn run(self, engine: &Engine) -> Result<(), Error> {
+        let node = engine.node();
+        let catalog = node.registry.current();
+        let collection = catalog.collection(&self.target)?;
+        let partitions = named(collection, &self.partitions)?;
+        if collection.is_loaded() {
+            node.edit(Edit::Loaded { collection: collection.id, partitions, is_loaded: false })?;
+        }
+        Ok(())
+    }
+}
+
+fn named(collection: &Collection, names: &[String]) -> Result<Vec<PartitionId>, Error> {
+    names.iter().map(|name| collection.partition(name).map(|partition| partition.id)).collect()
+}
+
+/// Whether some partitions (none named = all) answer reads.
+pub(crate) fn info(partitions: &[&crate::catalog::Partition]) -> LoadInfo {
+    let is_loaded = !partitions.is_empty() && partitions.iter().any(|partition| partition.is_loaded);
+    if is_loaded {
+        LoadInfo { state: LoadState::Loaded, percent: 100 }
+    } else {
+        LoadInfo { state: LoadState::NotLoaded, percent: 0 }
+    }
+}
+
+impl Node {
+    /// Takes the memory for a collection and opens the indexes of its segments.
+    pub(crate) fn attach_loaded(&self, collection: &Collection) -> Result<(), Error> {
+        let shard = self.shard(collection.id)?;
+        let rows: u64 = collection.segments.iter().map(|entry| entry.bytes).sum();
+        let indexes: u64 = collection.segments.iter().flat_map(|entry| &entry.indexes).map(|entry| entry.bytes).sum();
+        {
+            let mut ticket = shard.ticket.lock().unwrap_or_else(PoisonError::into_inner);
+            let had_bytes = ticket.take().map(|ticket| ticket.bytes());
+            match self.budget.take(rows + indexes) {
+                Ok(new) => *ticket = Some(new),
+                Err(refusal) => {
+                    *ticket = had_bytes.and_then(|bytes| self.budget.take(bytes).ok());
+                    let name = &collection.name;
+                    let text = format!("memory limit exceeded: load of collection {name} {refusal}");
+                    return Err(Error::new(ErrorKind::MemoryLimit, text));
+                }
+            }
+        }
+        for entry in &collection.segments {
+            let Some(sealed) = shard.sealed(entry.id) else { continue };
+            for file in &entry.indexes {
+                let index = collection.indexes.iter().find(|index| index.id == file.index);
+                let Some(index) = index.filter(|index| sealed.index(index.field).is_none()) else { continue };
+                // A derived file that is missing or damaged is rebuilt, never fatal.
+                if let Err(error) = self.attach(collection, &sealed, index, file) {
+                    self.trouble(format!("index {} of segment {}: {error}; it is rebuilt", index.name, entry.id));
+                    self.forget_index(collection, entry.id, index.id);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens the file of an index and lets searches use it.
+    pub(crate) fn attach(
+        &self,
+        collection: &Collection,
+        sealed: &Sealed,
+        index: &Index,
+        entry: &IndexEntry,
+    ) -> Result<(), Error> {
+        let field = collection.schema.field_by_id(index.field);
+        let field = field.ok_or_else(|| Error::internal("an index without its field"))?;
+        let spec = index_spec(field, &index.params)?;
+        let image = crate::jobs::read_image(&self.blobs, &entry.file)?;
+        let opened = index::Index::open(&spec, image, sealed.rows())?;
+        sealed.attach_index(index.field, Arc::new(opened));
+        Ok(())
+    }
+
+    /// Gives back what [`Node::attach_loaded`] took.
+    pub(crate) fn unload(&self, shard: &Shard, collection: &Collection) {
+        for entry in &collection.segments {
+            if let Some(sealed) = shard.sealed(entry.id) {
+                for index in &collection.indexes {
+                    sealed.detach_index(index.field);
+                }
+            }
+        }
+        shard.ticket.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}
