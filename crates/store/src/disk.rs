@@ -55,6 +55,9 @@ pub trait DiskFile: Debug + Send {
     fn append(&mut self, parts: &[Bytes]) -> io::Result<()>;
     /// Makes the bytes of this file durable.
     fn sync(&mut self) -> io::Result<()>;
+    /// Writes bytes that are in the file already once more, without moving its end. After a failed sync the system
+    /// believes that it wrote them; this makes the next sync write them for certain.
+    fn rewrite(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()>;
     /// Cuts the file to `length` bytes; later appends go there.
     fn truncate(&mut self, length: u64) -> io::Result<()>;
     /// Bytes in the file by this handle's own count.

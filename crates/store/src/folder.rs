@@ -181,6 +181,14 @@ impl DiskFile for FolderFile {
         self.file.sync_data().map_err(|e| named(&self.path, &e))
     }
 
+    fn rewrite(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.file
+            .seek(SeekFrom::Start(offset))
+            .and_then(|_| self.file.write_all(bytes))
+            .and_then(|()| self.file.seek(SeekFrom::Start(self.length)).map(drop))
+            .map_err(|e| named(&self.path, &e))
+    }
+
     fn truncate(&mut self, length: u64) -> io::Result<()> {
         self.file
             .set_len(length)

@@ -4,6 +4,8 @@
 //! that none can vanish unnoticed, and the last one known durable when it was written, so that a torn write can be
 //! told from damage. The format is described in `docs/formats/log.md`.
 
+use std::collections::VecDeque;
+
 use bytes::Bytes;
 
 use crate::crc::{Crc, crc32c};
@@ -148,12 +150,24 @@ pub(super) struct Cursor {
     pub(super) previous: u64,
     /// Whether the last thing read was a mark.
     pub(super) marked: bool,
+    /// Everything before this place is called durable by a later record.
+    pub(super) settled_at: usize,
+    /// Where each record ends that no later record calls durable.
+    unsettled: VecDeque<(u64, usize)>,
 }
 
 impl Cursor {
     /// A cursor behind the header of a file, whose bytes are `bytes`.
     pub(super) fn new(bytes: Bytes, header: &FileHeader) -> Self {
-        Self { bytes, salt: header.salt, at: FILE_HEADER_BYTES, previous: header.previous, marked: false }
+        Self {
+            bytes,
+            salt: header.salt,
+            at: FILE_HEADER_BYTES,
+            previous: header.previous,
+            marked: false,
+            settled_at: FILE_HEADER_BYTES,
+            unsettled: VecDeque::new(),
+        }
     }
 
     /// Moves over the next record. After [`Step::Bad`] it stays before the bad bytes.
@@ -190,6 +204,10 @@ impl Cursor {
             self.at = end;
             self.previous = header.lsn;
             self.marked = is_mark;
+            self.unsettled.push_back((header.lsn, end));
+            while self.unsettled.front().is_some_and(|(lsn, _)| *lsn <= header.settled) {
+                self.settled_at = self.unsettled.pop_front().map_or(self.settled_at, |(_, end)| end);
+            }
             if is_record {
                 return Step::Record(header.lsn, self.bytes.slice(from..to));
             }

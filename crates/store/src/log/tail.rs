@@ -101,7 +101,7 @@ impl Tail {
         let (header, bytes) = opened?;
         let end = find_end(&newest, &header, &bytes, may_be_torn)?;
         cut_bytes += (bytes.len() - end.at) as u64;
-        tail.reopen(&newest, &header, &end)?;
+        tail.reopen(&newest, &header, &bytes, &end)?;
         tail.previous = end.previous;
         tail.settled = end.previous;
         tail.next_min = tail.next_min.max(header.first).max(end.previous + 1);
@@ -112,13 +112,22 @@ impl Tail {
 
     /// Opens the newest file for writing behind its last good record. What will be replayed is made durable first,
     /// or it could be seen now and be gone after a power cut.
-    fn reopen(&mut self, newest: &LogFile, header: &FileHeader, end: &Cursor) -> Result<(), Error> {
+    fn reopen(
+        &mut self,
+        newest: &LogFile,
+        header: &FileHeader,
+        bytes: &Bytes,
+        end: &Cursor,
+    ) -> Result<(), Error> {
         let failed = |e| Error::io("reopen the log", e);
         let good_bytes = end.at as u64;
         let mut file = self.disk.open_append(&newest.path).map_err(failed)?;
         if file.len() > good_bytes {
             file.truncate(good_bytes).map_err(failed)?;
         }
+        // If a sync failed before, the system may think that these bytes are on disk though they are not.
+        let unsettled = bytes.get(end.settled_at..end.at).unwrap_or_default();
+        file.rewrite(end.settled_at as u64, unsettled).map_err(failed)?;
         file.sync().map_err(failed)?;
         self.disk.sync_folder(&self.folder).map_err(failed)?;
         let (path, first, salt) = (newest.path.clone(), newest.first, header.salt);

@@ -252,6 +252,11 @@ impl DiskFile for MemoryFile {
         Ok(())
     }
 
+    fn rewrite(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        let id = self.id;
+        self.disk.change(&self.path, |tree| tree.node(id)?.rewrite(offset, bytes))
+    }
+
     fn truncate(&mut self, length: u64) -> io::Result<()> {
         let id = self.id;
         self.disk.change(&self.path, |tree| {

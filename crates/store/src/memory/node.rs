@@ -2,6 +2,8 @@
 //!
 //! Invariant: the bytes below `floor` have been equal in memory and on the platter since the last sync.
 
+use std::io;
+
 use bytes::Bytes;
 use host::Rng;
 
@@ -30,6 +32,19 @@ impl Node {
     pub(super) fn append(&mut self, part: &[u8]) {
         self.shared = None;
         self.bytes.extend_from_slice(part);
+    }
+
+    /// Takes bytes that must be there already; it ends doubt about them if nothing doubtful stays beside them.
+    pub(super) fn rewrite(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        let from = usize::try_from(offset).unwrap_or(usize::MAX);
+        let to = from.saturating_add(bytes.len());
+        if self.bytes.get(from..to) != Some(bytes) {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "other bytes are there"));
+        }
+        if to == self.bytes.len() {
+            self.doubtful = self.doubtful.filter(|doubtful| *doubtful < from);
+        }
+        Ok(())
     }
 
     pub(super) fn truncate(&mut self, length: u64) {

@@ -1,1 +1,0 @@
-//! One suite that judges every back end.
