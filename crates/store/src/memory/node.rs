@@ -19,6 +19,8 @@ pub(super) struct Node {
     floor: usize,
     /// What the platter holds from `floor` on.
     below: Vec<u8>,
+    /// Bytes that were never synced and cut off again since, and where they were: the platter may hold them still.
+    cut_off: Option<(usize, Vec<u8>)>,
     /// A sync failed: what was above this point then can never be trusted again.
     doubtful: Option<usize>,
     shared: Option<Bytes>,
@@ -56,12 +58,16 @@ impl Node {
             self.below = below;
             self.floor = length;
         }
+        if let Some(end) = self.bytes.get(length..).filter(|end| !end.is_empty()) {
+            self.cut_off = Some((length, end.to_vec()));
+        }
         self.bytes.resize(length, 0);
     }
 
     pub(super) fn sync(&mut self) {
         self.floor = self.bytes.len();
         self.below.clear();
+        self.cut_off = None;
         if let Some(doubtful) = self.doubtful {
             self.floor = self.floor.min(doubtful);
         }
@@ -99,16 +105,25 @@ impl Node {
     pub(super) fn after_power_cut(&self, rng: &mut Rng) -> Self {
         let above = self.bytes.get(self.floor..).unwrap_or_default();
         let longest = above.len().max(self.below.len());
-        let tail = match rng.below(4) {
+        let tail = match rng.below(5) {
             0 => self.below.clone(),
             1 => above.to_vec(),
             2 => above[..rng.below(above.len() as u64 + 1) as usize].to_vec(),
+            3 => self.before_the_cut().unwrap_or_else(|| above.to_vec()),
             _ => self.mixture(above, rng.below(longest as u64 + 1) as usize, rng),
         };
         let mut bytes = self.bytes.get(..self.floor).unwrap_or_default().to_vec();
         bytes.extend_from_slice(&tail);
         let floor = bytes.len();
         Self { bytes, floor, ..Self::default() }
+    }
+
+    /// The bytes above the floor as they were before the last cut, which may not have reached the platter.
+    fn before_the_cut(&self) -> Option<Vec<u8>> {
+        let (at, end) = self.cut_off.as_ref()?;
+        let mut tail = self.bytes.get(self.floor..*at)?.to_vec();
+        tail.extend_from_slice(end);
+        Some(tail)
     }
 
     fn mixture(&self, above: &[u8], length: usize, rng: &mut Rng) -> Vec<u8> {
