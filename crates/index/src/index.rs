@@ -1,0 +1,160 @@
+//! An index as a whole: build, open, search. Invariant: the three shapes meet here and nowhere else.
+
+use host::{Cancel, Pool, Progress};
+use simd::Bits;
+
+use crate::codec::{BitRows, ByteRows, Space};
+use crate::graph::{self, Graph};
+use crate::image::Head;
+use crate::refine::Refiner;
+use crate::scan::{check_alike, scan};
+use crate::spec::{Codec, Shape};
+use crate::{Error, Hits, Image, Query, Spec, Vectors};
+
+/// Builds an index of `vectors`. The same input and `seed` give the same bytes with any number of threads.
+/// `progress` counts rows.
+///
+/// # Errors
+/// [`Error::OtherVectors`] when the vectors are not those of `spec`, [`Error::TooManyRows`], [`Error::Cancelled`].
+pub fn build(
+    spec: &Spec,
+    vectors: Vectors<'_>,
+    seed: u64,
+    pool: &Pool,
+    cancel: &Cancel,
+    progress: &Progress,
+) -> Result<Image, Error> {
+    check_vectors(spec, vectors)?;
+    if vectors.len() >= 1 << 31 {
+        return Err(Error::TooManyRows { rows: vectors.len() });
+    }
+    cancel.check()?;
+    progress.set_total(vectors.len() as u64);
+    let mut image = Image::default();
+    Head::write(spec, vectors.len(), &mut image);
+    let work = Work { spec, vectors, seed, pool, cancel, progress };
+    match spec.shape() {
+        Shape::Flat | Shape::Ivf => progress.add(vectors.len() as u64),
+        Shape::Graph => work.graph(&mut image)?,
+    }
+    Ok(image)
+}
+
+/// A build on its way.
+struct Work<'a> {
+    spec: &'a Spec,
+    vectors: Vectors<'a>,
+    seed: u64,
+    pool: &'a Pool,
+    cancel: &'a Cancel,
+    progress: &'a Progress,
+}
+
+impl Work<'_> {
+    fn graph(&self, image: &mut Image) -> Result<(), Error> {
+        let Self { spec, vectors, seed, pool, cancel, progress } = *self;
+        let degree = (spec.value("M"), spec.value("efConstruction"));
+        let stored = match spec.codec() {
+            Codec::Byte => Some(self.codes(|row| row)?),
+            Codec::Raw => None,
+        };
+        let built = match &stored {
+            Some((space, codes)) => {
+                graph::build(&ByteRows { space, codes }, degree, seed, pool, cancel, progress)?
+            }
+            None => {
+                let codes = BitRows { metric: spec.metric(), vectors };
+                graph::build(&codes, degree, seed, pool, cancel, progress)?
+            }
+        };
+        Graph::write(built, stored, image);
+        Ok(())
+    }
+
+    /// All rows coded, in the order that `rows` gives.
+    fn codes(&self, rows: impl Fn(usize) -> usize + Sync) -> Result<(Space, Vec<i8>), Error> {
+        let space = Space::of(self.spec.metric(), self.vectors, self.pool);
+        let codes = space.code(self.vectors, self.vectors.len(), rows, self.pool, self.cancel)?;
+        Ok((space, codes))
+    }
+}
+
+fn check_vectors(spec: &Spec, vectors: Vectors<'_>) -> Result<(), Error> {
+    let (element, dim) = (spec.element(), spec.dim());
+    if (element, dim) == (vectors.element(), vectors.dim()) {
+        return Ok(());
+    }
+    Err(Error::OtherVectors { element, dim, actual_element: vectors.element(), actual_dim: vectors.dim() })
+}
+
+/// An index that can be searched. The raw rows are not inside; they are handed to every search.
+#[derive(Debug)]
+pub struct Index {
+    spec: Spec,
+    rows: usize,
+    body: Body,
+}
+
+#[derive(Debug)]
+enum Body {
+    Flat,
+    Graph(Box<Graph>),
+}
+
+impl Index {
+    /// Opens an image that was built by `spec` for `rows` rows, checking all of it.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] with what does not fit; never a panic.
+    pub fn open(spec: &Spec, image: Image, rows: usize) -> Result<Self, Error> {
+        Head::read(spec, rows, &image)?;
+        let body = match spec.shape() {
+            Shape::Flat | Shape::Ivf => Body::Flat,
+            Shape::Graph => Body::Graph(Box::new(Graph::read(spec, rows, &image)?)),
+        };
+        Ok(Self { spec: spec.clone(), rows, body })
+    }
+
+    /// The best rows for each query among those whose bit is set in `mask` (one bit a row; all rows without a mask).
+    /// `vectors` are the rows the index was built of. As many rows come back as were asked for, if so many match.
+    /// Scores are exact.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`], and [`Error::OtherVectors`] when rows or queries are not those of the index.
+    pub fn search(
+        &self,
+        vectors: Vectors<'_>,
+        queries: Vectors<'_>,
+        query: &Query,
+        mask: Option<&Bits>,
+        cancel: &Cancel,
+    ) -> Result<Vec<Hits>, Error> {
+        check_vectors(&self.spec, vectors)?;
+        check_alike(vectors, queries)?;
+        if vectors.len() != self.rows || mask.is_some_and(|mask| mask.len() != self.rows) {
+            return Err(Error::Corrupt { what: "number of rows" });
+        }
+        let refiner = Refiner { metric: self.spec.metric(), vectors, queries };
+        match &self.body {
+            Body::Graph(graph) => graph.search(&refiner, query, mask, cancel),
+            Body::Flat => {
+                let mut hits = vec![Hits::default(); queries.len()];
+                scan(self.spec.metric(), vectors, queries, 0, mask, query, &mut hits, cancel)?;
+                Ok(hits)
+            }
+        }
+    }
+
+    /// Bytes this index keeps in memory, or in a mapped file.
+    pub fn memory_bytes(&self) -> u64 {
+        match &self.body {
+            Body::Flat => 0,
+            Body::Graph(graph) => graph.memory_bytes(),
+        }
+    }
+
+    /// What was really built.
+    pub fn effective(&self) -> Vec<(String, String)> {
+        self.spec.effective()
+    }
+}
