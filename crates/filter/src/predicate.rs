@@ -51,6 +51,7 @@ impl Predicate {
 }
 
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "nearly every node is a leaf")]
 pub(crate) enum Node {
     Const(bool),
     /// Two or more, cheap ones first.

@@ -2,7 +2,7 @@
 
 use super::kernel::each;
 use super::{Block, Place};
-use crate::json::{Item, elements, equal, find, read};
+use crate::json::{Item, elements, find, read};
 use crate::number::{Interval, Num};
 use crate::predicate::{Leaf, Test};
 use data::VarLen;
@@ -64,13 +64,19 @@ fn contains_number(interval: &Interval<Num>, number: Num) -> bool {
     interval.contains(|bound| number.order(*bound))
 }
 
-/// Whether the text of a JSON value says what `value` does. Only lists and objects are parsed.
+/// Whether the text of a JSON value says what the constant `value` does.
 fn is_equal(raw: &[u8], value: &Value) -> bool {
     match (read(raw), value) {
         (Some(Item::Text(text)), Value::String(value)) => text.as_ref() == value.as_bytes(),
         (Some(Item::Bool(found)), Value::Bool(value)) => found == *value,
-        (Some(Item::Number(_)), Value::Number(_)) | (Some(Item::Array), Value::Array(_)) => {
-            serde_json::from_slice(raw).is_ok_and(|found| equal(&found, value))
+        (Some(Item::Number(found)), Value::Number(value)) => {
+            let value = value.as_i64().map(Num::Int).or_else(|| value.as_f64().map(Num::Float));
+            value.and_then(|value| found.order(value)).is_some_and(|order| order.is_eq())
+        }
+        (Some(Item::Array), Value::Array(values)) => {
+            let mut found = elements(raw);
+            let all = values.iter().all(|value| found.next().is_some_and(|found| is_equal(found, value)));
+            all && found.next().is_none()
         }
         _ => false,
     }
