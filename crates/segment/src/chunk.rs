@@ -2,7 +2,7 @@
 //! rows; a chunk never changes.
 
 use crate::Error;
-use data::{Batch, Column, ColumnBuilder, Field, FieldId, KeyRef, Schema, Timestamp, Type, Values};
+use data::{Batch, Column, ColumnBuilder, Field, FieldId, KeyRef, NullBuffer, Schema, Timestamp, Type, Values};
 use std::sync::Arc;
 
 /// Stamps of neighbouring rows, as runs of equal ones: a batch has one stamp for all its rows.
@@ -96,7 +96,7 @@ impl Chunk {
     pub(crate) fn under(&self, schema: &Arc<Schema>) -> Self {
         let column = |field: &Field| match self.column(field.id) {
             Some(column) => column.clone(),
-            None => constant(field, self.rows as usize),
+            None => absent(field, self.rows as usize),
         };
         Self {
             first: self.first,
@@ -127,17 +127,26 @@ pub(crate) fn key_of(column: &Column, row: usize) -> Option<KeyRef<'_>> {
     }
 }
 
-/// A column of `rows` times what `field` holds where nothing was written: its default, or nothing.
-pub(crate) fn constant(field: &Field, rows: usize) -> Column {
-    let mut builder = ColumnBuilder::new(field.data_type, field.dim);
-    builder.reserve(rows);
-    for _ in 0..rows {
-        match &field.default {
-            Some(value) => builder.push(value),
-            None => builder.push_null(),
+/// A column of `rows` times what `field` holds where nothing was written: its default, or nothing. Vectors that are
+/// not there cost no memory until they are looked at.
+pub(crate) fn absent(field: &Field, rows: usize) -> Column {
+    let values = match field.data_type {
+        Type::FloatVector => Some(Values::FloatVector { dim: field.dim, values: vec![0.0; rows * field.dim].into() }),
+        Type::BinaryVector => Some(Values::BinaryVector { dim: field.dim, bytes: vec![0_u8; rows * field.dim / 8].into() }),
+        _ => None,
+    };
+    let nothing = values.and_then(|values| Column::trusted(values, Some(NullBuffer::new_null(rows))).ok());
+    nothing.unwrap_or_else(|| {
+        let mut builder = ColumnBuilder::new(field.data_type, field.dim);
+        builder.reserve(rows);
+        for _ in 0..rows {
+            match &field.default {
+                Some(value) => builder.push(value),
+                None => builder.push_null(),
+            }
         }
-    }
-    builder.finish()
+        builder.finish()
+    })
 }
 
 fn check_shape(batch: &Batch, schema: &Schema) -> Result<(), Error> {

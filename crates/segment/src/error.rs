@@ -37,7 +37,22 @@ pub enum Error {
         /// What is wrong with it.
         what: String,
     },
+    /// The disk, or what lies on it.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The index, or the search of vectors.
+    #[error(transparent)]
+    Index(index::Error),
     /// The work was told to stop.
     #[error(transparent)]
     Cancelled(#[from] host::Cancelled),
+}
+
+impl From<index::Error> for Error {
+    fn from(error: index::Error) -> Self {
+        match error {
+            index::Error::Cancelled => Self::Cancelled(host::Cancelled),
+            error => Self::Index(error),
+        }
+    }
 }

@@ -5,8 +5,10 @@
 use crate::chunk::{Chunk, key_of};
 use crate::deletes::{DeleteList, Deletes};
 use crate::keys::KeyTable;
+use crate::mask::Joined;
 use crate::{Error, Mask};
 use data::{Batch, Column, ColumnBuilder, FieldId, KeyRef, Keys, PartitionId, Schema, SegmentId, Timestamp};
+use filter::{Predicate, Rows};
 use simd::Bits;
 use std::ops::Range;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -292,6 +294,31 @@ impl Growing {
         let written = Bits::from_fn(rows, |row| view.stamp(row as u32) <= at);
         (view, mask.and(written))
     }
+
+    /// The rows that a reader at `at` sees and `predicate` (none: every row) holds for.
+    pub fn matches(&self, predicate: Option<&Predicate>, at: Timestamp) -> Mask {
+        let (view, mask) = self.visible(at);
+        let Some(predicate) = predicate else { return mask };
+        let mut bits = Joined::default();
+        for chunk in view.chunks.iter().take_while(|chunk| (chunk.first as usize) < mask.rows()) {
+            bits.push(&predicate.eval(&ChunkRows(chunk)));
+        }
+        let rows = mask.rows();
+        mask.and(bits.cut(rows))
+    }
+}
+
+/// The rows of a chunk as a predicate looks at them.
+struct ChunkRows<'a>(&'a Chunk);
+
+impl Rows for ChunkRows<'_> {
+    fn len(&self) -> usize {
+        self.0.rows as usize
+    }
+
+    fn column(&self, field: FieldId) -> Option<&Column> {
+        self.0.column(field)
+    }
 }
 
 impl State {
@@ -311,6 +338,12 @@ impl View {
     pub(crate) fn stamp(&self, row: u32) -> Timestamp {
         let chunk = locate(&self.chunks, row);
         chunk.stamps.get(row - chunk.first)
+    }
+
+    /// The column of `field` in every chunk, with the number of its first row.
+    pub(crate) fn pieces(&self, field: FieldId) -> Option<Vec<(u32, Column)>> {
+        let position = self.schema.position(field)?;
+        Some(self.chunks.iter().map(|chunk| (chunk.first, chunk.columns[position].clone())).collect())
     }
 
     /// The values of `field` at `rows`, in that order.

@@ -27,7 +27,7 @@ mod keys;
 mod mask;
 mod merge;
 mod nearest;
-mod scalars;
+mod key_order;
 mod sealed;
 mod segment;
 mod write;

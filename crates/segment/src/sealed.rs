@@ -4,7 +4,7 @@
 use crate::column::Slots;
 use crate::deletes::{DeleteList, Deletes};
 use crate::files::{Head, Opened};
-use crate::scalars::KeyOrder;
+use crate::key_order::KeyOrder;
 use crate::{Error, Mask};
 use data::{Column, FieldId, KeyRef, Keys, PartitionId, ScalarBuffer, Schema, SegmentId, Timestamp};
 use filter::Predicate;
@@ -46,7 +46,7 @@ impl Sealed {
     ) -> Result<Self, Error> {
         let file = Arc::new(Opened::open(blobs, name)?);
         let head = Head::read(&file)?;
-        let slots = Slots::new(&schema, &head, &file)?;
+        let slots = Slots::new(&schema, &head, &file);
         Ok(Self {
             id,
             partition,

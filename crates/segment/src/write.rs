@@ -3,7 +3,7 @@
 use crate::blocks::Block;
 use crate::column::encode_column;
 use crate::files::{FieldHead, Head, SectionWriter};
-use crate::scalars::write_keys;
+use crate::key_order::write_keys;
 use crate::{Error, Frozen};
 use data::{Schema, Timestamp};
 use host::Cancel;
