@@ -1,1 +1,28 @@
-//! Placeholder.
+//! Nearest neighbours: build, search, save, open.
+//!
+//! An index is *shape x codec*: how rows are arranged (flat, in lists, as a graph) and what of them is looked at
+//! while searching (the rows, or one byte an element). Names, parameters, defaults and ranges of all kinds stand in
+//! one table; [`Spec::parse`] and [`Spec::query`] turn what a user wrote into what is valid, or into a precise
+//! [`Error`]. [`build`] makes an [`Image`] of named sections, [`Index::open`] reads one back, [`scan`] does without.
+//!
+//! This crate knows no files, no collections and no deletes: it gets vectors, a mask of bits and a pool of threads.
+//! Results always carry exact scores. The same vectors and the same seed make the same image, whatever the number of
+//! threads and the instruction set.
+
+mod error;
+mod hits;
+mod image;
+mod index;
+mod metric;
+mod scan;
+mod spec;
+mod vectors;
+
+pub use error::Error;
+pub use hits::Hits;
+pub use image::Image;
+pub use index::{Index, build};
+pub use metric::{Element, Metric};
+pub use scan::scan;
+pub use spec::{Kind, Query, Spec};
+pub use vectors::Vectors;

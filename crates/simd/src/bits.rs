@@ -99,7 +99,7 @@ impl Bits {
         assert!(start <= end && end <= self.len, "bits {start}..{end} of {}", self.len);
         let mut i = start;
         while i < end {
-            if i % 64 == 0 && end - i >= 64 {
+            if i.is_multiple_of(64) && end - i >= 64 {
                 self.words[i / 64] = if to { u64::MAX } else { 0 };
                 i += 64;
             } else {
@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn agrees_with_a_vector_of_bools_at_every_length() {
         for len in 0..=200 {
-            let bit = |i: usize| i % 3 == 0 || i == len - 1;
+            let bit = |i: usize| i.is_multiple_of(3) || i == len - 1;
             let bits = Bits::from_fn(len, bit);
             assert_eq!(bits.iter().collect::<Vec<_>>(), (0..len).filter(|i| bit(*i)).collect::<Vec<_>>());
             let mut not = bits.clone();

@@ -1,8 +1,21 @@
 //! Arithmetic on slices at the speed of this CPU.
 //!
 //! The only home of vector instructions and of the `unsafe` they need. What a caller sees is safe and gives the same
-//! results at every instruction-set level.
+//! results, bit for bit, at every instruction-set [`Level`]: integer kernels because they are exact, f32 kernels
+//! because every level adds in the same order with the same fused operations. So an index built on one machine is the
+//! index built on another, and a test on a laptop says something about a server.
+//!
+//! [`Op`] has the f32 distances, [`dot`] and friends those of bytes and bits, [`Bits`] is a set of row numbers.
 
 mod bits;
+mod bytes;
+mod float;
+mod kernel;
+mod level;
+mod prefetch;
 
 pub use bits::Bits;
+pub use bytes::{and_or, and_or_at, dot, dots, dots_at, hamming, hamming_at};
+pub use float::{Op, all_finite};
+pub use level::Level;
+pub use prefetch::prefetch;

@@ -1,0 +1,140 @@
+//! What can be wrong with a specification, a query or an image. Invariant: every fact a caller needs for a message
+//! of its own is a field, never only text.
+
+use crate::{Element, Metric};
+
+/// Why a specification, a query, a build or an open was refused.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Error {
+    /// No row of the table has this name.
+    #[error("invalid index type: {name}")]
+    UnknownIndexType {
+        /// The name as given.
+        name: String,
+    },
+    /// The index type exists, but not for this kind of vector.
+    #[error("index {index_type} does not support {element} vectors")]
+    ElementNotSupported {
+        /// The index type.
+        index_type: &'static str,
+        /// What the field holds.
+        element: Element,
+    },
+    /// A type was named without a metric.
+    #[error("metric type not set for vector index")]
+    MetricNotSet,
+    /// The metric is unknown, or does not fit the type or the element.
+    #[error("metric type {name} not found or not supported, supported: [{}]", names(supported))]
+    MetricNotSupported {
+        /// The metric as given.
+        name: String,
+        /// What would fit.
+        supported: &'static [Metric],
+    },
+    /// A search names another metric than the index has.
+    #[error("metric type not match: invalid parameter[expected={expected}][actual={actual}]")]
+    MetricMismatch {
+        /// The index's metric.
+        expected: Metric,
+        /// The metric as given.
+        actual: String,
+    },
+    /// A parameter beside the metric was given to AUTOINDEX.
+    #[error("only metric type can be passed when use AutoIndex, not {name}")]
+    AutoIndexParameter {
+        /// The parameter.
+        name: &'static str,
+    },
+    /// A number lies outside its range.
+    #[error("{value} out of range {low} <= {name} <= {high}")]
+    OutOfRange {
+        /// The parameter.
+        name: &'static str,
+        /// The value as given.
+        value: String,
+        /// The smallest allowed value.
+        low: i64,
+        /// The largest allowed value.
+        high: i64,
+    },
+    /// A value cannot be read as what it should be.
+    #[error("invalid {what} value, key: '{name}', value: '{value}'")]
+    NotA {
+        /// `integer`, `float` or `bool`.
+        what: &'static str,
+        /// The parameter.
+        name: &'static str,
+        /// The value as given.
+        value: String,
+    },
+    /// A parameter without a default was not given.
+    #[error("missing parameter[missing_param={name}]")]
+    Missing {
+        /// The parameter.
+        name: &'static str,
+    },
+    /// `ef` must reach at least as far as the number of results.
+    #[error("ef({ef}) should be larger than k({k})")]
+    EffortBelowK {
+        /// The value given.
+        ef: i64,
+        /// The results asked for.
+        k: usize,
+    },
+    /// `range_filter` and `radius` enclose nothing.
+    #[error("range_filter({range_filter}) must be {} than radius({radius}) for metric type {metric}",
+        if metric.smaller_is_better() { "less" } else { "more" })]
+    EmptyRange {
+        /// The metric, which decides the direction.
+        metric: Metric,
+        /// The outer bound.
+        radius: f32,
+        /// The inner bound.
+        range_filter: f32,
+    },
+    /// Dimension zero, or bits that do not fill bytes.
+    #[error("invalid dimension: {dim} for {element} vectors")]
+    Dimension {
+        /// The dimension.
+        dim: usize,
+        /// What the field holds.
+        element: Element,
+    },
+    /// The vectors handed in are not those of the specification.
+    #[error("vectors of {actual_element} x {actual_dim} where {element} x {dim} belong")]
+    OtherVectors {
+        /// What was specified.
+        element: Element,
+        /// What was specified.
+        dim: usize,
+        /// What came.
+        actual_element: Element,
+        /// What came.
+        actual_dim: usize,
+    },
+    /// More rows than a row number can count.
+    #[error("{rows} rows are more than one index can hold")]
+    TooManyRows {
+        /// The rows.
+        rows: usize,
+    },
+    /// An image that this build cannot have written, or of another specification.
+    #[error("corrupt index: {what}")]
+    Corrupt {
+        /// What does not fit.
+        what: &'static str,
+    },
+    /// The work was told to stop.
+    #[error("cancelled")]
+    Cancelled,
+}
+
+impl From<host::Cancelled> for Error {
+    fn from(_: host::Cancelled) -> Self {
+        Self::Cancelled
+    }
+}
+
+fn names(metrics: &[Metric]) -> String {
+    metrics.iter().map(|metric| metric.name()).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,154 @@
+//! The sections of an index at rest. Invariant: what [`Head::read`] accepts was written for this specification and
+//! this many rows; numbers are little-endian.
+
+use std::ops::Deref;
+
+use bytemuck::{AnyBitPattern, NoUninit};
+use bytes::Bytes;
+
+use crate::{Element, Error, Spec};
+
+/// An index as named sections, to be put into a file and read back from one. Sections of a mapped file should start
+/// at multiples of 64 bytes; others are copied.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Image {
+    /// Name and content of each section.
+    pub sections: Vec<(String, Bytes)>,
+}
+
+impl Image {
+    /// Bytes in all sections.
+    pub fn bytes(&self) -> u64 {
+        self.sections.iter().map(|(_, content)| content.len() as u64).sum()
+    }
+
+    /// The section `name`.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] when it is missing.
+    pub(crate) fn section(&self, name: &'static str) -> Result<Bytes, Error> {
+        let found = self.sections.iter().find(|(key, _)| key == name);
+        found.map(|(_, content)| content.clone()).ok_or(Error::Corrupt { what: name })
+    }
+
+    /// The section `name` as exactly `len` numbers.
+    pub(crate) fn array<T: Number>(&self, name: &'static str, len: usize) -> Result<Array<T>, Error> {
+        let array = Array::read(self.section(name)?, name)?;
+        if array.len() == len { Ok(array) } else { Err(Error::Corrupt { what: name }) }
+    }
+
+    pub(crate) fn push<T: Number>(&mut self, name: &str, numbers: Vec<T>) {
+        self.sections.push((name.to_owned(), Bytes::from_owner(Owned(numbers))));
+    }
+}
+
+/// A plain number that a section is made of.
+pub(crate) trait Number: AnyBitPattern + NoUninit + Send + Sync {}
+impl<T: AnyBitPattern + NoUninit + Send + Sync> Number for T {}
+
+struct Owned<T>(Vec<T>);
+
+impl<T: Number> AsRef<[u8]> for Owned<T> {
+    fn as_ref(&self) -> &[u8] {
+        bytemuck::cast_slice(&self.0)
+    }
+}
+
+/// The numbers of a section: in place if it is aligned, else a copy.
+#[derive(Debug, Clone)]
+pub(crate) enum Array<T> {
+    Placed(Bytes),
+    Copied(Vec<T>),
+}
+
+impl<T: Number> Array<T> {
+    fn read(bytes: Bytes, what: &'static str) -> Result<Self, Error> {
+        match bytemuck::try_cast_slice::<u8, T>(&bytes) {
+            Ok(_) => Ok(Self::Placed(bytes)),
+            Err(bytemuck::PodCastError::TargetAlignmentGreaterAndInputNotAligned) => {
+                let len = bytes.len() / size_of::<T>();
+                let mut numbers = vec![T::zeroed(); len];
+                if len * size_of::<T>() != bytes.len() {
+                    return Err(Error::Corrupt { what });
+                }
+                bytemuck::cast_slice_mut::<T, u8>(&mut numbers).copy_from_slice(&bytes);
+                Ok(Self::Copied(numbers))
+            }
+            Err(_) => Err(Error::Corrupt { what }),
+        }
+    }
+}
+
+impl<T: Number> Deref for Array<T> {
+    type Target = [T];
+
+    #[inline]
+    fn deref(&self) -> &[T] {
+        match self {
+            Self::Placed(bytes) => bytemuck::cast_slice(bytes),
+            Self::Copied(numbers) => numbers,
+        }
+    }
+}
+
+/// The section that says what the others are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
+pub(crate) struct Head {
+    magic: [u8; 4],
+    version: u32,
+    /// The built kind's name, filled up with zeros.
+    name: [u8; 32],
+    element: u32,
+    metric: [u8; 12],
+    dim: u64,
+    rows: u64,
+}
+
+const MAGIC: [u8; 4] = *b"eIDX";
+/// The version that is written; older ones are read for ever.
+const VERSION: u32 = 1;
+
+impl Head {
+    fn of(spec: &Spec, rows: usize) -> Self {
+        let element = match spec.element() {
+            Element::F32 => 1,
+            Element::Bits => 2,
+        };
+        Self {
+            magic: MAGIC,
+            version: VERSION,
+            name: filled(spec.built_name()),
+            element,
+            metric: filled(spec.metric().name()),
+            dim: spec.dim() as u64,
+            rows: rows as u64,
+        }
+    }
+
+    pub(crate) fn write(spec: &Spec, rows: usize, image: &mut Image) {
+        image.push("head", vec![Self::of(spec, rows)]);
+    }
+
+    /// Checks that the image is one of `spec` for `rows` rows.
+    pub(crate) fn read(spec: &Spec, rows: usize, image: &Image) -> Result<(), Error> {
+        let head = image.array::<Self>("head", 1)?[0];
+        let want = Self::of(spec, rows);
+        let corrupt = |what| Err(Error::Corrupt { what });
+        match head {
+            _ if head.magic != want.magic => corrupt("magic"),
+            _ if head.version != want.version => corrupt("version"),
+            _ if head.rows != want.rows => corrupt("number of rows"),
+            _ if head != want => corrupt("kind, metric or dimension"),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn filled<const N: usize>(text: &str) -> [u8; N] {
+    let mut bytes = [0; N];
+    for (to, from) in bytes.iter_mut().zip(text.bytes()) {
+        *to = from;
+    }
+    bytes
+}

@@ -1,0 +1,110 @@
+//! An index as a whole: build, open, search. Invariant: the three shapes meet here and nowhere else.
+
+use host::{Cancel, Pool, Progress};
+use simd::Bits;
+
+use crate::image::Head;
+use crate::scan::{check_alike, scan};
+use crate::spec::Shape;
+use crate::{Error, Hits, Image, Query, Spec, Vectors};
+
+/// Builds an index of `vectors`. The same input and `seed` give the same bytes with any number of threads.
+/// `progress` counts rows.
+///
+/// # Errors
+/// [`Error::OtherVectors`] when the vectors are not those of `spec`, [`Error::TooManyRows`], [`Error::Cancelled`].
+pub fn build(
+    spec: &Spec,
+    vectors: Vectors<'_>,
+    seed: u64,
+    pool: &Pool,
+    cancel: &Cancel,
+    progress: &Progress,
+) -> Result<Image, Error> {
+    check_vectors(spec, vectors)?;
+    if vectors.len() >= 1 << 31 {
+        return Err(Error::TooManyRows { rows: vectors.len() });
+    }
+    cancel.check()?;
+    progress.set_total(vectors.len() as u64);
+    let mut image = Image::default();
+    Head::write(spec, vectors.len(), &mut image);
+    let _ = (seed, pool);
+    progress.add(vectors.len() as u64);
+    Ok(image)
+}
+
+fn check_vectors(spec: &Spec, vectors: Vectors<'_>) -> Result<(), Error> {
+    let (element, dim) = (spec.element(), spec.dim());
+    if (element, dim) == (vectors.element(), vectors.dim()) {
+        return Ok(());
+    }
+    Err(Error::OtherVectors { element, dim, actual_element: vectors.element(), actual_dim: vectors.dim() })
+}
+
+/// An index that can be searched. The raw rows are not inside; they are handed to every search.
+#[derive(Debug)]
+pub struct Index {
+    spec: Spec,
+    rows: usize,
+    body: Body,
+}
+
+#[derive(Debug)]
+enum Body {
+    Flat,
+}
+
+impl Index {
+    /// Opens an image that was built by `spec` for `rows` rows, checking all of it.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] with what does not fit; never a panic.
+    pub fn open(spec: &Spec, image: Image, rows: usize) -> Result<Self, Error> {
+        Head::read(spec, rows, &image)?;
+        let body = match spec.shape() {
+            Shape::Flat | Shape::Ivf | Shape::Graph => Body::Flat,
+        };
+        Ok(Self { spec: spec.clone(), rows, body })
+    }
+
+    /// The best rows for each query among those whose bit is set in `mask` (one bit a row; all rows without a mask).
+    /// `vectors` are the rows the index was built of. As many rows come back as were asked for, if so many match.
+    /// Scores are exact.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`], and [`Error::OtherVectors`] when rows or queries are not those of the index.
+    pub fn search(
+        &self,
+        vectors: Vectors<'_>,
+        queries: Vectors<'_>,
+        query: &Query,
+        mask: Option<&Bits>,
+        cancel: &Cancel,
+    ) -> Result<Vec<Hits>, Error> {
+        check_vectors(&self.spec, vectors)?;
+        check_alike(vectors, queries)?;
+        if vectors.len() != self.rows || mask.is_some_and(|mask| mask.len() != self.rows) {
+            return Err(Error::Corrupt { what: "number of rows" });
+        }
+        match &self.body {
+            Body::Flat => {
+                let mut hits = vec![Hits::default(); queries.len()];
+                scan(self.spec.metric(), vectors, queries, 0, mask, query, &mut hits, cancel)?;
+                Ok(hits)
+            }
+        }
+    }
+
+    /// Bytes this index keeps in memory, or in a mapped file.
+    pub fn memory_bytes(&self) -> u64 {
+        match &self.body {
+            Body::Flat => 0,
+        }
+    }
+
+    /// What was really built.
+    pub fn effective(&self) -> Vec<(String, String)> {
+        self.spec.effective()
+    }
+}

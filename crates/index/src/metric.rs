@@ -1,0 +1,72 @@
+//! How near two vectors are. Invariant: `better` is the one place that knows which way a score points.
+
+use std::fmt;
+
+/// How near two vectors are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Metric {
+    /// Squared Euclidean distance.
+    L2,
+    /// Inner product.
+    Ip,
+    /// Cosine of the angle; 0 where a vector is all zero.
+    Cosine,
+    /// Number of bits that differ.
+    Hamming,
+    /// `1 - and/or` of the bits; 0 where both are all zero.
+    Jaccard,
+}
+
+impl Metric {
+    const ALL: [Self; 5] = [Self::L2, Self::Ip, Self::Cosine, Self::Hamming, Self::Jaccard];
+
+    /// The name in upper case, as requests and listings write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::L2 => "L2",
+            Self::Ip => "IP",
+            Self::Cosine => "COSINE",
+            Self::Hamming => "HAMMING",
+            Self::Jaccard => "JACCARD",
+        }
+    }
+
+    /// The metric called `name`, in any case.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|metric| metric.name().eq_ignore_ascii_case(name))
+    }
+
+    /// Whether the best score is the smallest.
+    pub fn smaller_is_better(self) -> bool {
+        matches!(self, Self::L2 | Self::Hamming | Self::Jaccard)
+    }
+
+    /// Whether score `a` is better than score `b`.
+    pub fn better(self, a: f32, b: f32) -> bool {
+        if self.smaller_is_better() { a < b } else { a > b }
+    }
+}
+
+impl fmt::Display for Metric {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What a vector is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Element {
+    /// 32-bit floats.
+    F32,
+    /// Single bits, eight to a byte.
+    Bits,
+}
+
+impl fmt::Display for Element {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::F32 => "float",
+            Self::Bits => "binary",
+        })
+    }
+}

@@ -1,0 +1,178 @@
+//! Exact search by looking at every row. Invariant: finds what a loop over [`score`] would find.
+
+use host::Cancel;
+use simd::{Bits, Op};
+
+use crate::hits::Top;
+use crate::{Error, Hits, Metric, Query, Vectors};
+
+/// Rows looked at between two looks at the cancel flag; one word of a mask.
+const BLOCK: usize = 64;
+/// Queries scored together, so that a row is used several times while it is near.
+const GROUP: usize = 16;
+
+/// Scores every row against every query and keeps the best in `into`, one [`Hits`] a query, together with what is
+/// already there. Row `i` of `vectors` is reported as `first_row + i`, and bit `first_row + i` of `mask` says whether
+/// it takes part. Exact.
+///
+/// # Errors
+/// [`Error::Cancelled`], and [`Error::OtherVectors`] when rows and queries differ in kind.
+///
+/// # Panics
+/// When `into` is not one a query, or the mask ends before the last row.
+pub fn scan(
+    metric: Metric,
+    vectors: Vectors<'_>,
+    queries: Vectors<'_>,
+    first_row: u32,
+    mask: Option<&Bits>,
+    query: &Query,
+    into: &mut [Hits],
+    cancel: &Cancel,
+) -> Result<(), Error> {
+    check_alike(vectors, queries)?;
+    assert_eq!(into.len(), queries.len(), "one list of hits a query");
+    let mut norms = vec![0.0; BLOCK];
+    let mut scores = vec![0.0; BLOCK * GROUP];
+    for (group, into) in into.chunks_mut(GROUP).enumerate() {
+        let queries = queries.slice(group * GROUP..group * GROUP + into.len());
+        let scorer = Scorer::new(metric, queries);
+        let mut tops: Vec<Top> = into.iter().map(|hits| start(metric, query, hits)).collect();
+        for start in (0..vectors.len()).step_by(BLOCK) {
+            cancel.check()?;
+            let end = (start + BLOCK).min(vectors.len());
+            let word = mask.map_or(u64::MAX, |mask| word_at(mask, first_row as usize + start));
+            let rows = vectors.slice(start..end);
+            if word == 0 {
+                continue;
+            }
+            scorer.block(rows, word, &mut norms, &mut scores);
+            for (q, top) in tops.iter_mut().enumerate() {
+                for (i, score) in scores[q * rows.len()..(q + 1) * rows.len()].iter().enumerate() {
+                    if word >> i & 1 == 1 && query.admits(*score) {
+                        top.push(*score, first_row + (start + i) as u32);
+                    }
+                }
+            }
+        }
+        for (hits, top) in into.iter_mut().zip(tops) {
+            *hits = top.into_hits();
+        }
+    }
+    Ok(())
+}
+
+fn start(metric: Metric, query: &Query, hits: &Hits) -> Top {
+    let mut top = Top::new(metric, query.k());
+    top.extend(hits);
+    top
+}
+
+/// 64 bits of a mask from any place.
+fn word_at(mask: &Bits, bit: usize) -> u64 {
+    let words = mask.words();
+    let (word, shift) = (bit / 64, bit % 64);
+    let low = words[word] >> shift;
+    let high = words.get(word + 1).filter(|_| shift > 0).map_or(0, |word| word << (64 - shift));
+    low | high
+}
+
+/// Refuses queries that are not of the rows' kind.
+pub(crate) fn check_alike(vectors: Vectors<'_>, queries: Vectors<'_>) -> Result<(), Error> {
+    let wanted = (vectors.element(), vectors.dim());
+    if wanted == (queries.element(), queries.dim()) {
+        return Ok(());
+    }
+    let (element, dim) = wanted;
+    Err(Error::OtherVectors { element, dim, actual_element: queries.element(), actual_dim: queries.dim() })
+}
+
+/// A few queries, ready to be held against blocks of rows.
+struct Scorer<'a> {
+    metric: Metric,
+    queries: Vectors<'a>,
+    norms: Vec<f32>,
+}
+
+impl<'a> Scorer<'a> {
+    fn new(metric: Metric, queries: Vectors<'a>) -> Self {
+        let norms = match metric {
+            Metric::Cosine => (0..queries.len()).map(|q| norm(queries.floats(q))).collect(),
+            _ => Vec::new(),
+        };
+        Self { metric, queries, norms }
+    }
+
+    /// Scores of the rows whose bit is set in `word`, at `out[q * rows.len() + i]`; the others are left undefined.
+    fn block(&self, rows: Vectors<'_>, word: u64, norms: &mut [f32], out: &mut [f32]) {
+        let (nq, nr) = (self.queries.len(), rows.len());
+        let chosen = || (0..nr).filter(|i| word >> i & 1 == 1);
+        let (Vectors::F32 { dim, values: queries }, Vectors::F32 { values, .. }) = (self.queries, rows)
+        else {
+            for q in 0..nq {
+                for i in chosen() {
+                    out[q * nr + i] = score(self.metric, self.queries, q, rows, i);
+                }
+            }
+            return;
+        };
+        let op = op(self.metric);
+        if chosen().count() * 2 < nr {
+            for q in 0..nq {
+                for i in chosen() {
+                    out[q * nr + i] = op.pair(self.queries.floats(q), rows.floats(i));
+                }
+            }
+        } else if nq == 1 {
+            op.rows(queries, values, &mut out[..nr]);
+        } else {
+            op.tile(dim, queries, values, &mut out[..nq * nr]);
+        }
+        if self.metric == Metric::Cosine {
+            for i in chosen() {
+                norms[i] = norm(rows.floats(i));
+            }
+            for q in 0..nq {
+                for i in chosen() {
+                    out[q * nr + i] = cosine(out[q * nr + i], self.norms[q], norms[i]);
+                }
+            }
+        }
+    }
+}
+
+fn op(metric: Metric) -> Op {
+    if metric == Metric::L2 { Op::L2 } else { Op::Ip }
+}
+
+/// The length of a vector.
+pub(crate) fn norm(values: &[f32]) -> f32 {
+    Op::Ip.pair(values, values).sqrt()
+}
+
+fn cosine(product: f32, a: f32, b: f32) -> f32 {
+    let both = a * b;
+    if both > 0.0 { product / both } else { 0.0 }
+}
+
+/// The exact score of one pair: the meaning of [`Metric`]. Query and row must be of one kind.
+pub(crate) fn score(
+    metric: Metric,
+    queries: Vectors<'_>,
+    query: usize,
+    rows: Vectors<'_>,
+    row: usize,
+) -> f32 {
+    match metric {
+        Metric::L2 | Metric::Ip => op(metric).pair(queries.floats(query), rows.floats(row)),
+        Metric::Cosine => {
+            let (a, b) = (queries.floats(query), rows.floats(row));
+            cosine(Op::Ip.pair(a, b), norm(a), norm(b))
+        }
+        Metric::Hamming => simd::hamming(queries.bytes(query), rows.bytes(row)) as f32,
+        Metric::Jaccard => {
+            let (and, or) = simd::and_or(queries.bytes(query), rows.bytes(row));
+            if or == 0 { 0.0 } else { 1.0 - and as f32 / or as f32 }
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! What is to be built, checked. Invariant: element, metric and every number fit the kind's row of the table.
+
+use super::table::{AUTOINDEX, Codec, Default, Kind, Phase, Row, Shape, TABLE, auto};
+use super::{Query, params};
+use crate::{Element, Error, Metric};
+
+/// A valid specification of an index.
+#[derive(Debug, Clone)]
+pub struct Spec {
+    asked: Kind,
+    row: &'static Row,
+    codec: Codec,
+    element: Element,
+    dim: usize,
+    metric: Metric,
+    values: Vec<(&'static str, i64)>,
+}
+
+impl Spec {
+    /// Reads `index_type`, `metric_type` and the kind's own build parameters; other names are ignored. Without a
+    /// type it is AUTOINDEX, which alone has a default metric.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the parameters: see [`Error`].
+    pub fn parse(element: Element, dim: usize, params: &[(String, String)]) -> Result<Self, Error> {
+        if dim == 0 || (element == Element::Bits && !dim.is_multiple_of(8)) {
+            return Err(Error::Dimension { dim, element });
+        }
+        let name = params::text(params, "index_type").unwrap_or(AUTOINDEX);
+        if name == AUTOINDEX {
+            return Self::automatic(element, dim, params);
+        }
+        let row = TABLE.iter().find(|row| row.name == name);
+        let row = row.ok_or_else(|| Error::UnknownIndexType { name: name.into() })?;
+        let metric = metric(row, element, params::text(params, "metric_type"))?.ok_or(Error::MetricNotSet)?;
+        let build = row.params.iter().filter(|param| param.phase == Phase::Build);
+        let values = build.map(|param| match (params::number(params, param)?, param.default) {
+            (Some(value), _) | (None, Default::Number(value) | Default::AtLeastK(value)) => {
+                Ok((param.name, value))
+            }
+        });
+        let values = values.collect::<Result<_, Error>>()?;
+        Ok(Self { asked: row.kind, row, codec: fit(row, element)?.0, element, dim, metric, values })
+    }
+
+    fn automatic(element: Element, dim: usize, params: &[(String, String)]) -> Result<Self, Error> {
+        let mut build = TABLE.iter().flat_map(|row| row.params).filter(|param| param.phase == Phase::Build);
+        if let Some(param) = build.find(|param| params::text(params, param.name).is_some()) {
+            return Err(Error::AutoIndexParameter { name: param.name });
+        }
+        let (row, values, default) = auto(element);
+        let metric = metric(row, element, params::text(params, "metric_type"))?.unwrap_or(default);
+        let codec = fit(row, element)?.0;
+        Ok(Self { asked: Kind::AutoIndex, row, codec, element, dim, metric, values: values.to_vec() })
+    }
+
+    /// The kind that was asked for.
+    pub fn kind(&self) -> Kind {
+        self.asked
+    }
+
+    /// The name of the kind that was asked for.
+    pub fn index_type(&self) -> &'static str {
+        if self.asked == Kind::AutoIndex { AUTOINDEX } else { self.row.name }
+    }
+
+    /// How near two vectors are.
+    pub fn metric(&self) -> Metric {
+        self.metric
+    }
+
+    /// What the vectors are made of.
+    pub fn element(&self) -> Element {
+        self.element
+    }
+
+    /// Elements in a vector.
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
+    /// What is really built: type, metric and every build parameter, with AUTOINDEX resolved.
+    pub fn effective(&self) -> Vec<(String, String)> {
+        let names =
+            [("index_type", self.row.name.to_owned()), ("metric_type", self.metric.name().to_owned())];
+        let names =
+            names.into_iter().chain(self.values.iter().map(|(name, value)| (*name, value.to_string())));
+        names.map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
+    /// Checks the parameters of a search for `k` rows: those of the kind, `radius`, `range_filter`, and
+    /// `metric_type` if it is given. Other names are ignored.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the parameters: see [`Error`].
+    pub fn query(&self, k: usize, params: &[(String, String)]) -> Result<Query, Error> {
+        Query::parse(self.row, self.metric, k, params)
+    }
+
+    pub(crate) fn shape(&self) -> Shape {
+        self.row.shape
+    }
+
+    pub(crate) fn codec(&self) -> Codec {
+        self.codec
+    }
+
+    pub(crate) fn built_name(&self) -> &'static str {
+        self.row.name
+    }
+
+    /// The build parameter `name` of the kind.
+    pub(crate) fn value(&self, name: &str) -> usize {
+        let found = self.values.iter().find(|(key, _)| *key == name);
+        usize::try_from(found.map_or(0, |(_, value)| *value)).unwrap_or(0)
+    }
+}
+
+fn fit(row: &'static Row, element: Element) -> Result<(Codec, &'static [Metric]), Error> {
+    let fit = row.fits.iter().find(|(fits, ..)| *fits == element);
+    fit.map(|(_, codec, metrics)| (*codec, *metrics))
+        .ok_or(Error::ElementNotSupported { index_type: row.name, element })
+}
+
+fn metric(row: &'static Row, element: Element, name: Option<&str>) -> Result<Option<Metric>, Error> {
+    let (_, supported) = fit(row, element)?;
+    let Some(name) = name else { return Ok(None) };
+    match Metric::named(name).filter(|metric| supported.contains(metric)) {
+        Some(metric) => Ok(Some(metric)),
+        None => Err(Error::MetricNotSupported { name: name.into(), supported }),
+    }
+}

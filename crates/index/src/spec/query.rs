@@ -1,0 +1,93 @@
+//! What a search asks for, checked. Invariant: `k >= 1`, and a range encloses something.
+
+use super::params;
+use super::table::{Default, Phase, Row};
+use crate::{Error, Metric};
+
+/// A valid search request: how many rows, in which range of scores, with how much effort.
+#[derive(Debug, Clone)]
+pub struct Query {
+    k: usize,
+    metric: Metric,
+    radius: Option<f32>,
+    range_filter: Option<f32>,
+    values: Vec<(&'static str, i64)>,
+}
+
+impl Query {
+    /// The best `k` rows by exact scan, for data that has no index.
+    pub fn exact(metric: Metric, k: usize) -> Self {
+        Self { k: k.max(1), metric, radius: None, range_filter: None, values: Vec::new() }
+    }
+
+    /// How many rows at most.
+    pub fn k(&self) -> usize {
+        self.k
+    }
+
+    /// The outer bound of the scores, which lies outside of the range itself.
+    pub fn radius(&self) -> Option<f32> {
+        self.radius
+    }
+
+    /// The inner bound of the scores, which lies inside.
+    pub fn range_filter(&self) -> Option<f32> {
+        self.range_filter
+    }
+
+    pub(super) fn parse(
+        row: &'static Row,
+        metric: Metric,
+        k: usize,
+        params: &[(String, String)],
+    ) -> Result<Self, Error> {
+        if k == 0 || u32::try_from(k).is_err() {
+            let (low, high) = (1, i64::from(u32::MAX));
+            return Err(Error::OutOfRange { name: "k", value: k.to_string(), low, high });
+        }
+        if let Some(given) = params::text(params, "metric_type")
+            && Metric::named(given) != Some(metric)
+        {
+            return Err(Error::MetricMismatch { expected: metric, actual: given.into() });
+        }
+        let mut values = Vec::new();
+        for param in row.params.iter().filter(|param| param.phase == Phase::Search) {
+            let value = match (params::number(params, param)?, param.default) {
+                (Some(ef), Default::AtLeastK(_)) if ef < k as i64 => {
+                    return Err(Error::EffortBelowK { ef, k });
+                }
+                (Some(value), _) | (None, Default::Number(value)) => value,
+                (None, Default::AtLeastK(least)) => least.max(k as i64),
+            };
+            values.push((param.name, value));
+        }
+        let radius = params::float(params, "radius")?;
+        let range_filter = params::float(params, "range_filter")?;
+        match (radius, range_filter) {
+            (None, Some(_)) => return Err(Error::Missing { name: "radius" }),
+            (Some(radius), Some(range_filter)) if !metric.better(range_filter, radius) => {
+                return Err(Error::EmptyRange { metric, radius, range_filter });
+            }
+            _ => {}
+        }
+        Ok(Self { k, metric, radius, range_filter, values })
+    }
+
+    /// Whether a score lies in the range asked for.
+    #[inline]
+    pub(crate) fn admits(&self, score: f32) -> bool {
+        self.radius.is_none_or(|radius| self.metric.better(score, radius)) && self.reaches(score)
+    }
+
+    /// Whether a score is not too good for the range.
+    #[inline]
+    pub(crate) fn reaches(&self, score: f32) -> bool {
+        self.range_filter.is_none_or(|filter| !self.metric.better(score, filter))
+    }
+
+    /// The search parameter `name` of the kind, or 0.
+    pub(crate) fn value(&self, name: &str) -> usize {
+        let found = self.values.iter().find(|(key, _)| *key == name);
+        usize::try_from(found.map_or(0, |(_, value)| *value)).unwrap_or(0)
+    }
+}

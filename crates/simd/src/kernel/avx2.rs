@@ -1,0 +1,151 @@
+//! The kernels for AVX2 and FMA. Two 8-lane registers stand for the 16 lanes of a sum.
+
+use std::arch::x86_64::*;
+
+use super::scalar::fold_words;
+use super::{LANES, reduce};
+
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+#[expect(unsafe_code, reason = "the vector load")]
+fn load(lanes: &[f32; LANES]) -> [__m256; 2] {
+    let (low, high) = lanes.split_at(8);
+    // SAFETY: each half has 8 floats; the load needs no alignment.
+    unsafe { [_mm256_loadu_ps(low.as_ptr()), _mm256_loadu_ps(high.as_ptr())] }
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+#[expect(unsafe_code, reason = "the vector store")]
+fn store(sums: [__m256; 2]) -> [f32; LANES] {
+    let mut lanes = [0f32; LANES];
+    let (low, high) = lanes.split_at_mut(8);
+    // SAFETY: each half has 8 floats; the store needs no alignment.
+    unsafe {
+        _mm256_storeu_ps(low.as_mut_ptr(), sums[0]);
+        _mm256_storeu_ps(high.as_mut_ptr(), sums[1]);
+    }
+    lanes
+}
+
+/// The last, short chunk, filled up with zeros, which leave a sum as it is.
+#[inline]
+fn padded<T: Copy + Default, const N: usize>(rest: &[T]) -> [T; N] {
+    let mut lanes = [T::default(); N];
+    lanes[..rest.len()].copy_from_slice(rest);
+    lanes
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn add<const L2: bool>(sum: [__m256; 2], a: [__m256; 2], b: [__m256; 2]) -> [__m256; 2] {
+    if L2 {
+        let (low, high) = (_mm256_sub_ps(a[0], b[0]), _mm256_sub_ps(a[1], b[1]));
+        [_mm256_fmadd_ps(low, low, sum[0]), _mm256_fmadd_ps(high, high, sum[1])]
+    } else {
+        [_mm256_fmadd_ps(a[0], b[0], sum[0]), _mm256_fmadd_ps(a[1], b[1], sum[1])]
+    }
+}
+
+#[target_feature(enable = "avx2,fma")]
+pub(super) fn float_block<const Q: usize, const R: usize, const L2: bool>(
+    queries: [&[f32]; Q],
+    rows: [&[f32]; R],
+) -> [[f32; R]; Q] {
+    let mut out = [[0f32; R]; Q];
+    for (out, query) in out.iter_mut().zip(queries) {
+        *out = float_row::<R, L2>(query, rows);
+    }
+    out
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn float_row<const R: usize, const L2: bool>(query: &[f32], rows: [&[f32]; R]) -> [f32; R] {
+    let (chunks, rest) = query.as_chunks::<LANES>();
+    let row_chunks = rows.map(|row| &row.as_chunks::<LANES>().0[..chunks.len()]);
+    let mut sums = [[_mm256_setzero_ps(); 2]; R];
+    for (c, chunk) in chunks.iter().enumerate() {
+        let a = load(chunk);
+        for r in 0..R {
+            sums[r] = add::<L2>(sums[r], a, load(&row_chunks[r][c]));
+        }
+    }
+    if !rest.is_empty() {
+        let a = load(&padded(rest));
+        for r in 0..R {
+            sums[r] = add::<L2>(sums[r], a, load(&padded(&rows[r][query.len() - rest.len()..])));
+        }
+    }
+    sums.map(|sum| reduce(store(sum)))
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+#[expect(unsafe_code, reason = "the vector load")]
+fn load_bytes(bytes: &[u8; 16]) -> __m128i {
+    // SAFETY: 16 bytes, no alignment needed.
+    unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) }
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+#[expect(unsafe_code, reason = "the vector load")]
+fn load_signed(bytes: &[i8; 16]) -> __m128i {
+    // SAFETY: 16 bytes, no alignment needed.
+    unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) }
+}
+
+/// Widened to 16 bits first: the shorter unsigned-by-signed instruction saturates.
+#[target_feature(enable = "avx2,fma")]
+pub(super) fn byte_block<const R: usize>(query: &[u8], rows: [&[i8]; R]) -> [i32; R] {
+    let (chunks, rest) = query.as_chunks::<16>();
+    let row_chunks = rows.map(|row| &row.as_chunks::<16>().0[..chunks.len()]);
+    let mut sums = [_mm256_setzero_si256(); R];
+    for (c, chunk) in chunks.iter().enumerate() {
+        let a = _mm256_cvtepu8_epi16(load_bytes(chunk));
+        for r in 0..R {
+            let b = _mm256_cvtepi8_epi16(load_signed(&row_chunks[r][c]));
+            sums[r] = _mm256_add_epi32(sums[r], _mm256_madd_epi16(a, b));
+        }
+    }
+    if !rest.is_empty() {
+        let a = _mm256_cvtepu8_epi16(load_bytes(&padded(rest)));
+        for r in 0..R {
+            let b = _mm256_cvtepi8_epi16(load_signed(&padded(&rows[r][query.len() - rest.len()..])));
+            sums[r] = _mm256_add_epi32(sums[r], _mm256_madd_epi16(a, b));
+        }
+    }
+    let mut out = [0i32; R];
+    for (out, sum) in out.iter_mut().zip(sums) {
+        *out = add_up(sum);
+    }
+    out
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn add_up(sum: __m256i) -> i32 {
+    let half = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256::<1>(sum));
+    let quarter = _mm_add_epi32(half, _mm_shuffle_epi32::<0b00_00_11_10>(half));
+    _mm_cvtsi128_si32(_mm_add_epi32(quarter, _mm_shuffle_epi32::<0b00_00_00_01>(quarter)))
+}
+
+#[target_feature(enable = "avx2,fma,popcnt")]
+pub(super) fn xor_block<const R: usize>(query: &[u8], rows: [&[u8]; R]) -> [u32; R] {
+    let mut out = [0; R];
+    for (out, row) in out.iter_mut().zip(rows) {
+        *out = fold_words(query, row, |a, b| (a ^ b).count_ones());
+    }
+    out
+}
+
+#[target_feature(enable = "avx2,fma,popcnt")]
+pub(super) fn and_or_block<const R: usize>(query: &[u8], rows: [&[u8]; R]) -> [(u32, u32); R] {
+    let mut out = [(0, 0); R];
+    for (out, row) in out.iter_mut().zip(rows) {
+        let and = fold_words(query, row, |a, b| (a & b).count_ones());
+        *out = (and, fold_words(query, row, |a, b| (a | b).count_ones()));
+    }
+    out
+}

@@ -1,0 +1,157 @@
+//! The kernels for AVX-512 with VNNI and VPOPCNTDQ. A short tail is loaded under a mask, as zeros.
+
+use std::arch::x86_64::*;
+
+use super::LANES;
+
+/// Defines a load of a whole chunk and of a short rest.
+macro_rules! loads {
+    ($whole:ident, $rest:ident, $item:ty, $lanes:literal, $vector:ty, $load:ident, $masked:ident, $mask:ty) => {
+        #[inline]
+        #[target_feature(enable = "avx512f,avx512bw")]
+        #[expect(unsafe_code, reason = "the vector load")]
+        fn $whole(chunk: &[$item; $lanes]) -> $vector {
+            // SAFETY: the chunk is as long as the register; the load needs no alignment.
+            unsafe { $load(chunk.as_ptr().cast()) }
+        }
+
+        #[inline]
+        #[target_feature(enable = "avx512f,avx512bw")]
+        #[expect(unsafe_code, reason = "the vector load")]
+        fn $rest(rest: &[$item]) -> $vector {
+            debug_assert!(rest.len() < $lanes);
+            let mask: $mask = (1 << rest.len()) - 1;
+            // SAFETY: the mask keeps the load inside the slice; lanes outside it are not touched.
+            unsafe { $masked(mask, rest.as_ptr().cast()) }
+        }
+    };
+}
+
+loads!(floats, floats_rest, f32, 16, __m512, _mm512_loadu_ps, _mm512_maskz_loadu_ps, u16);
+loads!(bytes, bytes_rest, u8, 64, __m512i, _mm512_loadu_si512, _mm512_maskz_loadu_epi8, u64);
+loads!(signed, signed_rest, i8, 64, __m512i, _mm512_loadu_si512, _mm512_maskz_loadu_epi8, u64);
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn add<const L2: bool>(sum: __m512, a: __m512, b: __m512) -> __m512 {
+    if L2 {
+        let d = _mm512_sub_ps(a, b);
+        _mm512_fmadd_ps(d, d, sum)
+    } else {
+        _mm512_fmadd_ps(a, b, sum)
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+pub(super) fn float_block<const Q: usize, const R: usize, const L2: bool>(
+    queries: [&[f32]; Q],
+    rows: [&[f32]; R],
+) -> [[f32; R]; Q] {
+    let (len, count) = (queries[0].len(), queries[0].len() / LANES);
+    let query_chunks = queries.map(|query| &query.as_chunks::<LANES>().0[..count]);
+    let row_chunks = rows.map(|row| &row.as_chunks::<LANES>().0[..count]);
+    let mut sums = [[_mm512_setzero_ps(); R]; Q];
+    for c in 0..count {
+        let mut a = [_mm512_setzero_ps(); Q];
+        for q in 0..Q {
+            a[q] = floats(&query_chunks[q][c]);
+        }
+        for r in 0..R {
+            let b = floats(&row_chunks[r][c]);
+            for q in 0..Q {
+                sums[q][r] = add::<L2>(sums[q][r], a[q], b);
+            }
+        }
+    }
+    if !len.is_multiple_of(LANES) {
+        for r in 0..R {
+            let b = floats_rest(&rows[r][count * LANES..len]);
+            for q in 0..Q {
+                sums[q][r] = add::<L2>(sums[q][r], floats_rest(&queries[q][count * LANES..]), b);
+            }
+        }
+    }
+    let mut out = [[0f32; R]; Q];
+    for q in 0..Q {
+        for r in 0..R {
+            out[q][r] = reduce(sums[q][r]);
+        }
+    }
+    out
+}
+
+/// The same tree as everywhere: 8 apart, 4, 2, 1.
+#[inline]
+#[target_feature(enable = "avx512f,avx512dq,avx512vl")]
+fn reduce(sum: __m512) -> f32 {
+    let eight = _mm256_add_ps(_mm512_castps512_ps256(sum), _mm512_extractf32x8_ps::<1>(sum));
+    let four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps::<1>(eight));
+    let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps::<1>(two, two)))
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+pub(super) fn byte_block<const R: usize>(query: &[u8], rows: [&[i8]; R]) -> [i32; R] {
+    let (chunks, rest) = query.as_chunks::<64>();
+    let row_chunks = rows.map(|row| &row.as_chunks::<64>().0[..chunks.len()]);
+    let mut sums = [_mm512_setzero_si512(); R];
+    for (c, chunk) in chunks.iter().enumerate() {
+        let a = bytes(chunk);
+        for r in 0..R {
+            sums[r] = _mm512_dpbusd_epi32(sums[r], a, signed(&row_chunks[r][c]));
+        }
+    }
+    if !rest.is_empty() {
+        let a = bytes_rest(rest);
+        for r in 0..R {
+            let b = signed_rest(&rows[r][query.len() - rest.len()..query.len()]);
+            sums[r] = _mm512_dpbusd_epi32(sums[r], a, b);
+        }
+    }
+    let mut out = [0i32; R];
+    for (out, sum) in out.iter_mut().zip(sums) {
+        *out = _mm512_reduce_add_epi32(sum);
+    }
+    out
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vpopcntdq")]
+pub(super) fn xor_block<const R: usize>(query: &[u8], rows: [&[u8]; R]) -> [u32; R] {
+    let (chunks, rest) = query.as_chunks::<64>();
+    let mut out = [0; R];
+    for (out, row) in out.iter_mut().zip(rows) {
+        let (row_chunks, row_rest) = row[..query.len()].as_chunks::<64>();
+        let mut sum = _mm512_setzero_si512();
+        for (a, b) in chunks.iter().zip(row_chunks) {
+            sum = _mm512_add_epi64(sum, _mm512_popcnt_epi64(_mm512_xor_si512(bytes(a), bytes(b))));
+        }
+        if !rest.is_empty() {
+            let differ = _mm512_xor_si512(bytes_rest(rest), bytes_rest(row_rest));
+            sum = _mm512_add_epi64(sum, _mm512_popcnt_epi64(differ));
+        }
+        *out = _mm512_reduce_add_epi64(sum) as u32;
+    }
+    out
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vpopcntdq")]
+pub(super) fn and_or_block<const R: usize>(query: &[u8], rows: [&[u8]; R]) -> [(u32, u32); R] {
+    let (chunks, rest) = query.as_chunks::<64>();
+    let mut out = [(0, 0); R];
+    for (out, row) in out.iter_mut().zip(rows) {
+        let (row_chunks, row_rest) = row[..query.len()].as_chunks::<64>();
+        let (mut and, mut or) = (_mm512_setzero_si512(), _mm512_setzero_si512());
+        let mut count = |a: __m512i, b: __m512i| {
+            and = _mm512_add_epi64(and, _mm512_popcnt_epi64(_mm512_and_si512(a, b)));
+            or = _mm512_add_epi64(or, _mm512_popcnt_epi64(_mm512_or_si512(a, b)));
+        };
+        for (a, b) in chunks.iter().zip(row_chunks) {
+            count(bytes(a), bytes(b));
+        }
+        if !rest.is_empty() {
+            count(bytes_rest(rest), bytes_rest(row_rest));
+        }
+        *out = (_mm512_reduce_add_epi64(and) as u32, _mm512_reduce_add_epi64(or) as u32);
+    }
+    out
+}

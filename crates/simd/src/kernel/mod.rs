@@ -1,0 +1,75 @@
+//! The arithmetic itself, once per instruction set, and the one place that chooses between them. Invariant: a
+//! vector kernel runs only at a [`Level`] that detection found, and all of them give the same bits.
+//!
+//! A *block* is `R` rows against one query. Sums of f32 have one order everywhere: lane `i mod 16` takes element `i`
+//! by a fused multiply-add, in rising order; then lanes `j` and `j + 8` are added, then `j + 4`, `j + 2`, `j + 1`.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod scalar;
+
+use crate::Level;
+use crate::level::Tier;
+
+/// Lanes of an f32 sum.
+const LANES: usize = 16;
+
+/// Chooses the kernel. The arms that call into an instruction set are reached only at a detected level.
+macro_rules! dispatch {
+    ($level:expr, $name:ident :: < $($generic:tt),* > ( $($arg:expr),* )) => {
+        match $level.tier() {
+            #[cfg(target_arch = "x86_64")]
+            #[expect(unsafe_code, reason = "calls a function compiled for a detected instruction set")]
+            // SAFETY: a `Level` above the scalar one comes from detection alone, so the CPU has these instructions.
+            Tier::Avx512 => unsafe { avx512::$name::<$($generic),*>($($arg),*) },
+            #[cfg(target_arch = "x86_64")]
+            #[expect(unsafe_code, reason = "calls a function compiled for a detected instruction set")]
+            // SAFETY: as above.
+            Tier::Avx2 => unsafe { avx2::$name::<$($generic),*>($($arg),*) },
+            _ => scalar::$name::<$($generic),*>($($arg),*),
+        }
+    };
+}
+
+/// L2 squared (`L2`) or inner products of `Q` queries with `R` rows, all of one length.
+#[inline]
+pub(crate) fn float_block<const Q: usize, const R: usize, const L2: bool>(
+    level: Level,
+    queries: [&[f32]; Q],
+    rows: [&[f32]; R],
+) -> [[f32; R]; Q] {
+    dispatch!(level, float_block::<Q, R, L2>(queries, rows))
+}
+
+/// Sums of unsigned query bytes times signed row bytes, all of one length.
+#[inline]
+pub(crate) fn byte_block<const R: usize>(level: Level, query: &[u8], rows: [&[i8]; R]) -> [i32; R] {
+    dispatch!(level, byte_block::<R>(query, rows))
+}
+
+/// Bits that differ, query against rows of one length.
+#[inline]
+pub(crate) fn xor_block<const R: usize>(level: Level, query: &[u8], rows: [&[u8]; R]) -> [u32; R] {
+    dispatch!(level, xor_block::<R>(query, rows))
+}
+
+/// Bits in both and bits in either.
+#[inline]
+pub(crate) fn and_or_block<const R: usize>(level: Level, query: &[u8], rows: [&[u8]; R]) -> [(u32, u32); R] {
+    dispatch!(level, and_or_block::<R>(query, rows))
+}
+
+/// Adds up 16 lanes in the order every level keeps.
+fn reduce(lanes: [f32; LANES]) -> f32 {
+    let mut sums = lanes;
+    let mut half = LANES / 2;
+    while half > 0 {
+        for i in 0..half {
+            sums[i] += sums[i + half];
+        }
+        half /= 2;
+    }
+    sums[0]
+}

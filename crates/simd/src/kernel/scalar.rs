@@ -1,0 +1,43 @@
+//! The kernels in plain Rust: the meaning that every other level must reproduce.
+
+use super::{LANES, reduce};
+
+pub(super) fn float_block<const Q: usize, const R: usize, const L2: bool>(
+    queries: [&[f32]; Q],
+    rows: [&[f32]; R],
+) -> [[f32; R]; Q] {
+    queries.map(|query| rows.map(|row| float_pair::<L2>(query, row)))
+}
+
+fn float_pair<const L2: bool>(a: &[f32], b: &[f32]) -> f32 {
+    let mut lanes = [0f32; LANES];
+    for (a, b) in a.chunks(LANES).zip(b.chunks(LANES)) {
+        for ((lane, a), b) in lanes.iter_mut().zip(a).zip(b) {
+            *lane = if L2 { (a - b).mul_add(a - b, *lane) } else { a.mul_add(*b, *lane) };
+        }
+    }
+    reduce(lanes)
+}
+
+pub(super) fn byte_block<const R: usize>(query: &[u8], rows: [&[i8]; R]) -> [i32; R] {
+    rows.map(|row| query.iter().zip(row).map(|(a, b)| i32::from(*a) * i32::from(*b)).sum())
+}
+
+pub(super) fn xor_block<const R: usize>(query: &[u8], rows: [&[u8]; R]) -> [u32; R] {
+    rows.map(|row| fold_words(query, row, |a, b| (a ^ b).count_ones()))
+}
+
+pub(super) fn and_or_block<const R: usize>(query: &[u8], rows: [&[u8]; R]) -> [(u32, u32); R] {
+    rows.map(|row| {
+        let and = fold_words(query, row, |a, b| (a & b).count_ones());
+        (and, fold_words(query, row, |a, b| (a | b).count_ones()))
+    })
+}
+
+#[inline(always)]
+pub(super) fn fold_words(a: &[u8], b: &[u8], count: impl Fn(u64, u64) -> u32) -> u32 {
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
+    let words = a.iter().zip(b).map(|(a, b)| count(u64::from_le_bytes(*a), u64::from_le_bytes(*b)));
+    let rest = a_rest.iter().zip(b_rest).map(|(a, b)| count(u64::from(*a), u64::from(*b)));
+    words.sum::<u32>() + rest.sum::<u32>()
+}

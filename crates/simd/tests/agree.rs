@@ -1,0 +1,123 @@
+//! Every instruction-set level against the scalar one, bit for bit, at every length, unaligned, with NaN and infinity.
+
+use simd::{Level, Op};
+
+fn same(a: f32, b: f32) -> bool {
+    a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan())
+}
+
+fn noise(seed: u64, len: usize) -> Vec<u64> {
+    let mut state = seed;
+    let step = |_| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state >> 16
+    };
+    (0..len).map(step).collect()
+}
+
+fn floats(seed: u64, len: usize) -> Vec<f32> {
+    noise(seed, len)
+        .iter()
+        .map(|n| (*n as u32 as f32 / u32::MAX as f32 - 0.3) * 10f32.powi((n >> 40) as i32 % 5))
+        .collect()
+}
+
+#[test]
+fn float_kernels_agree_at_every_length() {
+    for len in 0..=130 {
+        let (a, b) = (floats(len as u64 + 1, len + 1), floats(len as u64 + 77, len + 1));
+        for (bad, place) in
+            [(0.5, 0), (f32::NAN, len / 2), (f32::INFINITY, len / 3), (f32::NEG_INFINITY, len)]
+        {
+            let (mut a, b) = (a.clone(), &b[1..]);
+            a[place] = bad;
+            let a = &a[1..];
+            for op in [Op::L2, Op::Ip] {
+                let want = op.pair_at(Level::SCALAR, a, b);
+                for level in Level::available() {
+                    let got = op.pair_at(level, a, b);
+                    assert!(same(want, got), "{op:?} of {len} at {level:?}: {want} and {got}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn sums_are_right() {
+    let (a, b) = (floats(3, 1000), floats(4, 1000));
+    let ip: f64 = a.iter().zip(&b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
+    let l2: f64 = a.iter().zip(&b).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum();
+    assert!((f64::from(Op::Ip.pair(&a, &b)) - ip).abs() < l2 * 1e-5);
+    assert!((f64::from(Op::L2.pair(&a, &b)) - l2).abs() < l2 * 1e-5);
+}
+
+#[test]
+fn rows_chosen_and_tile_give_the_score_of_the_pair() {
+    for dim in [1, 3, 15, 16, 17, 40, 100] {
+        for (nq, nr) in [(1, 1), (4, 4), (5, 7), (9, 13), (0, 5), (3, 0)] {
+            let (queries, rows) = (floats(5, nq * dim), floats(6, nr * dim));
+            for op in [Op::L2, Op::Ip] {
+                let mut tile = vec![0.0; nq * nr];
+                op.tile(dim, &queries, &rows, &mut tile);
+                for q in 0..nq {
+                    let query = &queries[q * dim..(q + 1) * dim];
+                    let (mut dense, mut chosen) = (vec![0.0; nr], vec![0.0; nr]);
+                    op.rows(query, &rows, &mut dense);
+                    let ids: Vec<u32> = (0..nr as u32).rev().collect();
+                    op.chosen(query, &rows, &ids, &mut chosen);
+                    for r in 0..nr {
+                        let want = op.pair_at(Level::SCALAR, query, &rows[r * dim..(r + 1) * dim]);
+                        assert!(same(want, tile[q * nr + r]) && same(want, dense[r]));
+                        assert!(same(want, chosen[nr - 1 - r]));
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn byte_and_bit_kernels_agree_and_are_exact() {
+    for len in 0..=300 {
+        let bytes = |seed| noise(seed, len + 1).iter().map(|n| *n as u8).collect::<Vec<u8>>();
+        let (a, b) = (bytes(1), bytes(2));
+        let (a, b) = (&a[1..], &b[1..]);
+        let signed: Vec<i8> = b.iter().map(|b| *b as i8).collect();
+        let dot: i32 = a.iter().zip(&signed).map(|(a, b)| i32::from(*a) * i32::from(*b)).sum();
+        let xor: u32 = a.iter().zip(b).map(|(a, b)| (a ^ b).count_ones()).sum();
+        let and: u32 = a.iter().zip(b).map(|(a, b)| (a & b).count_ones()).sum();
+        let or: u32 = a.iter().zip(b).map(|(a, b)| (a | b).count_ones()).sum();
+        for level in Level::available() {
+            let mut out = [0; 5];
+            simd::dots_at(level, a, &signed, |_| 0, &mut out);
+            assert_eq!(out, [dot; 5], "{len} bytes at {level:?}");
+            assert_eq!(simd::hamming_at(level, a, b), xor);
+            assert_eq!(simd::and_or_at(level, a, b), (and, or));
+        }
+    }
+}
+
+#[test]
+fn byte_sums_do_not_saturate() {
+    let (a, b) = (vec![255u8; 4096], vec![-128i8; 4096]);
+    for level in Level::available() {
+        let mut out = [0];
+        simd::dots_at(level, &a, &b, |_| 0, &mut out);
+        assert_eq!(out[0], 4096 * 255 * -128);
+    }
+}
+
+#[test]
+fn finite_or_not() {
+    for len in [0, 1, 1023, 1024, 1025, 5000] {
+        let mut values = floats(8, len);
+        assert!(simd::all_finite(&values));
+        for bad in [f32::NAN, f32::INFINITY] {
+            if let Some(last) = values.last_mut() {
+                *last = bad;
+                assert!(!simd::all_finite(&values));
+            }
+        }
+    }
+}
