@@ -64,6 +64,16 @@ impl Frozen {
     pub fn rows(&self) -> usize {
         self.view.rows as usize
     }
+
+    /// The smallest stamp of a row; [`Timestamp::MAX`] when there are none.
+    pub fn min_stamp(&self) -> Timestamp {
+        self.min_stamp
+    }
+
+    /// The largest stamp of a row; zero when there are none.
+    pub fn max_stamp(&self) -> Timestamp {
+        self.max_stamp
+    }
 }
 
 impl Growing {

@@ -50,7 +50,7 @@ pub(crate) fn write_blocks(
         fields.push(FieldHead { id: field.id, data_type: field.data_type, dim: field.dim, has_nulls });
     }
     let keys = write_keys(schema, blocks, &mut file)?;
-    let head = Head { rows: rows as u32, min_stamp, max_stamp, keys, fields };
+    let head = Head::new(rows as u32, (min_stamp, max_stamp), keys, fields);
     head.write(&mut file)?;
     let file_bytes = file.finish()?;
     Ok(Written { rows, file_bytes, min_stamp, max_stamp })
