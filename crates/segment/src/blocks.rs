@@ -42,7 +42,10 @@ impl Block {
             Segment::Growing(growing) => {
                 let chunks = growing.view().chunks;
                 let each = chunks.iter();
-                each.map(|chunk| of(Source::Chunk(Arc::clone(chunk)), chunk.first as usize, chunk.rows as usize)).collect()
+                each.map(|chunk| {
+                    of(Source::Chunk(Arc::clone(chunk)), chunk.first as usize, chunk.rows as usize)
+                })
+                .collect()
             }
             Segment::Sealed(sealed) => vec![of(Source::Sealed(Arc::clone(sealed)), 0, sealed.rows())],
         }
@@ -60,7 +63,9 @@ impl Block {
                 self.runs.iter().cloned().flatten().for_each(|row| visit(chunk.stamps.get(row as u32)));
             }
             Source::Sealed(sealed) => match sealed.stamps()? {
-                Some(stamps) => self.runs.iter().cloned().flatten().for_each(|row| visit(Timestamp(stamps[row]))),
+                Some(stamps) => {
+                    self.runs.iter().cloned().flatten().for_each(|row| visit(Timestamp(stamps[row])))
+                }
                 None => (0..self.kept).for_each(|_| visit(sealed.max_stamp())),
             },
         }
@@ -81,7 +86,9 @@ impl Block {
             return self.runs.iter().try_for_each(|run| visit(&column, run.clone()));
         }
         let column = absent(field, ABSENT_ROWS.min(self.kept));
-        (0..self.kept).step_by(ABSENT_ROWS).try_for_each(|start| visit(&column, 0..ABSENT_ROWS.min(self.kept - start)))
+        (0..self.kept)
+            .step_by(ABSENT_ROWS)
+            .try_for_each(|start| visit(&column, 0..ABSENT_ROWS.min(self.kept - start)))
     }
 }
 

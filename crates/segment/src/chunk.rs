@@ -2,7 +2,9 @@
 //! rows; a chunk never changes.
 
 use crate::Error;
-use data::{Batch, Column, ColumnBuilder, Field, FieldId, KeyRef, NullBuffer, Schema, Timestamp, Type, Values};
+use data::{
+    Batch, Column, ColumnBuilder, Field, FieldId, KeyRef, NullBuffer, Schema, Timestamp, Type, Values,
+};
 use std::sync::Arc;
 
 /// Stamps of neighbouring rows, as runs of equal ones: a batch has one stamp for all its rows.
@@ -57,7 +59,12 @@ impl Chunk {
     ///
     /// # Errors
     /// [`Error::Shape`] when it does not fit the schema.
-    pub(crate) fn new(first: u32, batch: Batch, stamp: Timestamp, schema: &Arc<Schema>) -> Result<Self, Error> {
+    pub(crate) fn new(
+        first: u32,
+        batch: Batch,
+        stamp: Timestamp,
+        schema: &Arc<Schema>,
+    ) -> Result<Self, Error> {
         check_shape(&batch, schema)?;
         let rows = batch.rows() as u32;
         let mut stamps = Stamps::default();
@@ -131,8 +138,12 @@ pub(crate) fn key_of(column: &Column, row: usize) -> Option<KeyRef<'_>> {
 /// not there cost no memory until they are looked at.
 pub(crate) fn absent(field: &Field, rows: usize) -> Column {
     let values = match field.data_type {
-        Type::FloatVector => Some(Values::FloatVector { dim: field.dim, values: vec![0.0; rows * field.dim].into() }),
-        Type::BinaryVector => Some(Values::BinaryVector { dim: field.dim, bytes: vec![0_u8; rows * field.dim / 8].into() }),
+        Type::FloatVector => {
+            Some(Values::FloatVector { dim: field.dim, values: vec![0.0; rows * field.dim].into() })
+        }
+        Type::BinaryVector => {
+            Some(Values::BinaryVector { dim: field.dim, bytes: vec![0_u8; rows * field.dim / 8].into() })
+        }
         _ => None,
     };
     let nothing = values.and_then(|values| Column::trusted(values, Some(NullBuffer::new_null(rows))).ok());
@@ -166,9 +177,13 @@ fn check_shape(batch: &Batch, schema: &Schema) -> Result<(), Error> {
                 "field {name} takes {want:?} of dim {want_dim}, the column holds {have:?} of dim {dim}"
             )));
         }
-        let keyless = field.is_primary && (!matches!(field.data_type, Type::Int64 | Type::VarChar) || column.null_count() > 0);
+        let keyless = field.is_primary
+            && (!matches!(field.data_type, Type::Int64 | Type::VarChar) || column.null_count() > 0);
         if keyless {
-            return Err(Error::Shape(format!("primary key {} must be Int64 or VarChar without nulls", field.name)));
+            return Err(Error::Shape(format!(
+                "primary key {} must be Int64 or VarChar without nulls",
+                field.name
+            )));
         }
     }
     Ok(())

@@ -1,9 +1,18 @@
 //! When rows died. Invariant: `alive` has a zero for exactly the rows that have a stamp in `died`; `order` names each
 //! of them with that stamp once, sorted by stamp (older entries of a row whose stamp was lowered stay behind, stale).
 
+use crate::Error;
+use crate::files::{Opened, VERSION};
 use data::Timestamp;
 use simd::Bits;
 use std::sync::Arc;
+use store::Blobs;
+use store::file::Writer;
+
+/// What marks a file of deletes.
+const KIND: [u8; 8] = *b"deletes\0";
+const ROWS: &str = "rows";
+const STAMPS: &str = "stamps";
 
 /// Rows whose death stamps share one allocation.
 const PAGE_ROWS: usize = 512;
@@ -38,8 +47,14 @@ impl Deletes {
         self.order.last().map_or(Timestamp::ZERO, |entry| entry.0)
     }
 
-    /// When `row` died; [`Timestamp::MAX`] while it lives.
-    pub(crate) fn died(&self, row: u32) -> Timestamp {
+    /// Whether `row` has died at or before `at`.
+    pub(crate) fn is_dead(&self, row: u32, at: Timestamp) -> bool {
+        let died = self.died(row);
+        died != Timestamp::MAX && died <= at
+    }
+
+    /// When `row` died; [`Timestamp::MAX`], which is no time to die, while it lives.
+    fn died(&self, row: u32) -> Timestamp {
         let page = self.died.get(row as usize / PAGE_ROWS).and_then(Option::as_ref);
         page.map_or(Timestamp::MAX, |page| page[row as usize % PAGE_ROWS])
     }
@@ -141,6 +156,35 @@ impl DeleteList {
         self.entries.last().map_or(Timestamp::ZERO, |entry| entry.1)
     }
 
+    /// Writes it into file `name`; the file's size in bytes.
+    ///
+    /// # Errors
+    /// [`Error::Store`] when the disk refuses or the name is taken.
+    pub fn save(&self, blobs: &Blobs, name: &str) -> Result<u64, Error> {
+        let rows: Vec<u8> = self.entries.iter().flat_map(|entry| entry.0.to_le_bytes()).collect();
+        let stamps: Vec<u8> = self.entries.iter().flat_map(|entry| entry.1.0.to_le_bytes()).collect();
+        let mut file = Writer::new(blobs.create(name)?, KIND, VERSION)?;
+        file.section(ROWS, &[rows.into()])?;
+        file.section(STAMPS, &[stamps.into()])?;
+        Ok(file.finish()?)
+    }
+
+    /// Reads file `name`, which [`DeleteList::save`] has written.
+    ///
+    /// # Errors
+    /// [`Error::Store`] when there is no such file, [`Error::Damaged`] when it is not what was written.
+    pub fn open(blobs: &Blobs, name: &str) -> Result<Self, Error> {
+        let file = Opened::open(blobs, name, KIND)?;
+        let (rows, stamps) = (file.checked(ROWS)?, file.checked(STAMPS)?);
+        let ((rows, rest), (stamps, stamps_rest)) = (rows.as_chunks::<4>(), stamps.as_chunks::<8>());
+        if rows.len() != stamps.len() || !rest.is_empty() || !stamps_rest.is_empty() {
+            let what = format!("there are {} rows and {} stamps", rows.len(), stamps.len());
+            return Err(file.damaged(STAMPS, &what));
+        }
+        let stamps = stamps.iter().map(|stamp| Timestamp(u64::from_le_bytes(*stamp)));
+        Ok(rows.iter().map(|row| u32::from_le_bytes(*row)).zip(stamps).collect())
+    }
+
     /// Row numbers and when they died, by rising stamp.
     pub fn iter(&self) -> impl Iterator<Item = (u32, Timestamp)> {
         self.entries.iter().copied()
@@ -169,7 +213,10 @@ mod tests {
         assert!(!deletes.kill(3, Timestamp(10), 5));
         assert!(deletes.kill(7, Timestamp(15), 90));
         let alive = |rows, at| deletes.alive_at(rows, Timestamp(at)).map(|alive| alive.count);
-        assert_eq!([alive(90, 9), alive(90, 10), alive(90, 14), alive(90, 15)].map(Option::unwrap), [90, 89, 89, 88]);
+        assert_eq!(
+            [alive(90, 9), alive(90, 10), alive(90, 14), alive(90, 15)].map(Option::unwrap),
+            [90, 89, 89, 88]
+        );
         assert_eq!(alive(300, 99), Some(298));
         assert_eq!(alive(2, 99), Some(2));
         assert_eq!(
@@ -182,7 +229,8 @@ mod tests {
 
     #[test]
     fn a_list_keeps_each_row_once_with_its_earliest_stamp() {
-        let list: DeleteList = [(4, 9), (1, 5), (4, 3)].map(|(row, stamp)| (row, Timestamp(stamp))).into_iter().collect();
+        let list: DeleteList =
+            [(4, 9), (1, 5), (4, 3)].map(|(row, stamp)| (row, Timestamp(stamp))).into_iter().collect();
         assert_eq!(list.entries, [(4, Timestamp(3)), (1, Timestamp(5))]);
         assert_eq!(list.max_stamp(), Timestamp(5));
     }

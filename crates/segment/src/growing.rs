@@ -211,11 +211,11 @@ impl Growing {
             if row_stamp >= stamp {
                 return true;
             }
-            let died = state.deletes.died(row);
-            if died > stamp {
+            let lives = !state.deletes.is_dead(row, stamp);
+            if lives {
                 dying.push(row);
             }
-            died > stamp || !state.in_order
+            lives || !state.in_order
         });
         if dying.is_empty() {
             return 0;
@@ -233,7 +233,7 @@ impl Growing {
                 if row_stamp > at {
                     return true;
                 }
-                let lives = state.deletes.died(row) > at;
+                let lives = !state.deletes.is_dead(row, at);
                 if lives {
                     found.push(row);
                 }

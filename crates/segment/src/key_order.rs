@@ -34,9 +34,12 @@ impl KeyOrder {
         let column = column.ok_or_else(|| Error::Shape("there is no primary key".to_owned()))?;
         let rows = head.rows as usize;
         match (head.keys, column.values()) {
-            (KeyLayout::Rising, Values::Int64(codes)) => Ok(Self { codes: codes.clone(), rows: None, column }),
+            (KeyLayout::Rising, Values::Int64(codes)) => {
+                Ok(Self { codes: codes.clone(), rows: None, column })
+            }
             (KeyLayout::Sorted, _) => {
-                let stored = file.numbers(CODES, rows).and_then(|codes| Ok((codes, file.numbers(ROWS, rows)?)));
+                let stored =
+                    file.numbers(CODES, rows).and_then(|codes| Ok((codes, file.numbers(ROWS, rows)?)));
                 let (codes, rows) = match stored {
                     Ok((codes, rows)) => (codes, rows),
                     Err(Error::Damaged { .. }) => sorted(codes_of(&column)),
@@ -44,7 +47,9 @@ impl KeyOrder {
                 };
                 Ok(Self { codes, rows: Some(rows), column })
             }
-            (KeyLayout::Rising, _) => Err(file.damaged("head", "keys that are no numbers cannot be their own order")),
+            (KeyLayout::Rising, _) => {
+                Err(file.damaged("head", "keys that are no numbers cannot be their own order"))
+            }
             (KeyLayout::None, _) => Err(Error::Shape("the file has no primary key".to_owned())),
         }
     }
@@ -88,7 +93,11 @@ fn sorted(codes: Vec<i64>) -> (ScalarBuffer<i64>, ScalarBuffer<u32>) {
 }
 
 /// Writes the order of the keys of `blocks`, if they need one.
-pub(crate) fn write_keys(schema: &Schema, blocks: &[Block], file: &mut SectionWriter) -> Result<KeyLayout, Error> {
+pub(crate) fn write_keys(
+    schema: &Schema,
+    blocks: &[Block],
+    file: &mut SectionWriter,
+) -> Result<KeyLayout, Error> {
     let Some(primary) = schema.primary() else { return Ok(KeyLayout::None) };
     let mut codes = Vec::with_capacity(blocks.iter().map(Block::kept).sum());
     let mut are_numbers = true;

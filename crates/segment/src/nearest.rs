@@ -98,7 +98,8 @@ fn with_vectors<'m, 'v>(
     let mut bits = mask.bits().map(Cow::Borrowed);
     for (first, validity) in pieces {
         let first = first as usize;
-        let Some(validity) = validity.filter(|validity| validity.null_count() > 0 && first < mask.rows()) else {
+        let Some(validity) = validity.filter(|validity| validity.null_count() > 0 && first < mask.rows())
+        else {
             continue;
         };
         let bits = bits.get_or_insert_with(|| Cow::Owned(Bits::ones(mask.rows()))).to_mut();

@@ -3,7 +3,7 @@
 
 use crate::column::Slots;
 use crate::deletes::{DeleteList, Deletes};
-use crate::files::{Head, Opened};
+use crate::files::{Head, KIND, Opened};
 use crate::key_order::KeyOrder;
 use crate::{Error, Mask};
 use data::{Column, FieldId, KeyRef, Keys, PartitionId, ScalarBuffer, Schema, SegmentId, Timestamp};
@@ -44,7 +44,7 @@ impl Sealed {
         partition: PartitionId,
         schema: Arc<Schema>,
     ) -> Result<Self, Error> {
-        let file = Arc::new(Opened::open(blobs, name)?);
+        let file = Arc::new(Opened::open(blobs, name, KIND)?);
         let head = Head::read(&file)?;
         let slots = Slots::new(&schema, &head, &file);
         Ok(Self {
@@ -185,7 +185,8 @@ impl Sealed {
         let order = self.keys()?;
         let stamps = if self.head.max_stamp < stamp { None } else { self.stamps()? };
         for start in (0..keys.len()).step_by(KEYS_AT_ONCE) {
-            let wanted: Vec<_> = (start..(start + KEYS_AT_ONCE).min(keys.len())).map(|k| keys.get(k)).collect();
+            let wanted: Vec<_> =
+                (start..(start + KEYS_AT_ONCE).min(keys.len())).map(|k| keys.get(k)).collect();
             order.each(&wanted, |_, row| {
                 if stamps.is_none_or(|stamps| stamps[row as usize] < stamp.0) {
                     dying.push(row);
@@ -218,7 +219,7 @@ impl Sealed {
             });
         }
         let deletes = self.deaths();
-        found.retain(|row| deletes.died(*row) > at);
+        found.retain(|row| !deletes.is_dead(*row, at));
         Ok(found)
     }
 

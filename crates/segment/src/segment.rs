@@ -146,7 +146,8 @@ impl Segment {
         let schema = self.schema();
         let primary = schema.primary().ok_or_else(|| Error::Shape("there is no primary key".to_owned()))?;
         let column = self.read(primary.id, rows)?;
-        Keys::new(column).ok_or_else(|| Error::Shape("primary keys must be Int64 or VarChar without nulls".to_owned()))
+        Keys::new(column)
+            .ok_or_else(|| Error::Shape("primary keys must be Int64 or VarChar without nulls".to_owned()))
     }
 
     /// When `rows` were written, in that order.
@@ -185,7 +186,9 @@ impl Segment {
     /// As [`Segment::read`].
     pub fn pieces(&self, field: FieldId) -> Result<Vec<(u32, Column)>, Error> {
         match self {
-            Self::Growing(segment) => segment.view().pieces(field).ok_or(Error::NoField { segment: segment.id(), field }),
+            Self::Growing(segment) => {
+                segment.view().pieces(field).ok_or(Error::NoField { segment: segment.id(), field })
+            }
             Self::Sealed(segment) => segment.column(field).map(|column| vec![(0, column)]),
         }
     }

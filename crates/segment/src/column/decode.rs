@@ -40,7 +40,9 @@ pub(super) fn decode(file: &Opened, field: &FieldHead, rows: usize) -> Result<Co
 
 fn whole_dim(file: &Opened, field: &FieldHead, section: &str, step: usize) -> Result<usize, Error> {
     let is_whole = field.dim > 0 && field.dim % step == 0;
-    is_whole.then_some(field.dim).ok_or_else(|| file.damaged(section, &format!("dim {} cannot be", field.dim)))
+    is_whole
+        .then_some(field.dim)
+        .ok_or_else(|| file.damaged(section, &format!("dim {} cannot be", field.dim)))
 }
 
 fn bits(file: &Opened, section: &str, rows: usize) -> Result<BooleanBuffer, Error> {

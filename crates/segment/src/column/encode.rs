@@ -5,7 +5,7 @@ use crate::Error;
 use crate::blocks::Block;
 use crate::files::SectionWriter;
 use arrow_buffer::BooleanBufferBuilder;
-use data::{Column, Field, Type, Values};
+use data::{Buffer, Column, Field, Type, Values};
 use host::Cancel;
 use std::ops::Range;
 
@@ -25,7 +25,7 @@ pub(crate) fn encode_column(
         _ => {
             file.begin(&section(field.id, Part::Values))?;
             each_piece(field, blocks, cancel, |column, rows| match fixed(column) {
-                Some((bytes, width)) => file.put(&bytes[rows.start * width..rows.end * width]),
+                Some((bytes, width)) => file.put_from(bytes, rows.start * width..rows.end * width),
                 None => Err(mismatch(field, column)),
             })?;
             file.end()?;
@@ -53,16 +53,16 @@ fn mismatch(field: &Field, column: &Column) -> Error {
 }
 
 /// The bytes of a column of fixed width, and bytes a row.
-fn fixed(column: &Column) -> Option<(&[u8], usize)> {
+fn fixed(column: &Column) -> Option<(&Buffer, usize)> {
     Some(match column.values() {
-        Values::Int8(v) => (v.inner().as_slice(), 1),
-        Values::Int16(v) => (v.inner().as_slice(), 2),
-        Values::Int32(v) => (v.inner().as_slice(), 4),
-        Values::Int64(v) => (v.inner().as_slice(), 8),
-        Values::Float(v) => (v.inner().as_slice(), 4),
-        Values::Double(v) => (v.inner().as_slice(), 8),
-        Values::FloatVector { dim, values } => (values.inner().as_slice(), dim * 4),
-        Values::BinaryVector { dim, bytes } => (bytes.as_slice(), dim / 8),
+        Values::Int8(v) => (v.inner(), 1),
+        Values::Int16(v) => (v.inner(), 2),
+        Values::Int32(v) => (v.inner(), 4),
+        Values::Int64(v) => (v.inner(), 8),
+        Values::Float(v) => (v.inner(), 4),
+        Values::Double(v) => (v.inner(), 8),
+        Values::FloatVector { dim, values } => (values.inner(), dim * 4),
+        Values::BinaryVector { dim, bytes } => (bytes, dim / 8),
         Values::Bool(_) | Values::Text(_) | Values::Json(_) => return None,
     })
 }
@@ -79,7 +79,12 @@ fn encode_bools(field: &Field, blocks: &[Block], file: &mut SectionWriter) -> Re
     file.whole(&section(field.id, Part::Values), bits.as_slice())
 }
 
-fn encode_texts(field: &Field, blocks: &[Block], file: &mut SectionWriter, cancel: &Cancel) -> Result<(), Error> {
+fn encode_texts(
+    field: &Field,
+    blocks: &[Block],
+    file: &mut SectionWriter,
+    cancel: &Cancel,
+) -> Result<(), Error> {
     file.begin(&section(field.id, Part::Offsets))?;
     let mut end = 0_i64;
     let mut pending = end.to_le_bytes().to_vec();
@@ -106,12 +111,17 @@ fn encode_texts(field: &Field, blocks: &[Block], file: &mut SectionWriter, cance
             return Err(mismatch(field, column));
         };
         let offsets = texts.offsets();
-        file.put(&texts.buffer()[offsets[rows.start] as usize..offsets[rows.end] as usize])
+        file.put_from(texts.buffer(), offsets[rows.start] as usize..offsets[rows.end] as usize)
     })?;
     file.end()
 }
 
-fn encode_validity(field: &Field, blocks: &[Block], file: &mut SectionWriter, cancel: &Cancel) -> Result<bool, Error> {
+fn encode_validity(
+    field: &Field,
+    blocks: &[Block],
+    file: &mut SectionWriter,
+    cancel: &Cancel,
+) -> Result<bool, Error> {
     let mut bits = BooleanBufferBuilder::new(0);
     let mut absent = 0;
     each_piece(field, blocks, cancel, |column, rows| {

@@ -8,7 +8,7 @@ use index::{Metric, Query, Vectors};
 use proptest::prelude::*;
 use segment::{Growing, Nearest, Sealed, Segment, merge, write};
 use std::sync::Arc;
-use store::Blobs;
+use store::{Blobs, MemoryDisk, Store};
 use truth::{ID, NUMBER, Row, TEXT, Truth, VECTOR, batch, key_name, keys, schema};
 
 /// One record of the log.
@@ -55,7 +55,10 @@ impl Pair {
     /// Asks every question at every interesting time from `since` on.
     fn check(&self, since: u64, until: u64) {
         assert_eq!(self.segment.rows(), self.truth.rows.len());
-        assert_eq!(self.segment.deleted_rows(), self.truth.rows.iter().filter(|row| row.died.is_some()).count());
+        assert_eq!(
+            self.segment.deleted_rows(),
+            self.truth.rows.iter().filter(|row| row.died.is_some()).count()
+        );
         for at in (since..=until).chain([u64::MAX]).map(Timestamp) {
             self.check_at(at);
         }
@@ -70,8 +73,11 @@ impl Pair {
         assert_eq!(self.segment.live_rows(at).unwrap(), live.len());
         for key in 0..40 {
             let name = key_name(key);
-            let key_ref =
-                if self.is_text { KeyRef::Text(name.as_bytes()) } else { KeyRef::Int(truth::key_number(key)) };
+            let key_ref = if self.is_text {
+                KeyRef::Text(name.as_bytes())
+            } else {
+                KeyRef::Int(truth::key_number(key))
+            };
             let mut found = self.segment.find(&[key_ref], at).unwrap();
             found.sort_unstable();
             let want: Vec<u32> =
@@ -113,8 +119,11 @@ impl Pair {
             assert_eq!(vectors.is_valid(place), truth::vector(serial).is_some());
             assert_eq!(stamps[place], stamp);
             let name = key_name(key);
-            let want =
-                if self.is_text { KeyRef::Text(name.as_bytes()) } else { KeyRef::Int(truth::key_number(key)) };
+            let want = if self.is_text {
+                KeyRef::Text(name.as_bytes())
+            } else {
+                KeyRef::Int(truth::key_number(key))
+            };
             assert_eq!(keys.get(place), want);
         }
         let pieces = self.segment.pieces(ID).unwrap();
@@ -141,13 +150,21 @@ impl Pair {
 }
 
 /// Merges `pairs`, leaving out what died at or before `keep_after`; `late` deletes arrive while it runs.
-fn merge_pairs(mut pairs: Vec<Pair>, keep_after: Timestamp, late: &Step, stamp: Timestamp, blobs: &Blobs) -> Pair {
+fn merge_pairs(
+    mut pairs: Vec<Pair>,
+    keep_after: Timestamp,
+    late: &Step,
+    stamp: Timestamp,
+    blobs: &Blobs,
+) -> Pair {
     let is_text = pairs[0].is_text;
     let sources: Vec<Segment> = pairs.iter().map(|pair| pair.segment.clone()).collect();
     let merged = merge(&sources, keep_after, &schema(is_text), blobs, "merged", &Cancel::new()).unwrap();
     let mut truth = Truth::default();
     for pair in &mut pairs {
-        truth.rows.extend(pair.truth.rows.iter().filter(|row| row.died.is_none_or(|died| died > keep_after)).cloned());
+        truth.rows.extend(
+            pair.truth.rows.iter().filter(|row| row.died.is_none_or(|died| died > keep_after)).cloned(),
+        );
     }
     let (Step::Insert(names) | Step::Upsert(names) | Step::Delete(names)) = late;
     for source in &sources {
@@ -162,7 +179,7 @@ fn merge_pairs(mut pairs: Vec<Pair>, keep_after: Timestamp, late: &Step, stamp: 
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(120))]
+    #![proptest_config(ProptestConfig { cases: 120, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn every_kind_of_segment_agrees_with_the_model(
@@ -200,5 +217,5 @@ proptest! {
 }
 
 fn blobs() -> Blobs {
-    Blobs::default()
+    Store::open(Arc::new(MemoryDisk::new())).unwrap().blobs().clone()
 }
