@@ -1,0 +1,209 @@
+//! From an expression as written to a predicate over a schema: names become fields, templates values, constants are
+//! folded. Invariant: nothing ill-typed leaves.
+
+mod call;
+mod compare;
+mod fold;
+mod operand;
+
+use crate::ast::{Ast, Binary, Expr, ExprKind, Unary};
+use crate::error::{Error, Problem, Span};
+use crate::like::Pattern;
+use crate::predicate::{FieldRef, Leaf, Node, Predicate, Test};
+use data::{FieldId, Schema, Value};
+use operand::{Operand, Scalar, Source};
+use std::collections::BTreeMap;
+
+/// Ties `ast` to `schema`, `{name}` to the value of `name` in `templates`.
+///
+/// # Errors
+/// [`Error`] for unknown names, types that do not fit, missing templates; see [`Problem`].
+pub fn bind(ast: &Ast, schema: &Schema, templates: &BTreeMap<String, Value>) -> Result<Predicate, Error> {
+    let mut binder = Binder { schema, templates, fields: Vec::new(), stripped: None };
+    let root = binder.predicate(&ast.root, false)?;
+    let mut predicate = Predicate { root, fields: binder.fields };
+    if matches!(predicate.root, Node::Const(_)) {
+        predicate.fields.clear();
+    }
+    Ok(predicate)
+}
+
+struct Binder<'a> {
+    schema: &'a Schema,
+    templates: &'a BTreeMap<String, Value>,
+    fields: Vec<FieldId>,
+    /// A leading `not` that was taken off a comparison and is to be read over.
+    stripped: Option<Span>,
+}
+
+impl<'a> Binder<'a> {
+    /// The predicate that `expr` is, or its negation.
+    fn predicate(&mut self, expr: &'a Expr, negated: bool) -> Result<Node, Error> {
+        if let Some((span, flips)) = self.leading_not(expr) {
+            let outer = self.stripped.replace(span);
+            let node = self.test(expr, negated ^ flips);
+            self.stripped = outer;
+            return node;
+        }
+        self.test(expr, negated)
+    }
+
+    fn test(&mut self, expr: &'a Expr, negated: bool) -> Result<Node, Error> {
+        match &expr.kind {
+            ExprKind::Bool(value) => Ok(Node::Const(value ^ negated)),
+            ExprKind::All(members) | ExprKind::Any(members) => {
+                let mut nodes = Vec::with_capacity(members.len());
+                for member in members {
+                    nodes.push(self.predicate(member, negated)?);
+                }
+                Ok(fold::gather(nodes, matches!(expr.kind, ExprKind::All(_)) ^ negated))
+            }
+            ExprKind::Unary(Unary::Not, inner) if self.is_boolean(inner) => self.predicate(inner, !negated),
+            ExprKind::Unary(Unary::Not, _) => Err(Error::new(expr.span, Problem::NotOperand)),
+            ExprKind::Unary(Unary::Exists, inner) => self.exists(inner, negated),
+            ExprKind::Binary(op, left, right) if op.is_comparison() => {
+                self.comparison(*op, left, right, expr.span, negated)
+            }
+            ExprKind::Binary(Binary::Matches | Binary::MatchesNot, ..) => {
+                Err(Error::new(expr.span, Problem::Unsupported { what: "regular expression match" }))
+            }
+            ExprKind::Range(parts, ops) => self.range(parts, *ops, expr.span, negated),
+            ExprKind::In(value, list, not) => self.membership(value, list, negated ^ not),
+            ExprKind::Like(value, pattern) => self.like(value, pattern, negated),
+            ExprKind::IsNull(value, not) => self.is_null(value, negated ^ not),
+            ExprKind::Call(name, arguments) => self.call(name, arguments, expr.span, negated),
+            ExprKind::Template(_) => match self.operand(expr)? {
+                Operand::Const(Scalar::Bool(value), _) => Ok(Node::Const(value ^ negated)),
+                other => Err(self.not_a_predicate(expr, &other)),
+            },
+            _ => {
+                let operand = self.operand(expr)?;
+                Err(self.not_a_predicate(expr, &operand))
+            }
+        }
+    }
+
+    fn not_a_predicate(&self, expr: &Expr, operand: &Operand<'_>) -> Error {
+        let text = expr.to_string().chars().take(crate::limits::EXCERPT_CHARS_MAX).collect();
+        Error::new(expr.span, Problem::NotPredicate { text, found: operand.type_name() })
+    }
+
+    /// Whether `expr` is true or false of a row, by its form alone.
+    fn is_boolean(&self, expr: &Expr) -> bool {
+        match &expr.kind {
+            ExprKind::Bool(_) | ExprKind::All(_) | ExprKind::Any(_) | ExprKind::In(..) => true,
+            ExprKind::Like(..) | ExprKind::IsNull(..) | ExprKind::Range(..) => true,
+            ExprKind::Call(name, _) => call::is_predicate(name),
+            ExprKind::Unary(Unary::Not, inner) => self.is_boolean(inner),
+            ExprKind::Unary(op, _) => *op == Unary::Exists,
+            ExprKind::Binary(op, ..) => {
+                op.is_comparison() || matches!(op, Binary::Matches | Binary::MatchesNot)
+            }
+            ExprKind::Template(name) => matches!(self.templates.get(name), Some(Value::Bool(_))),
+            _ => false,
+        }
+    }
+
+    /// The grammar reads `not a == 1` as `(not a) == 1`, which means nothing; people mean `not (a == 1)`. Of a
+    /// comparison that begins so: the place of that `not`, and whether the number of them is odd.
+    fn leading_not(&self, expr: &Expr) -> Option<(Span, bool)> {
+        let mut at = match &expr.kind {
+            ExprKind::Binary(op, left, _) if op.is_comparison() => left.as_ref(),
+            ExprKind::In(left, ..) => left.as_ref(),
+            ExprKind::Range(parts, _) => &parts[0],
+            _ => return None,
+        };
+        loop {
+            if at.grouped {
+                return None;
+            }
+            match &at.kind {
+                ExprKind::Binary(op, left, _) if !op.is_comparison() => at = left,
+                ExprKind::Unary(Unary::Not, _) if !self.is_boolean(at) => break,
+                _ => return None,
+            }
+        }
+        let span = at.span;
+        let mut flips = false;
+        while let ExprKind::Unary(Unary::Not, inner) = &at.kind
+            && !at.grouped
+        {
+            flips = !flips;
+            at = inner;
+        }
+        Some((span, flips))
+    }
+
+    fn field(&mut self, field: &data::Field) -> FieldRef {
+        let slot = self.fields.iter().position(|id| *id == field.id).unwrap_or_else(|| {
+            self.fields.push(field.id);
+            self.fields.len() - 1
+        });
+        FieldRef {
+            slot,
+            name: field.name.clone(),
+            data_type: field.data_type,
+            is_primary: field.is_primary,
+            nullable: field.nullable || field.is_dynamic,
+        }
+    }
+
+    fn exists(&mut self, inner: &'a Expr, negated: bool) -> Result<Node, Error> {
+        match self.operand(inner)? {
+            Operand::Source(source)
+                if source.is_json() && !source.path.is_empty() && source.steps.is_empty() =>
+            {
+                Ok(source.leaf(Test::JsonExists, negated))
+            }
+            _ => Err(Error::new(inner.span, Problem::ExistsOperand)),
+        }
+    }
+
+    fn is_null(&mut self, value: &'a Expr, negated: bool) -> Result<Node, Error> {
+        let Operand::Source(source) = self.operand(value)? else {
+            return Err(Error::new(value.span, Problem::NullOperand { found: "constants" }));
+        };
+        if source.field.data_type.is_vector() {
+            return Err(Error::new(value.span, Problem::NullOperand { found: "vector fields" }));
+        }
+        if source.is_json() {
+            return Ok(source.leaf(Test::JsonNull, negated));
+        }
+        if !source.field.nullable {
+            return Ok(Node::Const(negated));
+        }
+        Ok(source.leaf(Test::Null, negated))
+    }
+
+    fn like(&mut self, value: &'a Expr, pattern: &'a Expr, negated: bool) -> Result<Node, Error> {
+        let pattern = match self.operand(pattern)? {
+            Operand::Const(Scalar::Text(text), _) => Pattern::new(&text),
+            other => {
+                let found = other.type_name();
+                return Err(Error::new(pattern.span, Problem::LikePattern { found }));
+            }
+        };
+        match self.operand(value)? {
+            Operand::Source(source) if source.is_json() && source.steps.is_empty() => {
+                Ok(source.leaf(Test::JsonLike(pattern), negated))
+            }
+            Operand::Source(source) if source.is_text() => Ok(source.leaf(Test::Like(pattern), negated)),
+            other => Err(Error::new(value.span, Problem::LikeOperand { found: other.type_name() })),
+        }
+    }
+}
+
+impl Source {
+    fn leaf(self, test: Test, negated: bool) -> Node {
+        Node::Leaf(Leaf { field: self.field, path: self.path, steps: self.steps, test, negated })
+    }
+
+    /// The test that nothing passes; its negation is passed by every row with a value.
+    fn never(self, negated: bool) -> Node {
+        match (negated, self.field.nullable) {
+            (false, _) => Node::Const(false),
+            (true, false) => Node::Const(true),
+            (true, true) => Self { steps: Vec::new(), path: Vec::new(), ..self }.leaf(Test::Never, true),
+        }
+    }
+}

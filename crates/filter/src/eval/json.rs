@@ -1,0 +1,77 @@
+//! Tests of what a JSON document holds at a path. What is missing there passes no test but "is null".
+
+use super::kernel::each;
+use super::{Block, Place};
+use crate::json::{Item, elements, equal, find, read};
+use crate::number::{Interval, Num};
+use crate::predicate::{Leaf, Test};
+use data::VarLen;
+use serde_json::Value;
+
+pub(super) fn test(
+    test: &Test,
+    leaf: &Leaf,
+    documents: &VarLen,
+    place: Place,
+    want: &Block,
+    yes: &mut Block,
+) {
+    let raw = |i: usize| find(documents.get(place.start + i), &leaf.path);
+    let item = |i: usize| raw(i).and_then(read);
+    let number = |i: usize| match item(i) {
+        Some(Item::Number(number)) => leaf.steps.iter().try_fold(number, |number, step| step.on_num(number)),
+        _ => None,
+    };
+    match test {
+        Test::JsonNull => each(want, yes, |i| matches!(item(i), None | Some(Item::Null))),
+        Test::JsonExists => each(want, yes, |i| !matches!(item(i), None | Some(Item::Null))),
+        Test::JsonNumber(interval) => {
+            each(want, yes, |i| number(i).is_some_and(|number| contains_number(interval, number)));
+        }
+        Test::JsonText(interval) => each(want, yes, |i| match item(i) {
+            Some(Item::Text(text)) => interval.contains(|bound| Some(text.as_ref().cmp(bound.as_bytes()))),
+            _ => false,
+        }),
+        Test::JsonBool(constant) => each(want, yes, |i| item(i) == Some(Item::Bool(*constant))),
+        Test::JsonIn(set) if !leaf.steps.is_empty() => {
+            each(want, yes, |i| number(i).is_some_and(|number| set.contains_number(number)));
+        }
+        Test::JsonIn(set) => each(want, yes, |i| match item(i) {
+            Some(Item::Number(number)) => set.contains_number(number),
+            Some(Item::Text(text)) => set.texts.contains(&text),
+            Some(Item::Bool(value)) => set.bools[usize::from(value)],
+            _ => false,
+        }),
+        Test::JsonLike(pattern) => each(want, yes, |i| match item(i) {
+            Some(Item::Text(text)) => pattern.matches(&text),
+            _ => false,
+        }),
+        Test::JsonEquals(list) => {
+            each(want, yes, |i| raw(i).is_some_and(|raw| raw.first() == Some(&b'[') && is_equal(raw, list)));
+        }
+        Test::JsonContains(all, values) => each(want, yes, |i| {
+            let Some(array) = raw(i).filter(|raw| raw.first() == Some(&b'[')) else {
+                return false;
+            };
+            let has = |value: &Value| elements(array).any(|element| is_equal(element, value));
+            if *all { values.iter().all(has) } else { values.iter().any(has) }
+        }),
+        _ => {}
+    }
+}
+
+fn contains_number(interval: &Interval<Num>, number: Num) -> bool {
+    interval.contains(|bound| number.order(*bound))
+}
+
+/// Whether the text of a JSON value says what `value` does. Only lists and objects are parsed.
+fn is_equal(raw: &[u8], value: &Value) -> bool {
+    match (read(raw), value) {
+        (Some(Item::Text(text)), Value::String(value)) => text.as_ref() == value.as_bytes(),
+        (Some(Item::Bool(found)), Value::Bool(value)) => found == *value,
+        (Some(Item::Number(_)), Value::Number(_)) | (Some(Item::Array), Value::Array(_)) => {
+            serde_json::from_slice(raw).is_ok_and(|found| equal(&found, value))
+        }
+        _ => false,
+    }
+}

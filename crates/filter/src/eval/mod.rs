@@ -1,0 +1,223 @@
+//! Answers a predicate for many rows, a block at a time. Invariant: a node is asked about wanted rows only and says yes
+//! to wanted rows only, so `and` stops at a block that is all false, `or` at one that is all true, and what reads text
+//! or JSON never looks at a row that is decided.
+
+mod json;
+mod kernel;
+mod numbers;
+mod texts;
+
+use crate::predicate::{Leaf, Node, Predicate, Test};
+use data::{Column, FieldId, Values};
+use simd::Bits;
+
+/// Rows of a block: few enough for its numbers to stay in the nearest cache.
+pub(crate) const BLOCK_ROWS: usize = 2048;
+pub(crate) const BLOCK_WORDS: usize = BLOCK_ROWS / 64;
+
+/// One bit for every row of a block.
+pub(crate) type Block = [u64; BLOCK_WORDS];
+
+/// Rows to be judged.
+pub trait Rows {
+    /// How many.
+    fn len(&self) -> usize;
+
+    /// Whether there are none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The values of `field`, one for every row. `None`: the rows are older than the field, and every value is null; a
+    /// default, where the field has one, is the caller's to supply.
+    fn column(&self, field: FieldId) -> Option<&Column>;
+}
+
+impl Predicate {
+    /// The rows that match: of which the expression is true, not merely unknown.
+    pub fn eval(&self, rows: &dyn Rows) -> Bits {
+        let len = rows.len();
+        if let Node::Const(value) = &self.root {
+            return if *value { Bits::ones(len) } else { Bits::zeros(len) };
+        }
+        let fields = self.fields.iter().map(|id| {
+            let column = rows.column(*id);
+            debug_assert!(column.is_none_or(|column| column.len() == len), "a value for every row");
+            column.filter(|column| column.len() == len).map(Source::new)
+        });
+        let context = Context { fields: fields.collect() };
+        let mut words = vec![0; len.div_ceil(64)];
+        for (i, chunk) in words.chunks_mut(BLOCK_WORDS).enumerate() {
+            let start = i * BLOCK_ROWS;
+            let rows = BLOCK_ROWS.min(len - start);
+            let (mut want, mut yes) = ([0; BLOCK_WORDS], [0; BLOCK_WORDS]);
+            for (w, word) in want.iter_mut().enumerate().take(rows.div_ceil(64)) {
+                let used = rows - w * 64;
+                *word = if used < 64 { (1 << used) - 1 } else { u64::MAX };
+            }
+            context.node(&self.root, Place { start, rows }, &want, &mut yes);
+            chunk.copy_from_slice(&yes[..chunk.len()]);
+        }
+        Bits::from_words(len, words)
+    }
+}
+
+/// Which rows a block is of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    pub(crate) start: usize,
+    pub(crate) rows: usize,
+}
+
+impl Place {
+    /// Its part of the values of a column.
+    pub(crate) fn of<T>(self, values: &[T]) -> &[T] {
+        values.get(self.start..self.start + self.rows).unwrap_or_default()
+    }
+
+    fn words(self, words: &[u64]) -> &[u64] {
+        words.get(self.start / 64..).unwrap_or_default()
+    }
+}
+
+/// A column and its bits as words, which need not start at a word in the column.
+pub(crate) struct Source<'a> {
+    pub(crate) values: &'a Values,
+    validity: Option<Vec<u64>>,
+    bools: Vec<u64>,
+}
+
+impl<'a> Source<'a> {
+    fn new(column: &'a Column) -> Self {
+        let validity = column.validity().map(|bits| bits.inner().bit_chunks().iter_padded().collect());
+        let bools = match column.values() {
+            Values::Bool(bits) => bits.bit_chunks().iter_padded().collect(),
+            _ => Vec::new(),
+        };
+        Self { values: column.values(), validity, bools }
+    }
+}
+
+struct Context<'a> {
+    /// By slot; `None`: every value is null.
+    fields: Vec<Option<Source<'a>>>,
+}
+
+impl Context<'_> {
+    /// Sets in `yes`, which is all zero, the bits of the wanted rows that match.
+    fn node(&self, node: &Node, place: Place, want: &Block, yes: &mut Block) {
+        match node {
+            Node::Const(true) => *yes = *want,
+            Node::Const(false) => {}
+            Node::Leaf(leaf) => self.leaf(leaf, place, want, yes),
+            Node::All(nodes) => {
+                *yes = *want;
+                for node in nodes {
+                    let want = std::mem::replace(yes, [0; BLOCK_WORDS]);
+                    self.node(node, place, &want, yes);
+                    if is_zero(yes) {
+                        break;
+                    }
+                }
+            }
+            Node::Any(nodes) => {
+                let mut open = *want;
+                for node in nodes {
+                    let mut more = [0; BLOCK_WORDS];
+                    self.node(node, place, &open, &mut more);
+                    for w in 0..BLOCK_WORDS {
+                        yes[w] |= more[w];
+                        open[w] &= !more[w];
+                    }
+                    if is_zero(&open) {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    fn leaf(&self, leaf: &Leaf, place: Place, want: &Block, yes: &mut Block) {
+        let is_null = matches!(leaf.test, Test::Null | Test::JsonNull);
+        let Some(Some(source)) = self.fields.get(leaf.field.slot) else {
+            if is_null && !leaf.negated {
+                *yes = *want;
+            }
+            return;
+        };
+        let mut known = *want;
+        and_words(&mut known, source.validity.as_deref(), place);
+        if let Test::Field(op, other) = &leaf.test {
+            let Some(Some(other)) = self.fields.get(other.slot) else {
+                return;
+            };
+            and_words(&mut known, other.validity.as_deref(), place);
+            columns(*op, source, other, place, &known, yes);
+        } else if !is_zero(&known) {
+            source.test(leaf, place, &known, yes);
+        }
+        for w in 0..BLOCK_WORDS {
+            // Of a row without value, `is null` is true and everything else unknown.
+            let turned = if leaf.negated { !yes[w] } else { yes[w] } & known[w];
+            let absent = if is_null && !leaf.negated { want[w] & !known[w] } else { 0 };
+            yes[w] = turned | absent;
+        }
+    }
+}
+
+impl Source<'_> {
+    /// Sets the bits of rows that pass; bits of rows not wanted may come out either way.
+    fn test(&self, leaf: &Leaf, place: Place, want: &Block, yes: &mut Block) {
+        match (&leaf.test, self.values) {
+            (Test::Never | Test::Null, _) => {}
+            (Test::Bool(constant), Values::Bool(_)) => {
+                for (word, bits) in yes.iter_mut().zip(place.words(&self.bools)) {
+                    *word = if *constant { *bits } else { !*bits };
+                }
+            }
+            (Test::Ints(..) | Test::Floats(..) | Test::InInts(_) | Test::InFloats(..), values) => {
+                numbers::test(leaf, values, place, want, yes);
+            }
+            (Test::Texts(_) | Test::InTexts(_) | Test::Like(_), Values::Text(values)) => {
+                texts::test(&leaf.test, values, place, want, yes);
+            }
+            (test, Values::Json(documents)) => json::test(test, leaf, documents, place, want, yes),
+            // Binding has seen the field's type; a column of another one matches nothing.
+            _ => {}
+        }
+    }
+}
+
+fn columns(
+    op: crate::ast::Binary,
+    a: &Source<'_>,
+    b: &Source<'_>,
+    place: Place,
+    want: &Block,
+    yes: &mut Block,
+) {
+    match (a.values, b.values) {
+        (Values::Text(a), Values::Text(b)) => {
+            kernel::each(want, yes, |i| {
+                numbers::holds(op, a.get(place.start + i).cmp(b.get(place.start + i)))
+            });
+        }
+        (Values::Bool(_), Values::Bool(_)) => {
+            let pairs = place.words(&a.bools).iter().zip(place.words(&b.bools));
+            for (word, (a, b)) in yes.iter_mut().zip(pairs) {
+                *word = if op == crate::ast::Binary::Equal { !(a ^ b) } else { a ^ b };
+            }
+        }
+        (a, b) => numbers::columns(op, a, b, place, yes),
+    }
+}
+
+fn and_words(block: &mut Block, words: Option<&[u64]>, place: Place) {
+    for (word, valid) in block.iter_mut().zip(words.map(|words| place.words(words)).into_iter().flatten()) {
+        *word &= valid;
+    }
+}
+
+pub(crate) fn is_zero(block: &Block) -> bool {
+    block.iter().all(|word| *word == 0)
+}

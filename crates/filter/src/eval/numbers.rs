@@ -1,0 +1,179 @@
+//! Tests of number columns. Without arithmetic they read the column in its own width; with it, a block is widened to
+//! 64 bits first.
+
+use super::kernel::{each, fill, fill_pairs};
+use super::{BLOCK_ROWS, Block, Place};
+use crate::ast::Binary;
+use crate::number::Step;
+use crate::predicate::{Leaf, Test};
+use data::Values;
+use std::cmp::Ordering;
+
+pub(super) fn test(leaf: &Leaf, values: &Values, place: Place, want: &Block, yes: &mut Block) {
+    match &leaf.test {
+        Test::Ints(low, high) => {
+            if !leaf.steps.is_empty() {
+                let mut buffer = [0; BLOCK_ROWS];
+                let wide = ints(values, place, &leaf.steps, &mut buffer);
+                return between(wide, *low, *high, (i64::MIN, i64::MAX), yes);
+            }
+            match values {
+                Values::Int8(v) => narrow(place.of(v), *low, *high, (i8::MIN, i8::MAX), yes),
+                Values::Int16(v) => narrow(place.of(v), *low, *high, (i16::MIN, i16::MAX), yes),
+                Values::Int32(v) => narrow(place.of(v), *low, *high, (i32::MIN, i32::MAX), yes),
+                Values::Int64(v) => between(place.of(v), *low, *high, (i64::MIN, i64::MAX), yes),
+                _ => {}
+            }
+        }
+        Test::InInts(set) => {
+            if let (Values::Int64(v), true) = (values, leaf.steps.is_empty()) {
+                let values = place.of(v);
+                return each(want, yes, |i| set.contains(values[i]));
+            }
+            let mut buffer = [0; BLOCK_ROWS];
+            let wide = ints(values, place, &leaf.steps, &mut buffer);
+            each(want, yes, |i| set.contains(wide[i]));
+        }
+        Test::Floats(low, high, single) => {
+            let (low, high) = (*low, *high);
+            match values {
+                Values::Float(v) if leaf.steps.is_empty() => {
+                    let (low, high) = (low as f32, high as f32);
+                    fill(place.of(v), yes, |value| (value >= low) & (value <= high));
+                }
+                Values::Double(v) if leaf.steps.is_empty() => {
+                    fill(place.of(v), yes, |value| (value >= low) & (value <= high));
+                }
+                values => {
+                    let mut buffer = [0.0; BLOCK_ROWS];
+                    let wide = floats(values, place, &leaf.steps, *single, &mut buffer);
+                    fill(wide, yes, |value| (value >= low) & (value <= high));
+                }
+            }
+        }
+        Test::InFloats(set, single) => {
+            let mut buffer = [0.0; BLOCK_ROWS];
+            let wide = floats(values, place, &leaf.steps, *single, &mut buffer);
+            each(want, yes, |i| set.contains(wide[i]));
+        }
+        _ => {}
+    }
+}
+
+/// The same as [`between`] in the column's own width; the bounds fit it, which binding has seen to.
+fn narrow<T>(values: &[T], low: i64, high: i64, range: (T, T), yes: &mut Block)
+where
+    T: Copy + Ord + TryFrom<i64>,
+{
+    if let (Ok(low), Ok(high)) = (T::try_from(low), T::try_from(high)) {
+        between(values, low, high, range, yes);
+    }
+}
+
+fn between<T: Copy + Ord>(values: &[T], low: T, high: T, (least, most): (T, T), yes: &mut Block) {
+    if low == high {
+        fill(values, yes, |value| value == low);
+    } else if low == least {
+        fill(values, yes, |value| value <= high);
+    } else if high == most {
+        fill(values, yes, |value| value >= low);
+    } else {
+        fill(values, yes, |value| (value >= low) & (value <= high));
+    }
+}
+
+/// A block of an integer column as 64-bit numbers, arithmetic done.
+fn ints<'b>(values: &Values, place: Place, steps: &[Step], buffer: &'b mut [i64; BLOCK_ROWS]) -> &'b [i64] {
+    match values {
+        Values::Int8(v) => widen(place.of(v), buffer, i64::from),
+        Values::Int16(v) => widen(place.of(v), buffer, i64::from),
+        Values::Int32(v) => widen(place.of(v), buffer, i64::from),
+        Values::Int64(v) => widen(place.of(v), buffer, |value| value),
+        _ => {}
+    }
+    let wide = &mut buffer[..place.rows];
+    for step in steps {
+        let Some(constant) = step.constant.to_int() else {
+            continue;
+        };
+        // One loop an operator, so that the choice is made outside of it.
+        match step.op {
+            Binary::Add => wide.iter_mut().for_each(|value| *value = value.wrapping_add(constant)),
+            Binary::Multiply => wide.iter_mut().for_each(|value| *value = value.wrapping_mul(constant)),
+            _ => wide.iter_mut().for_each(|value| *value = step.on_int(*value, constant)),
+        }
+    }
+    wide
+}
+
+/// A block of any number column as floats, arithmetic done; `single`: rounded to 32 bits after every step, which gives
+/// what 32-bit arithmetic would.
+fn floats<'b>(
+    values: &Values,
+    place: Place,
+    steps: &[Step],
+    single: bool,
+    buffer: &'b mut [f64; BLOCK_ROWS],
+) -> &'b [f64] {
+    match values {
+        Values::Int8(v) => widen(place.of(v), buffer, f64::from),
+        Values::Int16(v) => widen(place.of(v), buffer, f64::from),
+        Values::Int32(v) => widen(place.of(v), buffer, f64::from),
+        Values::Int64(v) => widen(place.of(v), buffer, |value| value as f64),
+        Values::Float(v) => widen(place.of(v), buffer, f64::from),
+        Values::Double(v) => widen(place.of(v), buffer, |value| value),
+        _ => {}
+    }
+    let wide = &mut buffer[..place.rows];
+    for step in steps {
+        if single {
+            let constant = f64::from(step.constant.to_f64() as f32);
+            wide.iter_mut().for_each(|value| *value = f64::from(step.on_float(*value, constant) as f32));
+        } else {
+            let constant = step.constant.to_f64();
+            wide.iter_mut().for_each(|value| *value = step.on_float(*value, constant));
+        }
+    }
+    wide
+}
+
+fn widen<T: Copy, W>(values: &[T], buffer: &mut [W; BLOCK_ROWS], to: impl Fn(T) -> W) {
+    for (wide, value) in buffer.iter_mut().zip(values) {
+        *wide = to(*value);
+    }
+}
+
+/// Compares two number columns: whole numbers as such, any other pair as doubles.
+pub(super) fn columns(op: Binary, a: &Values, b: &Values, place: Place, yes: &mut Block) {
+    if a.data_type().is_integer() && b.data_type().is_integer() {
+        let (mut left, mut right) = ([0; BLOCK_ROWS], [0; BLOCK_ROWS]);
+        compare(op, ints(a, place, &[], &mut left), ints(b, place, &[], &mut right), yes);
+    } else {
+        let (mut left, mut right) = ([0.0; BLOCK_ROWS], [0.0; BLOCK_ROWS]);
+        let right = floats(b, place, &[], false, &mut right);
+        compare(op, floats(a, place, &[], false, &mut left), right, yes);
+    }
+}
+
+fn compare<T: Copy + PartialOrd>(op: Binary, a: &[T], b: &[T], yes: &mut Block) {
+    match op {
+        Binary::Less => fill_pairs(a, b, yes, |a, b| a < b),
+        Binary::LessEqual => fill_pairs(a, b, yes, |a, b| a <= b),
+        Binary::Greater => fill_pairs(a, b, yes, |a, b| a > b),
+        Binary::GreaterEqual => fill_pairs(a, b, yes, |a, b| a >= b),
+        Binary::Unequal => fill_pairs(a, b, yes, |a, b| a != b),
+        _ => fill_pairs(a, b, yes, |a, b| a == b),
+    }
+}
+
+/// Whether `op` holds of two values in this order.
+pub(super) fn holds(op: Binary, order: Ordering) -> bool {
+    match op {
+        Binary::Less => order.is_lt(),
+        Binary::LessEqual => order.is_le(),
+        Binary::Greater => order.is_gt(),
+        Binary::GreaterEqual => order.is_ge(),
+        Binary::Unequal => order.is_ne(),
+        _ => order.is_eq(),
+    }
+}

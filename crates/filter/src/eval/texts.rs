@@ -1,0 +1,53 @@
+//! Tests of text columns. Texts compare by bytes.
+
+use super::kernel::each;
+use super::{BLOCK_WORDS, Block, Place};
+use crate::like::Form;
+use crate::predicate::Test;
+use data::VarLen;
+use memchr::memmem::Finder;
+
+pub(super) fn test(test: &Test, texts: &VarLen, place: Place, want: &Block, yes: &mut Block) {
+    let text = |i: usize| texts.get(place.start + i);
+    match test {
+        Test::Texts(interval) => match interval.single() {
+            Some(only) => each(want, yes, |i| text(i) == only.as_bytes()),
+            None => each(want, yes, |i| interval.contains(|bound| Some(text(i).cmp(bound.as_bytes())))),
+        },
+        Test::InTexts(set) => each(want, yes, |i| set.contains(text(i))),
+        Test::Like(pattern) => match pattern.form() {
+            Form::Infix(finder) if is_dense(want, place) => infix(finder, texts, place, yes),
+            Form::Prefix(prefix) => each(want, yes, |i| text(i).starts_with(prefix)),
+            Form::Suffix(suffix) => each(want, yes, |i| text(i).ends_with(suffix)),
+            _ => each(want, yes, |i| pattern.matches(text(i))),
+        },
+        _ => {}
+    }
+}
+
+/// Whether most rows of the block are wanted.
+fn is_dense(want: &Block, place: Place) -> bool {
+    want.iter().map(|word| word.count_ones() as usize).sum::<usize>() * 2 > place.rows
+}
+
+/// Searches the bytes of the whole block in one go and asks of each find which row it lies in.
+fn infix(finder: &Finder<'_>, texts: &VarLen, place: Place, yes: &mut Block) {
+    let offsets = &texts.offsets()[place.start..=place.start + place.rows];
+    let (first, last) = (offsets[0] as usize, offsets[place.rows] as usize);
+    let bytes = &texts.buffer()[first..last];
+    let (mut at, mut row) = (0, 0);
+    while let Some(found) = bytes.get(at..).and_then(|rest| finder.find(rest)) {
+        let start = at + found;
+        while row + 1 < place.rows && (offsets[row + 1] as usize - first) <= start {
+            row += 1;
+        }
+        let end = offsets[row + 1] as usize - first;
+        if start + finder.needle().len() <= end {
+            yes[row / 64 % BLOCK_WORDS] |= 1 << (row % 64);
+            // One find a row is enough. At least one byte on: the row may be empty.
+            at = end.max(start + 1);
+        } else {
+            at = start + 1;
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! Every bound the language puts on what it takes, in one place.
+
+/// The most bytes an expression may have: what a 64 MiB request can carry.
+pub(crate) const TEXT_BYTES_MAX: usize = 64 << 20;
+
+/// How deep an expression may nest. Chains of `and` and `or` count once however long they are.
+pub(crate) const DEPTH_MAX: u16 = 256;
+
+/// Of a list that is probed by hash: the longest run of full slots. A list that makes a longer one (chosen to do harm)
+/// is searched by halving instead.
+pub(crate) const PROBES_MAX: usize = 64;
+
+/// How much of an expression a message repeats, in characters.
+pub(crate) const EXCERPT_CHARS_MAX: usize = 200;

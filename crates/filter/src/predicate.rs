@@ -1,0 +1,158 @@
+//! A bound expression. Invariant: `not` has been pushed down to the tests (de Morgan), so that a test answers "true" or
+//! not, and unknown never has to be carried upwards: in three-valued logic a row is true of `a and b` when it is true of
+//! both, of `a or b` when of either, and of `not (a and b)` when of `(not a) or (not b)`.
+
+use crate::ast::Binary;
+use crate::like::Pattern;
+use crate::number::{Interval, Num, Step};
+use crate::set::{FloatSet, IntSet, MixedSet, TextSet};
+use data::{FieldId, Key, Type};
+
+/// Says of rows whether they match.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Predicate {
+    pub(crate) root: Node,
+    /// The fields by slot.
+    pub(crate) fields: Vec<FieldId>,
+}
+
+impl Predicate {
+    /// The fields it reads.
+    pub fn fields(&self) -> &[FieldId] {
+        &self.fields
+    }
+
+    /// Whether every row matches, whatever it holds.
+    pub fn is_always_true(&self) -> bool {
+        self.root == Node::Const(true)
+    }
+
+    /// Whether no row can match.
+    pub fn is_always_false(&self) -> bool {
+        self.root == Node::Const(false)
+    }
+
+    /// The primary keys of the rows that match, rising and distinct, when the predicate names them and asks nothing
+    /// else: `pk == x`, `pk in [..]`.
+    pub fn keys(&self) -> Option<Vec<Key>> {
+        let leaf = match &self.root {
+            Node::Const(false) => return Some(Vec::new()),
+            Node::Leaf(leaf) if leaf.field.is_primary && !leaf.negated && leaf.steps.is_empty() => leaf,
+            _ => return None,
+        };
+        match &leaf.test {
+            Test::Ints(low, high) if low == high => Some(vec![Key::Int(*low)]),
+            Test::InInts(set) => Some(set.values().iter().copied().map(Key::Int).collect()),
+            Test::Texts(interval) => interval.single().map(|text| vec![Key::Text(text.clone())]),
+            Test::InTexts(set) => Some(set.values().iter().cloned().map(Key::Text).collect()),
+            _ => None,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Node {
+    Const(bool),
+    /// Two or more, cheap ones first.
+    All(Vec<Node>),
+    /// Two or more, cheap ones first.
+    Any(Vec<Node>),
+    Leaf(Leaf),
+}
+
+/// A field as a predicate knows it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct FieldRef {
+    /// Its place in [`Predicate::fields`].
+    pub(crate) slot: usize,
+    pub(crate) name: String,
+    pub(crate) data_type: Type,
+    pub(crate) is_primary: bool,
+    /// Whether some row may have no value.
+    pub(crate) nullable: bool,
+}
+
+/// One question about one value of a row.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Leaf {
+    pub(crate) field: FieldRef,
+    /// Of JSON fields: where in the document, empty for all of it.
+    pub(crate) path: Vec<String>,
+    /// What is done to the number first.
+    pub(crate) steps: Vec<Step>,
+    pub(crate) test: Test,
+    /// True when the test is false. Rows without value match neither way, but for [`Test::Null`].
+    pub(crate) negated: bool,
+}
+
+/// The question. Those called Json ask the value at the leaf's path: what is missing there is an answer, `false`.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Test {
+    /// Nothing passes.
+    Never,
+    /// There is no value.
+    Null,
+    JsonNull,
+    /// Integer fields: between the two, both included.
+    Ints(i64, i64),
+    /// Any number as a float: between the two, both included. The flag: rounded to 32 bits after every step.
+    Floats(f64, f64, bool),
+    Bool(bool),
+    Texts(Interval<String>),
+    InInts(IntSet),
+    /// The flag as in [`Test::Floats`].
+    InFloats(FloatSet, bool),
+    InTexts(TextSet),
+    Like(Pattern),
+    /// Against another field.
+    Field(Binary, FieldRef),
+    JsonNumber(Interval<Num>),
+    JsonText(Interval<String>),
+    JsonBool(bool),
+    JsonIn(MixedSet),
+    JsonLike(Pattern),
+    /// The value is this list.
+    JsonEquals(serde_json::Value),
+    /// A list that holds all (the flag) or any of these.
+    JsonContains(bool, Vec<serde_json::Value>),
+    JsonExists,
+}
+
+impl<T: PartialEq> Interval<T> {
+    /// The one value inside, when the interval is written as one.
+    pub(crate) fn single(&self) -> Option<&T> {
+        use std::ops::Bound::Included;
+        match (&self.low, &self.high) {
+            (Included(low), Included(high)) if low == high => Some(low),
+            _ => None,
+        }
+    }
+}
+
+impl Node {
+    /// What a row costs, in rough nanoseconds over eight.
+    pub(crate) fn cost(&self) -> u32 {
+        match self {
+            Self::Const(_) => 0,
+            Self::All(nodes) | Self::Any(nodes) => {
+                nodes.iter().fold(0, |sum, n| n.cost().saturating_add(sum))
+            }
+            Self::Leaf(leaf) => leaf.test.cost() + leaf.steps.len() as u32,
+        }
+    }
+}
+
+impl Test {
+    fn cost(&self) -> u32 {
+        match self {
+            Self::Never | Self::Null | Self::Bool(_) => 1,
+            Self::Ints(..) | Self::Floats(..) | Self::Field(..) => 4,
+            Self::InInts(_) => 10,
+            Self::InFloats(..) => 40,
+            Self::Texts(_) | Self::InTexts(_) | Self::Like(_) => 60,
+            Self::JsonContains(..) | Self::JsonEquals(_) => 2000,
+            Self::JsonNull | Self::JsonNumber(_) | Self::JsonText(_) | Self::JsonBool(_) => 400,
+            Self::JsonIn(_) | Self::JsonLike(_) | Self::JsonExists => 400,
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! From predicate back to text. Invariant: parsing and binding the text gives the same predicate.
+
+use crate::literal::{quote, write_float};
+use crate::number::Interval;
+use crate::predicate::{Leaf, Node, Predicate, Test};
+use std::fmt::{Display, Formatter, Result};
+use std::ops::Bound;
+
+impl Display for Predicate {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        self.root.fmt(f)
+    }
+}
+
+impl Display for Node {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        let (nodes, between) = match self {
+            Self::Const(value) => return value.fmt(f),
+            Self::Leaf(leaf) => return leaf.fmt(f),
+            Self::All(nodes) => (nodes, " and "),
+            Self::Any(nodes) => (nodes, " or "),
+        };
+        for (i, node) in nodes.iter().enumerate() {
+            f.write_str(if i == 0 { "" } else { between })?;
+            match node {
+                Self::Leaf(leaf) => leaf.fmt(f)?,
+                node => write!(f, "({node})")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Display for Leaf {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.write_str(if self.negated { "not (" } else { "" })?;
+        self.test(f, &self.value())?;
+        f.write_str(if self.negated { ")" } else { "" })
+    }
+}
+
+impl Leaf {
+    /// The left side.
+    fn value(&self) -> String {
+        let mut value = self.field.name.clone();
+        for step in &self.path {
+            value = format!("{value}[{}]", quote(step));
+        }
+        for step in &self.steps {
+            let (op, constant) = (step.op.symbol(), step.constant);
+            value = if step.reversed {
+                format!("({constant} {op} {value})")
+            } else {
+                format!("({value} {op} {constant})")
+            };
+        }
+        value
+    }
+
+    fn test(&self, f: &mut Formatter<'_>, value: &str) -> Result {
+        match &self.test {
+            Test::Never => write!(f, "{value} in []"),
+            Test::Null | Test::JsonNull => write!(f, "{value} is null"),
+            Test::JsonExists => write!(f, "exists {value}"),
+            Test::Ints(low, high) => {
+                let own = self.field.data_type.integer_range().filter(|_| self.steps.is_empty());
+                let (least, most) = own.unwrap_or((i64::MIN, i64::MAX));
+                let low = if *low == least && low != high { Bound::Unbounded } else { Bound::Included(*low) };
+                let high = if *high == most && low != Bound::Included(*high) {
+                    Bound::Unbounded
+                } else {
+                    Bound::Included(*high)
+                };
+                interval(f, value, &Interval { low, high }, i64::to_string)
+            }
+            Test::Floats(low, high, _) => {
+                let open_low = low.is_infinite() && low.is_sign_negative() && low != high;
+                let low = if open_low { Bound::Unbounded } else { Bound::Included(*low) };
+                let open_high = *high == f64::INFINITY && low != Bound::Included(*high) && !open_low;
+                let high = if open_high { Bound::Unbounded } else { Bound::Included(*high) };
+                interval(f, value, &Interval { low, high }, |value| write_float(*value))
+            }
+            Test::Bool(constant) | Test::JsonBool(constant) => write!(f, "{value} == {constant}"),
+            Test::Texts(texts) | Test::JsonText(texts) => interval(f, value, texts, |text| quote(text)),
+            Test::JsonNumber(numbers) => interval(f, value, numbers, ToString::to_string),
+            Test::InInts(set) => list(f, value, set.values().iter().map(ToString::to_string)),
+            Test::InFloats(set, _) => list(f, value, set.values().iter().map(|v| write_float(*v))),
+            Test::InTexts(set) => list(f, value, set.values().iter().map(|text| quote(text))),
+            Test::JsonIn(set) => {
+                let ints = set.ints.values().iter().map(ToString::to_string);
+                let floats = set.floats.values().iter().map(|value| write_float(*value));
+                let texts = set.texts.values().iter().map(|text| quote(text));
+                let bools = [false, true].into_iter().filter(|b| set.bools[usize::from(*b)]);
+                list(f, value, ints.chain(floats).chain(texts).chain(bools.map(|b| b.to_string())))
+            }
+            Test::Like(pattern) | Test::JsonLike(pattern) => write!(f, "{value} like {pattern}"),
+            Test::Field(op, other) => write!(f, "{value} {} {}", op.symbol(), other.name),
+            Test::JsonEquals(constant) => write!(f, "{value} == {constant}"),
+            Test::JsonContains(all, values) => {
+                let name = if *all { "json_contains_all" } else { "json_contains_any" };
+                write!(f, "{name}({value}, {})", serde_json::Value::from(values.as_slice()))
+            }
+        }
+    }
+}
+
+fn interval<T: PartialEq>(
+    f: &mut Formatter<'_>,
+    value: &str,
+    interval: &Interval<T>,
+    write: impl Fn(&T) -> String,
+) -> Result {
+    if let Some(only) = interval.single() {
+        return write!(f, "{value} == {}", write(only));
+    }
+    let low = match &interval.low {
+        Bound::Unbounded => None,
+        Bound::Included(low) => Some(("<=", ">=", write(low))),
+        Bound::Excluded(low) => Some(("<", ">", write(low))),
+    };
+    let high = match &interval.high {
+        Bound::Unbounded => None,
+        Bound::Included(high) => Some(("<=", write(high))),
+        Bound::Excluded(high) => Some(("<", write(high))),
+    };
+    match (low, high) {
+        (Some((op, _, low)), Some((high_op, high))) => write!(f, "{low} {op} {value} {high_op} {high}"),
+        (Some((_, op, low)), None) => write!(f, "{value} {op} {low}"),
+        (None, Some((op, high))) => write!(f, "{value} {op} {high}"),
+        (None, None) => write!(f, "{value} in []"),
+    }
+}
+
+fn list(f: &mut Formatter<'_>, value: &str, items: impl Iterator<Item = String>) -> Result {
+    write!(f, "{value} in [")?;
+    for (i, item) in items.enumerate() {
+        write!(f, "{}{item}", if i == 0 { "" } else { ", " })?;
+    }
+    f.write_str("]")
+}
