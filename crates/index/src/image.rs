@@ -37,6 +37,11 @@ impl Image {
         if array.len() == len { Ok(array) } else { Err(Error::Corrupt { what: name }) }
     }
 
+    /// The section `name` as however many numbers it has.
+    pub(crate) fn list<T: Number>(&self, name: &'static str) -> Result<Array<T>, Error> {
+        Array::read(self.section(name)?, name)
+    }
+
     pub(crate) fn push<T: Number>(&mut self, name: &str, numbers: Vec<T>) {
         self.sections.push((name.to_owned(), Bytes::from_owner(Owned(numbers))));
     }

@@ -3,9 +3,12 @@
 use host::{Cancel, Pool, Progress};
 use simd::Bits;
 
+use crate::codec::{BitRows, ByteRows, Space};
+use crate::graph::{self, Graph};
 use crate::image::Head;
+use crate::refine::Refiner;
 use crate::scan::{check_alike, scan};
-use crate::spec::Shape;
+use crate::spec::{Codec, Shape};
 use crate::{Error, Hits, Image, Query, Spec, Vectors};
 
 /// Builds an index of `vectors`. The same input and `seed` give the same bytes with any number of threads.
@@ -29,9 +32,51 @@ pub fn build(
     progress.set_total(vectors.len() as u64);
     let mut image = Image::default();
     Head::write(spec, vectors.len(), &mut image);
-    let _ = (seed, pool);
-    progress.add(vectors.len() as u64);
+    let work = Work { spec, vectors, seed, pool, cancel, progress };
+    match spec.shape() {
+        Shape::Flat | Shape::Ivf => progress.add(vectors.len() as u64),
+        Shape::Graph => work.graph(&mut image)?,
+    }
     Ok(image)
+}
+
+/// A build on its way.
+struct Work<'a> {
+    spec: &'a Spec,
+    vectors: Vectors<'a>,
+    seed: u64,
+    pool: &'a Pool,
+    cancel: &'a Cancel,
+    progress: &'a Progress,
+}
+
+impl Work<'_> {
+    fn graph(&self, image: &mut Image) -> Result<(), Error> {
+        let Self { spec, vectors, seed, pool, cancel, progress } = *self;
+        let degree = (spec.value("M"), spec.value("efConstruction"));
+        let stored = match spec.codec() {
+            Codec::Byte => Some(self.codes(|row| row)?),
+            Codec::Raw => None,
+        };
+        let built = match &stored {
+            Some((space, codes)) => {
+                graph::build(&ByteRows { space, codes }, degree, seed, pool, cancel, progress)?
+            }
+            None => {
+                let codes = BitRows { metric: spec.metric(), vectors };
+                graph::build(&codes, degree, seed, pool, cancel, progress)?
+            }
+        };
+        Graph::write(built, stored, image);
+        Ok(())
+    }
+
+    /// All rows coded, in the order that `rows` gives.
+    fn codes(&self, rows: impl Fn(usize) -> usize + Sync) -> Result<(Space, Vec<i8>), Error> {
+        let space = Space::of(self.spec.metric(), self.vectors, self.pool);
+        let codes = space.code(self.vectors, self.vectors.len(), rows, self.pool, self.cancel)?;
+        Ok((space, codes))
+    }
 }
 
 fn check_vectors(spec: &Spec, vectors: Vectors<'_>) -> Result<(), Error> {
@@ -53,6 +98,7 @@ pub struct Index {
 #[derive(Debug)]
 enum Body {
     Flat,
+    Graph(Box<Graph>),
 }
 
 impl Index {
@@ -63,7 +109,8 @@ impl Index {
     pub fn open(spec: &Spec, image: Image, rows: usize) -> Result<Self, Error> {
         Head::read(spec, rows, &image)?;
         let body = match spec.shape() {
-            Shape::Flat | Shape::Ivf | Shape::Graph => Body::Flat,
+            Shape::Flat | Shape::Ivf => Body::Flat,
+            Shape::Graph => Body::Graph(Box::new(Graph::read(spec, rows, &image)?)),
         };
         Ok(Self { spec: spec.clone(), rows, body })
     }
@@ -87,7 +134,9 @@ impl Index {
         if vectors.len() != self.rows || mask.is_some_and(|mask| mask.len() != self.rows) {
             return Err(Error::Corrupt { what: "number of rows" });
         }
+        let refiner = Refiner { metric: self.spec.metric(), vectors, queries };
         match &self.body {
+            Body::Graph(graph) => graph.search(&refiner, query, mask, cancel),
             Body::Flat => {
                 let mut hits = vec![Hits::default(); queries.len()];
                 scan(self.spec.metric(), vectors, queries, 0, mask, query, &mut hits, cancel)?;
@@ -100,6 +149,7 @@ impl Index {
     pub fn memory_bytes(&self) -> u64 {
         match &self.body {
             Body::Flat => 0,
+            Body::Graph(graph) => graph.memory_bytes(),
         }
     }
 

@@ -9,11 +9,14 @@
 //! Results always carry exact scores. The same vectors and the same seed make the same image, whatever the number of
 //! threads and the instruction set.
 
+mod codec;
 mod error;
+mod graph;
 mod hits;
 mod image;
 mod index;
 mod metric;
+mod refine;
 mod scan;
 mod spec;
 mod vectors;

@@ -150,7 +150,7 @@ pub(crate) fn norm(values: &[f32]) -> f32 {
     Op::Ip.pair(values, values).sqrt()
 }
 
-fn cosine(product: f32, a: f32, b: f32) -> f32 {
+pub(crate) fn cosine(product: f32, a: f32, b: f32) -> f32 {
     let both = a * b;
     if both > 0.0 { product / both } else { 0.0 }
 }

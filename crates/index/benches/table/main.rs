@@ -1,0 +1,153 @@
+//! A table of what building and searching cost. `cargo bench -p index -- [flat] [hnsw] [ivf] [M=16 ...]`.
+//!
+//! Times are of the processor, not of the clock on the wall, so other work on the machine disturbs them little.
+
+mod data;
+
+use std::io::Write;
+use std::time::Instant;
+
+use data::Set;
+use host::{Cancel, Pool, Progress};
+use index::{Element, Hits, Index, Metric, Query, Spec, Vectors, build, scan};
+
+fn main() -> std::io::Result<()> {
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
+    let wants =
+        |name: &str| words.iter().all(|word| word.contains('=')) || words.iter().any(|word| word == name);
+    let overrides: Vec<(&str, &str)> = words.iter().filter_map(|word| word.split_once('=')).collect();
+    let mut set = data::mnist();
+    let mut out = std::io::stdout().lock();
+    writeln!(
+        out,
+        "{}: {} rows of {}, {}",
+        set.name,
+        set.rows.len() / set.dim,
+        set.dim,
+        simd::Level::current().name()
+    )?;
+    let exact = flat(&set, &mut out)?;
+    if set.truth.is_empty() {
+        set.truth = exact.iter().flat_map(|hits| hits.rows.clone()).collect();
+    }
+    if wants("hnsw") {
+        let params = [("index_type", "HNSW"), ("metric_type", "L2"), ("M", "16"), ("efConstruction", "200")];
+        let efs = [10, 12, 14, 20, 28, 32, 40, 56, 100, 200];
+        table(&set, &with(&params, &overrides), "ef", &efs, &mut out)?;
+    }
+    if wants("ivf") {
+        let params = [("index_type", "IVF_FLAT"), ("metric_type", "L2"), ("nlist", "1024")];
+        table(&set, &with(&params, &overrides), "nprobe", &[1, 2, 4, 8, 12, 16, 24, 32, 64, 128], &mut out)?;
+    }
+    Ok(())
+}
+
+fn with(params: &[(&str, &str)], overrides: &[(&str, &str)]) -> Vec<(String, String)> {
+    params.iter().chain(overrides).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+/// Seconds of processor time this process has used, from the kernel's accounting.
+fn cpu_s() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |i: usize| fields.get(i).and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
+    (ticks(11) + ticks(12)) / 100.0
+}
+
+/// Seconds of processor time this thread has used.
+fn thread_s() -> f64 {
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let spent = stat.split_whitespace().next().and_then(|field| field.parse::<f64>().ok());
+    spent.unwrap_or(0.0) / 1e9
+}
+
+fn rows(set: &Set) -> Vectors<'_> {
+    Vectors::F32 { dim: set.dim, values: &set.rows }
+}
+
+fn queries(set: &Set) -> Vectors<'_> {
+    Vectors::F32 { dim: set.dim, values: &set.queries }
+}
+
+/// Exact search against a loop that only reads, interleaved.
+fn flat(set: &Set, out: &mut impl Write) -> std::io::Result<Vec<Hits>> {
+    let bytes = (set.rows.len() * 4) as f64;
+    let query = Query::exact(Metric::L2, 10);
+    let (mut read, mut scanned) = (f64::MAX, f64::MAX);
+    let one = queries(set).slice(0..1);
+    for _ in 0..5 {
+        let start = Instant::now();
+        std::hint::black_box(read_all(&set.rows));
+        read = read.min(start.elapsed().as_secs_f64());
+        let start = Instant::now();
+        let mut hits = [Hits::default()];
+        scan(Metric::L2, rows(set), one, 0, None, &query, &mut hits, &Cancel::new())
+            .expect("a scan of a matching query");
+        scanned = scanned.min(start.elapsed().as_secs_f64());
+    }
+    let (read_gbs, scan_gbs) = (bytes / read / 1e9, bytes / scanned / 1e9);
+    writeln!(
+        out,
+        "FLAT: reading {read_gbs:.1} GB/s, scanning {scan_gbs:.1} GB/s = {:.0} %",
+        100.0 * read / scanned
+    )?;
+    let mut hits = vec![Hits::default(); queries(set).len()];
+    let start = thread_s();
+    scan(Metric::L2, rows(set), queries(set), 0, None, &query, &mut hits, &Cancel::new())
+        .expect("a scan of matching queries");
+    let pairs = (hits.len() * rows(set).len()) as f64;
+    writeln!(out, "FLAT: many queries {:.1} M pairs a CPU-second", pairs / (thread_s() - start) / 1e6)?;
+    Ok(hits)
+}
+
+fn read_all(values: &[f32]) -> u32 {
+    let mut sums = [0u32; 64];
+    for chunk in values.as_chunks::<64>().0 {
+        for (sum, value) in sums.iter_mut().zip(chunk) {
+            *sum |= value.to_bits();
+        }
+    }
+    sums.iter().fold(0, |a, b| a | b)
+}
+
+fn table(
+    set: &Set,
+    params: &[(String, String)],
+    knob: &str,
+    values: &[usize],
+    out: &mut impl Write,
+) -> std::io::Result<()> {
+    let spec = Spec::parse(Element::F32, set.dim, params).expect("valid parameters");
+    let threads = std::env::var("THREADS").ok().and_then(|threads| threads.parse().ok()).unwrap_or(2);
+    let pool = Pool::new("build", threads).expect("threads");
+    let (start, wall) = (cpu_s(), Instant::now());
+    let image = build(&spec, rows(set), 1, &pool, &Cancel::new(), &Progress::new()).expect("a build");
+    let (cpu, wall) = (cpu_s() - start, wall.elapsed().as_secs_f64());
+    let megabytes = image.bytes() as f64 / 1e6;
+    writeln!(
+        out,
+        "{:?}\n  build {cpu:.2} CPU-s, {wall:.2} s with {threads} threads, {megabytes:.1} MB",
+        spec.effective()
+    )?;
+    let index = Index::open(&spec, image, rows(set).len()).expect("its own image");
+    for value in values {
+        let query = spec.query(10, &[(knob.to_owned(), value.to_string())]).expect("a valid query");
+        let (mut best, mut found) = (f64::MAX, 0);
+        for _ in 0..3 {
+            let start = thread_s();
+            let mut all = Vec::new();
+            for q in 0..queries(set).len() {
+                let one = queries(set).slice(q..q + 1);
+                all.extend(index.search(rows(set), one, &query, None, &Cancel::new()).expect("a search"));
+            }
+            best = best.min((thread_s() - start) / all.len() as f64);
+            let hit = |(q, hits): (usize, &Hits)| {
+                hits.rows.iter().filter(|row| set.truth[q * 10..(q + 1) * 10].contains(row)).count()
+            };
+            found = all.iter().enumerate().map(hit).sum::<usize>();
+        }
+        let recall = found as f64 / (set.truth.len() as f64);
+        writeln!(out, "  {knob} {value:4}  recall {recall:.4}  {:7.1} CPU-us a query", best * 1e6)?;
+    }
+    Ok(())
+}

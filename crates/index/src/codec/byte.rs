@@ -1,0 +1,258 @@
+//! One signed byte an element, with a scale for each row. Invariant: the score of two rows is the squared distance
+//! of what their bytes stand for, so equal codes are at distance zero and the triangle inequality holds.
+//!
+//! All metrics become that one distance: for COSINE rows are brought to length one first; for IP a row `x` gets one
+//! more coordinate `sqrt(reach - |x|^2)` and a query gets 0 there, which makes the nearest row the one with the
+//! largest product (Bachrach et al., "Speeding up the Xbox recommender system using a Euclidean transformation for
+//! inner-product spaces", RecSys 2014). For L2 and COSINE the mean of all rows is taken off before coding.
+
+use bytemuck::{Pod, Zeroable};
+use host::{Cancel, Pool};
+
+use super::Codes;
+use crate::image::{Array, Image};
+use crate::scan::norm;
+use crate::{Error, Metric, Vectors};
+
+/// Rows coded by one task.
+const CHUNK: usize = 512;
+/// What a code is moved by to become unsigned.
+const SHIFT: i32 = 128;
+
+/// Where rows and queries are brought before they are coded.
+#[derive(Debug, Clone)]
+pub(crate) struct Space {
+    metric: Metric,
+    /// Taken off every row and query.
+    mean: Vec<f32>,
+    /// No coded row is longer than the root of this; 0 except for IP.
+    reach: f32,
+}
+
+/// What is kept of a row beside its codes.
+#[derive(Debug, Clone, Copy, Default, Pod, Zeroable)]
+#[repr(C)]
+struct Factors {
+    /// What a code of 1 stands for.
+    scale: f32,
+    /// The squared length of what the codes stand for, and of the lift.
+    norm: f32,
+    /// The additional coordinate.
+    lift: f32,
+    /// The sum of the codes.
+    sum: i32,
+}
+
+impl Space {
+    /// The space for rows of `vectors`.
+    pub(crate) fn of(metric: Metric, vectors: Vectors<'_>, pool: &Pool) -> Self {
+        let (dim, rows) = (vectors.dim(), vectors.len());
+        if metric == Metric::Ip {
+            let longest = |c: usize| {
+                let lengths = (c * CHUNK..((c + 1) * CHUNK).min(rows)).map(|row| norm(vectors.floats(row)));
+                lengths.fold(0f32, f32::max)
+            };
+            let longest = pool.map(rows.div_ceil(CHUNK), longest).into_iter().fold(0f32, f32::max);
+            // Rounding may make a coded row a little longer than the row was.
+            return Self { metric, mean: vec![0.0; dim], reach: longest * longest * 1.02 };
+        }
+        let sums = pool.map(rows.div_ceil(CHUNK), |c| {
+            let mut sums = vec![0f32; dim];
+            for row in c * CHUNK..((c + 1) * CHUNK).min(rows) {
+                let values = vectors.floats(row);
+                let factor = if metric == Metric::Cosine { inverse(norm(values)) } else { 1.0 };
+                for (sum, value) in sums.iter_mut().zip(values) {
+                    *sum += value * factor;
+                }
+            }
+            sums
+        });
+        let mut mean = vec![0f64; dim];
+        for sums in sums {
+            for (mean, sum) in mean.iter_mut().zip(sums) {
+                *mean += f64::from(sum);
+            }
+        }
+        let mean = mean.iter().map(|sum| (sum / rows.max(1) as f64) as f32).collect();
+        Self { metric, mean, reach: 0.0 }
+    }
+
+    /// Writes the section `space`: the mean, then the reach.
+    pub(crate) fn write(&self, image: &mut Image) {
+        let mut numbers = self.mean.clone();
+        numbers.push(self.reach);
+        image.push("space", numbers);
+    }
+
+    /// Reads it back.
+    pub(crate) fn read(metric: Metric, dim: usize, image: &Image) -> Result<Self, Error> {
+        let numbers: Array<f32> = image.array("space", dim + 1)?;
+        if !simd::all_finite(&numbers) {
+            return Err(Error::Corrupt { what: "space" });
+        }
+        Ok(Self { metric, mean: numbers[..dim].to_vec(), reach: numbers[dim] })
+    }
+
+    /// Bytes from one coded row to the next: codes, then the factors at the end.
+    pub(crate) fn stride(&self) -> usize {
+        (self.mean.len() + size_of::<Factors>()).next_multiple_of(64)
+    }
+
+    /// Codes the rows `rows(0) .. rows(count)` of `vectors`, one after the other.
+    pub(crate) fn code(
+        &self,
+        vectors: Vectors<'_>,
+        count: usize,
+        rows: impl Fn(usize) -> usize + Sync,
+        pool: &Pool,
+        cancel: &Cancel,
+    ) -> Result<Vec<i8>, Error> {
+        let stride = self.stride();
+        let chunks = pool.map(count.div_ceil(CHUNK), |c| {
+            let mut codes = vec![0i8; ((c + 1) * CHUNK).min(count).saturating_sub(c * CHUNK) * stride];
+            let mut moved = Vec::with_capacity(self.mean.len());
+            for (i, row) in codes.chunks_exact_mut(stride).enumerate() {
+                if cancel.is_cancelled() {
+                    break;
+                }
+                self.code_row(vectors.floats(rows(c * CHUNK + i)), &mut moved, row);
+            }
+            codes
+        });
+        cancel.check()?;
+        Ok(chunks.concat())
+    }
+
+    fn code_row(&self, values: &[f32], moved: &mut Vec<f32>, row: &mut [i8]) {
+        let (codes, rest) = row.split_at_mut(self.mean.len());
+        let scale = self.round(values, moved, |i, code| codes[i] = code as i8);
+        let sum = codes.iter().map(|code| i32::from(*code)).sum();
+        let squares: i32 = codes.iter().map(|code| i32::from(*code) * i32::from(*code)).sum();
+        let length = scale * scale * squares as f32;
+        let lift = (self.reach - length).max(0.0).sqrt();
+        let factors = Factors { scale, norm: length + lift * lift, lift, sum };
+        let place = rest.len() - size_of::<Factors>();
+        rest[place..].copy_from_slice(bytemuck::cast_slice(&[factors]));
+    }
+
+    /// Gives every element's code, in -127..=127, to `code` and returns what a code of 1 stands for.
+    #[inline]
+    fn round(&self, values: &[f32], moved: &mut Vec<f32>, mut code: impl FnMut(usize, i32)) -> f32 {
+        let factor = if self.metric == Metric::Cosine { inverse(norm(values)) } else { 1.0 };
+        moved.clear();
+        moved.extend(values.iter().zip(&self.mean).map(|(value, mean)| value * factor - mean));
+        let widest = moved.iter().fold(0f32, |widest, value| widest.max(value.abs()));
+        if !(widest > 1e-30 && widest < 1e30) {
+            (0..values.len()).for_each(|i| code(i, 0));
+            return 0.0;
+        }
+        let inverse = 127.0 / widest;
+        for (i, value) in moved.iter().enumerate() {
+            // Adding 1.5 * 2^23 leaves the rounded number in the low bits; vector code needs no more.
+            code(i, (value * inverse + 12_582_912.0).to_bits() as i32 - 0x4b40_0000);
+        }
+        widest / 127.0
+    }
+}
+
+fn inverse(norm: f32) -> f32 {
+    if norm > 0.0 { 1.0 / norm } else { 0.0 }
+}
+
+/// Coded rows, borrowed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ByteRows<'a> {
+    pub(crate) space: &'a Space,
+    pub(crate) codes: &'a [i8],
+}
+
+/// A coded query.
+#[derive(Debug, Default)]
+pub(crate) struct Bytes8 {
+    /// Codes moved into 0..=255, then zeros over what a row has after its codes.
+    codes: Vec<u8>,
+    scale: f32,
+    norm: f32,
+    lift: f32,
+    moved: Vec<f32>,
+}
+
+impl ByteRows<'_> {
+    #[inline]
+    fn row(&self, row: u32) -> &[i8] {
+        let stride = self.space.stride();
+        &self.codes[row as usize * stride..][..stride]
+    }
+
+    #[inline]
+    fn distance(&self, probe: &Bytes8, dot: i32, row: u32) -> f32 {
+        let factors = factors(self.row(row));
+        let dot = (dot - SHIFT * factors.sum) as f32;
+        let product = probe.scale * factors.scale * dot + probe.lift * factors.lift;
+        probe.norm + factors.norm - 2.0 * product
+    }
+
+    /// Scores of the rows `start ..`, one for each of `out`.
+    pub(crate) fn run(&self, probe: &Bytes8, start: usize, dots: &mut Vec<i32>, out: &mut [f32]) {
+        let stride = self.space.stride();
+        dots.resize(out.len(), 0);
+        simd::dots(&probe.codes, self.codes, |i| (start + i) * stride, dots);
+        for (i, (out, dot)) in out.iter_mut().zip(dots).enumerate() {
+            *out = self.distance(probe, *dot, (start + i) as u32);
+        }
+    }
+}
+
+#[inline]
+fn factors(row: &[i8]) -> Factors {
+    bytemuck::pod_read_unaligned(bytemuck::cast_slice(&row[row.len() - size_of::<Factors>()..]))
+}
+
+impl Codes for ByteRows<'_> {
+    type Probe = Bytes8;
+
+    fn len(&self) -> usize {
+        self.codes.len() / self.space.stride()
+    }
+
+    fn probe(&self) -> Bytes8 {
+        Bytes8 { codes: vec![0; self.space.stride()], ..Bytes8::default() }
+    }
+
+    fn aim(&self, probe: &mut Bytes8, queries: Vectors<'_>, query: usize) {
+        let Bytes8 { codes, moved, .. } = probe;
+        let mut squares = 0;
+        let scale = self.space.round(queries.floats(query), moved, |i, code| {
+            codes[i] = (code + SHIFT) as u8;
+            squares += code * code;
+        });
+        probe.scale = scale;
+        probe.norm = scale * scale * squares as f32;
+        probe.lift = 0.0;
+    }
+
+    fn aim_row(&self, probe: &mut Bytes8, row: u32) {
+        let row = self.row(row);
+        for (to, from) in probe.codes.iter_mut().zip(&row[..self.space.mean.len()]) {
+            *to = (*from as u8) ^ SHIFT as u8;
+        }
+        let Factors { scale, norm, lift, .. } = factors(row);
+        (probe.scale, probe.norm, probe.lift) = (scale, norm, lift);
+    }
+
+    #[inline]
+    fn scores(&self, probe: &Bytes8, rows: &[u32], out: &mut Vec<f32>) {
+        let stride = self.space.stride();
+        out.clear();
+        for rows in rows.chunks(4) {
+            let mut dots = [0i32; 4];
+            simd::dots(&probe.codes, self.codes, |i| rows[i] as usize * stride, &mut dots[..rows.len()]);
+            out.extend(rows.iter().zip(dots).map(|(row, dot)| self.distance(probe, dot, *row)));
+        }
+    }
+
+    #[inline]
+    fn prefetch(&self, row: u32) {
+        simd::prefetch(self.row(row));
+    }
+}

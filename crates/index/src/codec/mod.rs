@@ -1,0 +1,34 @@
+//! What is looked at of a row while searching. Invariant: a smaller [`Codes::scores`] means nearer, whatever the
+//! metric, and depends on nothing but the two rows.
+
+mod bits;
+mod byte;
+
+pub(crate) use bits::BitRows;
+pub(crate) use byte::{ByteRows, Space};
+
+use crate::Vectors;
+
+/// Rows in a form made for scoring, many against one *probe* (a query, or a row in the role of one).
+pub(crate) trait Codes: Sync {
+    /// A query in the form that scoring wants.
+    type Probe: Send;
+
+    /// How many rows.
+    fn len(&self) -> usize;
+
+    /// A probe that is aimed at nothing yet.
+    fn probe(&self) -> Self::Probe;
+
+    /// Aims at query `query`.
+    fn aim(&self, probe: &mut Self::Probe, queries: Vectors<'_>, query: usize);
+
+    /// Aims at a row of its own.
+    fn aim_row(&self, probe: &mut Self::Probe, row: u32);
+
+    /// How far each of `rows` is from the probe.
+    fn scores(&self, probe: &Self::Probe, rows: &[u32], out: &mut Vec<f32>);
+
+    /// Asks the memory for a row that will be scored soon.
+    fn prefetch(&self, row: u32);
+}

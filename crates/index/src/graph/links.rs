@@ -1,0 +1,108 @@
+//! Links at rest and under construction. Invariant: a list ends at its first [`NONE`], or at its capacity.
+
+use super::beam::Neighbours;
+use crate::Error;
+
+use crate::image::{Array, Image};
+
+/// No row.
+pub(crate) const NONE: u32 = u32::MAX;
+
+/// A finished graph: for each row `width` places.
+#[derive(Debug)]
+pub(crate) struct Links {
+    pub(crate) width: usize,
+    pub(crate) rows: Array<u32>,
+}
+
+impl Links {
+    /// Reads the section `links`.
+    pub(crate) fn read(width: usize, rows: usize, image: &Image) -> Result<Self, Error> {
+        let what = "links";
+        let len = rows.checked_mul(width).ok_or(Error::Corrupt { what })?;
+        let links: Array<u32> = image.array(what, len)?;
+        // One pass over all numbers, cheap beside reading them.
+        let fine = links.iter().all(|row| (*row as usize) < rows || *row == NONE);
+        if fine { Ok(Self { width, rows: links }) } else { Err(Error::Corrupt { what }) }
+    }
+
+    #[inline]
+    fn of(&self, row: u32) -> &[u32] {
+        &self.rows[row as usize * self.width..][..self.width]
+    }
+}
+
+impl Neighbours for Links {
+    #[inline]
+    fn each(&self, row: u32, mut each: impl FnMut(u32)) {
+        for row in self.of(row) {
+            if *row == NONE {
+                break;
+            }
+            each(*row);
+        }
+    }
+
+    #[inline]
+    fn prefetch(&self, row: u32) {
+        simd::prefetch(self.of(row));
+    }
+}
+
+/// A graph that grows: links carry their distances, as [`crate::hits::order`].
+#[derive(Debug)]
+pub(crate) struct Draft {
+    width: usize,
+    slots: Vec<u64>,
+    lens: Vec<u32>,
+}
+
+impl Draft {
+    pub(crate) fn new(rows: usize, width: usize) -> Self {
+        Self { width, slots: vec![0; rows * width], lens: vec![0; rows] }
+    }
+
+    pub(crate) fn of(&self, row: u32) -> &[u64] {
+        &self.slots[row as usize * self.width..][..self.lens[row as usize] as usize]
+    }
+
+    pub(crate) fn set(&mut self, row: u32, links: &[u64]) {
+        self.slots[row as usize * self.width..][..links.len()].copy_from_slice(links);
+        self.lens[row as usize] = links.len() as u32;
+    }
+
+    /// Adds links if there is room for all of them.
+    pub(crate) fn extend(&mut self, row: u32, links: impl ExactSizeIterator<Item = u64>) -> bool {
+        let len = self.lens[row as usize] as usize;
+        if len + links.len() > self.width {
+            return false;
+        }
+        self.lens[row as usize] = (len + links.len()) as u32;
+        let slots = &mut self.slots[row as usize * self.width + len..];
+        slots.iter_mut().zip(links).for_each(|(slot, link)| *slot = link);
+        true
+    }
+
+    /// The finished graph, nearest links first.
+    pub(crate) fn finish(self, width: usize) -> Vec<u32> {
+        let mut rows = vec![NONE; self.lens.len() * width];
+        for (row, places) in rows.chunks_exact_mut(width).enumerate() {
+            let mut links = self.of(row as u32).to_vec();
+            links.sort_unstable();
+            places.iter_mut().zip(links).for_each(|(place, link)| *place = link as u32);
+        }
+        rows
+    }
+}
+
+impl Neighbours for Draft {
+    #[inline]
+    fn each(&self, row: u32, mut each: impl FnMut(u32)) {
+        self.of(row).iter().for_each(|link| each(*link as u32));
+    }
+
+    #[inline]
+    fn prefetch(&self, row: u32) {
+        simd::prefetch(&self.slots[row as usize * self.width..][..self.width]);
+    }
+}

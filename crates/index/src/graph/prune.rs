@@ -1,0 +1,44 @@
+//! Which candidates become links. Invariant: the nearest candidate always does.
+
+use crate::codec::Codes;
+use crate::hits::key_of;
+
+/// What pruning needs; kept from one row to the next.
+pub(crate) struct Pruner<P> {
+    probe: P,
+    rows: Vec<u32>,
+    scores: Vec<f32>,
+}
+
+impl<P> Pruner<P> {
+    pub(crate) fn new(probe: P) -> Self {
+        Self { probe, rows: Vec::new(), scores: Vec::new() }
+    }
+
+    /// Leaves of `candidates`, which are sorted, at most `limit`: from the nearest on, each that is not nearer to one
+    /// already left than to the row itself.
+    pub(crate) fn prune<C: Codes<Probe = P>>(&mut self, codes: &C, candidates: &mut Vec<u64>, limit: usize) {
+        let mut kept = 0;
+        while kept < limit && kept < candidates.len() {
+            let nearest = candidates[kept];
+            kept += 1;
+            if kept == limit {
+                break;
+            }
+            codes.aim_row(&mut self.probe, nearest as u32);
+            self.rows.clear();
+            self.rows.extend(candidates[kept..].iter().map(|candidate| *candidate as u32));
+            codes.scores(&self.probe, &self.rows, &mut self.scores);
+            let mut to = kept;
+            for i in 0..self.rows.len() {
+                let candidate = candidates[kept + i];
+                if self.scores[i] >= key_of(candidate) {
+                    candidates[to] = candidate;
+                    to += 1;
+                }
+            }
+            candidates.truncate(to);
+        }
+        candidates.truncate(limit);
+    }
+}

@@ -1,0 +1,183 @@
+//! A graph at rest and its search. Invariant: as many rows come back as match and were asked for; what the graph
+//! does not find is found by looking at every row.
+
+use host::Cancel;
+use simd::Bits;
+
+use super::beam::{Beam, Beams};
+use super::build::Built;
+use super::links::Links;
+use crate::codec::{BitRows, ByteRows, Codes, Space};
+use crate::hits::order;
+use crate::image::{Array, Image};
+use crate::refine::Refiner;
+use crate::spec::Codec;
+use crate::{Error, Hits, Query, Spec, scan};
+
+/// What scoring a row of the graph costs, in rows scored one after the other by a scan: a node that is followed
+/// brings about this many.
+const NODE_COST: usize = 24;
+
+/// A graph that can be searched.
+#[derive(Debug)]
+pub(crate) struct Graph {
+    links: Links,
+    entries: Array<u32>,
+    stored: Option<(Space, Array<i8>)>,
+    beams: Beams,
+}
+
+impl Graph {
+    /// Adds the sections of a built graph to an image.
+    pub(crate) fn write(built: Built, stored: Option<(Space, Vec<i8>)>, image: &mut Image) {
+        image.push("links", built.links);
+        image.push("entries", built.entries);
+        if let Some((space, codes)) = stored {
+            space.write(image);
+            image.push("codes", codes);
+        }
+    }
+
+    /// Reads them back.
+    pub(crate) fn read(spec: &Spec, rows: usize, image: &Image) -> Result<Self, Error> {
+        let links = Links::read(2 * spec.value("M"), rows, image)?;
+        let entries = image.list("entries")?;
+        if entries.iter().any(|row| *row as usize >= rows) || (entries.is_empty() && rows > 0) {
+            return Err(Error::Corrupt { what: "entries" });
+        }
+        let stored = match spec.codec() {
+            Codec::Byte => {
+                let space = Space::read(spec.metric(), spec.dim(), image)?;
+                let codes = image.array("codes", rows * space.stride())?;
+                Some((space, codes))
+            }
+            Codec::Raw => None,
+        };
+        Ok(Self { links, entries, stored, beams: Beams::default() })
+    }
+
+    /// Bytes of the sections.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        let codes = self.stored.as_ref().map_or(0, |(_, codes)| codes.len());
+        (codes + 4 * (self.links.rows.len() + self.entries.len())) as u64
+    }
+
+    /// The best rows for every query.
+    pub(crate) fn search(
+        &self,
+        refiner: &Refiner<'_>,
+        query: &Query,
+        mask: Option<&Bits>,
+        cancel: &Cancel,
+    ) -> Result<Vec<Hits>, Error> {
+        match &self.stored {
+            Some((space, codes)) => {
+                Walk { graph: self, codes: ByteRows { space, codes }, refiner, query, mask, cancel }.run()
+            }
+            None => {
+                let codes = BitRows { metric: refiner.metric, vectors: refiner.vectors };
+                Walk { graph: self, codes, refiner, query, mask, cancel }.run()
+            }
+        }
+    }
+}
+
+/// One search for several queries.
+struct Walk<'a, C> {
+    graph: &'a Graph,
+    codes: C,
+    refiner: &'a Refiner<'a>,
+    query: &'a Query,
+    mask: Option<&'a Bits>,
+    cancel: &'a Cancel,
+}
+
+impl<C: Codes> Walk<'_, C> {
+    fn run(&self) -> Result<Vec<Hits>, Error> {
+        let rows = self.codes.len();
+        let matching = self.mask.map_or(rows, Bits::count);
+        let mut probe = self.codes.probe();
+        self.graph.beams.with(|beam| {
+            let queries = 0..self.refiner.queries.len();
+            queries
+                .map(|q| {
+                    self.cancel.check()?;
+                    self.one(q, matching, &mut probe, beam)
+                })
+                .collect()
+        })
+    }
+
+    fn one(&self, q: usize, matching: usize, probe: &mut C::Probe, beam: &mut Beam) -> Result<Hits, Error> {
+        let (rows, k) = (self.codes.len(), self.query.k());
+        if matching == 0 {
+            return Ok(Hits::default());
+        }
+        self.codes.aim(probe, self.refiner.queries, q);
+        let mut ef = self.query.value("ef").max(k).saturating_mul(rows) / matching;
+        let mut found = Vec::new();
+        // Walking follows `ef` nodes; looking at what matches is dearer only if that is more rows.
+        if ef.saturating_mul(NODE_COST) >= matching && self.query.range_filter().is_none() {
+            self.nearest_codes(probe, &mut found);
+            let refined = self.refiner.refine(q, &found, self.query);
+            return Ok(refined.hits);
+        }
+        while ef < rows / 2 {
+            self.cancel.check()?;
+            beam.search(&self.codes, probe, &self.graph.links, &self.graph.entries, ef);
+            let matches = beam.found().map(|(row, _)| row).filter(|row| self.matches(*row));
+            let depth = if self.query.range_filter().is_some() { ef } else { Refiner::depth(k) };
+            found.clear();
+            found.extend(matches.take(depth));
+            let refined = self.refiner.refine(q, &found, self.query);
+            if refined.beyond || refined.hits.len() >= k.min(matching) {
+                return Ok(refined.hits);
+            }
+            ef *= 4;
+        }
+        let mut hits = [Hits::default()];
+        let Refiner { metric, vectors, queries } = *self.refiner;
+        scan(metric, vectors, queries.slice(q..q + 1), 0, self.mask, self.query, &mut hits, self.cancel)?;
+        let [hits] = hits;
+        Ok(hits)
+    }
+
+    #[inline]
+    fn matches(&self, row: u32) -> bool {
+        self.mask.is_none_or(|mask| mask.get(row as usize))
+    }
+
+    /// Looks at the code of every row that matches and leaves the nearest, enough to be refined.
+    fn nearest_codes(&self, probe: &C::Probe, found: &mut Vec<u32>) {
+        let depth = Refiner::depth(self.query.k());
+        let mut best: std::collections::BinaryHeap<u64> = std::collections::BinaryHeap::new();
+        let mut scores = Vec::new();
+        let mut block = Vec::with_capacity(64);
+        let mut score = |block: &mut Vec<u32>| {
+            self.codes.scores(probe, block, &mut scores);
+            for (row, score) in block.drain(..).zip(&scores) {
+                let order = order(*score, row);
+                if best.len() < depth {
+                    best.push(order);
+                } else if best.peek().is_some_and(|worst| order < *worst) {
+                    best.pop();
+                    best.push(order);
+                }
+            }
+        };
+        let all = 0..self.codes.len();
+        let rows: Box<dyn Iterator<Item = usize>> = match self.mask {
+            Some(mask) => Box::new(mask.iter()),
+            None => Box::new(all),
+        };
+        for row in rows {
+            block.push(row as u32);
+            if block.len() == 64 {
+                score(&mut block);
+            }
+        }
+        score(&mut block);
+        found.clear();
+        found.extend(best.into_sorted_vec().iter().map(|order| *order as u32));
+    }
+}
