@@ -1,0 +1,58 @@
+//! A column out of sections, in place. Invariant: every length is held against the number of rows, and offsets are
+//! looked through, before a column is made of them; so no later access can be out of bounds.
+
+use super::{Part, section};
+use crate::Error;
+use crate::files::{FieldHead, Opened};
+use data::{BooleanBuffer, Buffer, Column, NullBuffer, Type, Values, VarLen};
+
+/// The column of `field`, `rows` long. Numbers, bits and offsets are held against their checksums; vectors and the
+/// bytes of texts are not touched.
+pub(super) fn decode(file: &Opened, field: &FieldHead, rows: usize) -> Result<Column, Error> {
+    let values = section(field.id, Part::Values);
+    let values = match field.data_type {
+        Type::Bool => Values::Bool(bits(file, &values, rows)?),
+        Type::Int8 => Values::Int8(file.numbers(&values, rows)?),
+        Type::Int16 => Values::Int16(file.numbers(&values, rows)?),
+        Type::Int32 => Values::Int32(file.numbers(&values, rows)?),
+        Type::Int64 => Values::Int64(file.numbers(&values, rows)?),
+        Type::Float => Values::Float(file.numbers(&values, rows)?),
+        Type::Double => Values::Double(file.numbers(&values, rows)?),
+        Type::VarChar => Values::Text(texts(file, field, rows)?),
+        Type::Json => Values::Json(texts(file, field, rows)?),
+        Type::FloatVector => {
+            let dim = whole_dim(file, field, &values, 1)?;
+            Values::FloatVector { dim, values: file.untouched_numbers(&values, rows.saturating_mul(dim))? }
+        }
+        Type::BinaryVector => {
+            let dim = whole_dim(file, field, &values, 8)?;
+            let bytes = rows.saturating_mul(dim / 8);
+            Values::BinaryVector { dim, bytes: file.untouched_numbers::<u8>(&values, bytes)?.into_inner() }
+        }
+    };
+    let validity = match field.has_nulls {
+        true => Some(NullBuffer::new(bits(file, &section(field.id, Part::Validity), rows)?)),
+        false => None,
+    };
+    Column::trusted(values, validity)
+        .map_err(|error| file.damaged(&section(field.id, Part::Validity), &error.to_string()))
+}
+
+fn whole_dim(file: &Opened, field: &FieldHead, section: &str, step: usize) -> Result<usize, Error> {
+    let is_whole = field.dim > 0 && field.dim % step == 0;
+    is_whole
+        .then_some(field.dim)
+        .ok_or_else(|| file.damaged(section, &format!("dim {} cannot be", field.dim)))
+}
+
+fn bits(file: &Opened, section: &str, rows: usize) -> Result<BooleanBuffer, Error> {
+    let bytes: Buffer = file.numbers::<u8>(section, rows.div_ceil(8))?.into_inner();
+    Ok(BooleanBuffer::new(bytes, 0, rows))
+}
+
+fn texts(file: &Opened, field: &FieldHead, rows: usize) -> Result<VarLen, Error> {
+    let name = section(field.id, Part::Offsets);
+    let offsets = file.numbers::<i64>(&name, rows.saturating_add(1))?;
+    let bytes = file.untouched(&section(field.id, Part::Bytes))?;
+    VarLen::new(offsets, bytes).map_err(|error| file.damaged(&name, &error.to_string()))
+}

@@ -1,0 +1,153 @@
+//! The columns of an open file under a schema. Invariant: one slot a field of the schema, in its order; a slot is
+//! filled at its first use and never changes after.
+
+use super::decode::decode;
+use crate::Error;
+use crate::chunk::absent;
+use crate::files::{FieldHead, Head, Opened};
+use data::{Column, Field, FieldId, Schema};
+use filter::Rows;
+use std::sync::{Arc, OnceLock};
+
+/// One field of the schema and, once somebody asked, its column.
+#[derive(Debug)]
+struct Slot {
+    field: Field,
+    /// What the file knows of it; `None` when it was added later.
+    stored: Option<FieldHead>,
+    column: OnceLock<Column>,
+}
+
+/// The columns of an open file under a schema.
+#[derive(Debug)]
+pub(crate) struct Slots {
+    schema: Arc<Schema>,
+    file: Arc<Opened>,
+    heads: Arc<[FieldHead]>,
+    rows: usize,
+    slots: Vec<Arc<Slot>>,
+}
+
+impl Slots {
+    /// Empty slots for the fields of `schema`.
+    pub(crate) fn new(schema: &Arc<Schema>, head: &Head, file: &Arc<Opened>) -> Self {
+        let empty = Self {
+            schema: Arc::default(),
+            file: Arc::clone(file),
+            heads: head.fields.clone().into(),
+            rows: head.rows as usize,
+            slots: Vec::new(),
+        };
+        empty.under(schema)
+    }
+
+    /// The same file under another schema; columns that are known stay so.
+    pub(crate) fn under(&self, schema: &Arc<Schema>) -> Self {
+        let slot = |field: &Field| {
+            let known = self.slots.iter().find(|slot| slot.field.id == field.id && slot.field == *field);
+            known.map(Arc::clone).unwrap_or_else(|| {
+                let stored = self.heads.iter().find(|head| head.id == field.id).cloned();
+                Arc::new(Slot { field: field.clone(), stored, column: OnceLock::new() })
+            })
+        };
+        Self {
+            schema: Arc::clone(schema),
+            file: Arc::clone(&self.file),
+            heads: Arc::clone(&self.heads),
+            rows: self.rows,
+            slots: schema.fields.iter().map(slot).collect(),
+        }
+    }
+
+    /// The schema.
+    pub(crate) fn schema(&self) -> &Arc<Schema> {
+        &self.schema
+    }
+
+    fn slot(&self, field: FieldId) -> Option<&Slot> {
+        self.slots.iter().find(|slot| slot.field.id == field).map(|slot| &**slot)
+    }
+
+    /// The column in `slot`, put together at first use.
+    fn load<'s>(&self, slot: &'s Slot) -> Result<&'s Column, Error> {
+        if let Some(column) = slot.column.get() {
+            return Ok(column);
+        }
+        let column = match &slot.stored {
+            Some(head) => {
+                self.check(&slot.field, head)?;
+                decode(&self.file, head, self.rows)?
+            }
+            None => absent(&slot.field, self.rows),
+        };
+        Ok(slot.column.get_or_init(|| column))
+    }
+
+    fn check(&self, field: &Field, head: &FieldHead) -> Result<(), Error> {
+        if (field.data_type, field.dim) == (head.data_type, head.dim) {
+            return Ok(());
+        }
+        let (name, file) = (&field.name, self.file.name());
+        Err(Error::Shape(format!(
+            "field {name} is {:?} of dim {} in the schema and {:?} of dim {} in file {file}",
+            field.data_type, field.dim, head.data_type, head.dim
+        )))
+    }
+
+    /// The column of `field`; `None` when the schema has no such field.
+    pub(crate) fn column(&self, field: FieldId) -> Result<Option<Column>, Error> {
+        self.slot(field).map(|slot| self.load(slot).cloned()).transpose()
+    }
+
+    /// The column of `field`; `None` when the file does not have it.
+    pub(crate) fn stored(&self, field: FieldId) -> Result<Option<Column>, Error> {
+        match self.slot(field) {
+            Some(slot) if slot.stored.is_some() => self.load(slot).cloned().map(Some),
+            Some(_) => Ok(None),
+            None => {
+                let head = self.heads.iter().find(|head| head.id == field);
+                head.map(|head| decode(&self.file, head, self.rows)).transpose()
+            }
+        }
+    }
+
+    /// The values of `field` at `rows`; `None` when the schema has no such field.
+    pub(crate) fn read(&self, field: FieldId, rows: &[u32]) -> Result<Option<Column>, Error> {
+        let Some(slot) = self.slot(field) else { return Ok(None) };
+        match slot.stored {
+            Some(_) => Ok(Some(self.load(slot)?.take(rows))),
+            None => Ok(Some(absent(&slot.field, rows.len()))),
+        }
+    }
+
+    /// The rows as a predicate looks at them.
+    pub(crate) fn rows(&self) -> SlotRows<'_> {
+        SlotRows { slots: self, failure: OnceLock::new() }
+    }
+}
+
+/// The rows of a file as a predicate looks at them. A column that cannot be read looks as if it were not there, and
+/// [`SlotRows::failure`] tells.
+#[derive(Debug)]
+pub(crate) struct SlotRows<'a> {
+    slots: &'a Slots,
+    failure: OnceLock<Error>,
+}
+
+impl SlotRows<'_> {
+    /// The first error met so far.
+    pub(crate) fn failure(self) -> Result<(), Error> {
+        self.failure.into_inner().map_or(Ok(()), Err)
+    }
+}
+
+impl Rows for SlotRows<'_> {
+    fn len(&self) -> usize {
+        self.slots.rows
+    }
+
+    fn column(&self, field: FieldId) -> Option<&Column> {
+        let slot = self.slots.slot(field)?;
+        self.slots.load(slot).map_err(|error| self.failure.set(error)).ok()
+    }
+}

@@ -1,0 +1,117 @@
+//! Vector search inside one segment: by the index where there is one, else by a scan of the vectors.
+//! Invariant: only rows of the mask that have a vector are ever scored.
+
+use crate::{Error, Growing, Mask, Sealed};
+use data::{Column, FieldId, NullBuffer, Values};
+use host::Cancel;
+use index::{Hits, Metric, Query, Vectors, scan};
+use simd::Bits;
+use std::borrow::Cow;
+
+/// A search for nearest rows.
+#[derive(Debug, Clone, Copy)]
+pub struct Nearest<'a> {
+    /// The vector field.
+    pub field: FieldId,
+    /// One vector a query, of the field's kind and dim.
+    pub queries: Vectors<'a>,
+    /// How many rows are wanted, and with how much effort.
+    pub query: &'a Query,
+    /// How near is measured when there is no index.
+    pub metric: Metric,
+    /// Which rows count, as [`crate::Segment::matches`] of the same segment gave them.
+    pub mask: &'a Mask,
+    /// Whether an index may answer; otherwise every row of the mask is scored exactly.
+    pub use_index: bool,
+    /// Looked at once per block.
+    pub cancel: &'a Cancel,
+}
+
+/// A column of vectors as the index crate takes them, in place; `None` for other types.
+pub fn vectors_of(column: &Column) -> Option<Vectors<'_>> {
+    match column.values() {
+        Values::FloatVector { dim, values } => Some(Vectors::F32 { dim: *dim, values }),
+        Values::BinaryVector { dim, bytes } => Some(Vectors::Bits { dim: *dim, bytes }),
+        _ => None,
+    }
+}
+
+impl Growing {
+    /// As [`crate::Segment::search`].
+    ///
+    /// # Errors
+    /// As [`crate::Segment::search`].
+    pub fn search(&self, request: &Nearest<'_>) -> Result<Vec<Hits>, Error> {
+        let pieces = self.view().pieces(request.field);
+        let pieces = pieces.ok_or(Error::NoField { segment: self.id(), field: request.field })?;
+        scan_pieces(&pieces, request)
+    }
+}
+
+impl Sealed {
+    /// As [`crate::Segment::search`].
+    ///
+    /// # Errors
+    /// As [`crate::Segment::search`].
+    pub fn search(&self, request: &Nearest<'_>) -> Result<Vec<Hits>, Error> {
+        let column = self.column(request.field)?;
+        let index = if request.use_index { self.index(request.field) } else { None };
+        let Some(index) = index else {
+            return scan_pieces(&[(0, column)], request);
+        };
+        let vectors = vectors_of(&column).ok_or_else(|| no_vectors(request.field, &column))?;
+        if request.mask.count() == 0 || column.null_count() == column.len() {
+            return Ok(vec![Hits::default(); request.queries.len()]);
+        }
+        let mask = with_vectors(request.mask, [(0, column.validity())]);
+        Ok(index.search(vectors, request.queries, request.query, mask.as_deref(), request.cancel)?)
+    }
+}
+
+fn no_vectors(field: FieldId, column: &Column) -> Error {
+    Error::NotSearchable { field, why: format!("it holds {:?}, not vectors", column.data_type()) }
+}
+
+/// Scores every row of the mask in `pieces`, which are columns and the numbers of their first rows.
+fn scan_pieces(pieces: &[(u32, Column)], request: &Nearest<'_>) -> Result<Vec<Hits>, Error> {
+    let mut hits = vec![Hits::default(); request.queries.len()];
+    let mask = with_vectors(request.mask, pieces.iter().map(|(first, column)| (*first, column.validity())));
+    for (first, column) in pieces {
+        let vectors = vectors_of(column).ok_or_else(|| no_vectors(request.field, column))?;
+        let rows = request.mask.rows().saturating_sub(*first as usize).min(vectors.len());
+        if rows == 0 || request.mask.count() == 0 || column.null_count() == column.len() {
+            continue;
+        }
+        let (metric, queries, query) = (request.metric, request.queries, request.query);
+        let rows = vectors.slice(0..rows);
+        scan(metric, rows, queries, *first, mask.as_deref(), query, &mut hits, request.cancel)?;
+    }
+    Ok(hits)
+}
+
+/// The bits of `mask` without the rows that lack a vector: pieces are first rows and which values are present. `None`
+/// when every row takes part.
+fn with_vectors<'m, 'v>(
+    mask: &'m Mask,
+    pieces: impl IntoIterator<Item = (u32, Option<&'v NullBuffer>)>,
+) -> Option<Cow<'m, Bits>> {
+    let mut bits = mask.bits().map(Cow::Borrowed);
+    for (first, validity) in pieces {
+        let first = first as usize;
+        let Some(validity) = validity.filter(|validity| validity.null_count() > 0 && first < mask.rows())
+        else {
+            continue;
+        };
+        let bits = bits.get_or_insert_with(|| Cow::Owned(Bits::ones(mask.rows()))).to_mut();
+        if first == 0 && validity.len() == mask.rows() {
+            let words = validity.inner().bit_chunks().iter_padded().take(mask.rows().div_ceil(64)).collect();
+            bits.and(&Bits::from_words(mask.rows(), words));
+            continue;
+        }
+        let rows = validity.len().min(mask.rows() - first);
+        for row in (0..rows).filter(|row| validity.is_null(*row)) {
+            bits.set(first + row, false);
+        }
+    }
+    bits
+}

@@ -1,0 +1,290 @@
+//! Immutable rows in one mapped file. Invariant: the file never changes; what can change beside it (deletes, indexes,
+//! the schema it is read by) sits behind locks that are held only for moments.
+
+use crate::column::Slots;
+use crate::deletes::{DeleteList, Deletes};
+use crate::files::{Head, KIND, Opened};
+use crate::key_order::KeyOrder;
+use crate::{Error, Mask};
+use data::{Column, FieldId, KeyRef, Keys, PartitionId, ScalarBuffer, Schema, SegmentId, Timestamp};
+use filter::Predicate;
+use index::Index;
+use simd::Bits;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
+use store::Blobs;
+
+/// Keys looked up in one go.
+const KEYS_AT_ONCE: usize = 1024;
+
+/// Rows in a file.
+#[derive(Debug)]
+pub struct Sealed {
+    id: SegmentId,
+    partition: PartitionId,
+    head: Head,
+    file: Arc<Opened>,
+    slots: RwLock<Arc<Slots>>,
+    stamps: OnceLock<ScalarBuffer<u64>>,
+    keys: OnceLock<KeyOrder>,
+    indexes: RwLock<Vec<(FieldId, Arc<Index>)>>,
+    deletes: RwLock<Deletes>,
+}
+
+impl Sealed {
+    /// Opens file `name`, which [`crate::write`] or [`crate::merge`] has written, as segment `id` of `partition`, to be
+    /// read by `schema`. Columns lie in the map and are not touched; fields that the file lacks, because they were
+    /// added later, hold their default, or nothing.
+    ///
+    /// # Errors
+    /// [`Error::Store`] when there is no such file, [`Error::Damaged`] when its head is not what was written.
+    pub fn open(
+        blobs: &Blobs,
+        name: &str,
+        id: SegmentId,
+        partition: PartitionId,
+        schema: Arc<Schema>,
+    ) -> Result<Self, Error> {
+        let file = Arc::new(Opened::open(blobs, name, KIND)?);
+        let head = Head::read(&file)?;
+        let slots = Slots::new(&schema, &head, &file);
+        Ok(Self {
+            id,
+            partition,
+            head,
+            file,
+            slots: RwLock::new(Arc::new(slots)),
+            stamps: OnceLock::new(),
+            keys: OnceLock::new(),
+            indexes: RwLock::default(),
+            deletes: RwLock::default(),
+        })
+    }
+
+    /// Reads the whole file and holds it against its checksums.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`], naming the section.
+    pub fn verify(&self) -> Result<(), Error> {
+        self.file.verify()
+    }
+
+    /// Its number.
+    pub fn id(&self) -> SegmentId {
+        self.id
+    }
+
+    /// The partition its rows belong to.
+    pub fn partition(&self) -> PartitionId {
+        self.partition
+    }
+
+    /// The name of its file.
+    pub fn file_name(&self) -> &str {
+        self.file.name()
+    }
+
+    /// How many rows it has, dead ones included.
+    pub fn rows(&self) -> usize {
+        self.head.rows as usize
+    }
+
+    /// The size of its file.
+    pub fn bytes(&self) -> usize {
+        self.file.bytes()
+    }
+
+    /// The smallest stamp of a row; [`Timestamp::MAX`] when there are none.
+    pub fn min_stamp(&self) -> Timestamp {
+        self.head.min_stamp
+    }
+
+    /// The largest stamp of a row; zero when there are none.
+    pub fn max_stamp(&self) -> Timestamp {
+        self.head.max_stamp
+    }
+
+    /// How many rows were deleted, at whatever time.
+    pub fn deleted_rows(&self) -> usize {
+        self.deaths().dead()
+    }
+
+    /// The schema its rows are read by.
+    pub fn schema(&self) -> Arc<Schema> {
+        Arc::clone(self.slots().schema())
+    }
+
+    /// Goes over to a later schema of the same collection. Fields that the file cannot serve under it (of another type
+    /// than when it was written) fail when they are asked for.
+    pub fn adopt(&self, schema: &Arc<Schema>) {
+        let slots = Arc::new(self.slots().under(schema));
+        *self.slots.write().unwrap_or_else(PoisonError::into_inner) = slots;
+    }
+
+    pub(crate) fn slots(&self) -> Arc<Slots> {
+        Arc::clone(&self.slots.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn deaths(&self) -> RwLockReadGuard<'_, Deletes> {
+        self.deletes.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All values of `field`, in place; the first call checks what it must to make that safe.
+    ///
+    /// # Errors
+    /// [`Error::NoField`]; [`Error::Damaged`] when the column is not what was written.
+    pub fn column(&self, field: FieldId) -> Result<Column, Error> {
+        self.slots().column(field)?.ok_or(Error::NoField { segment: self.id, field })
+    }
+
+    /// The values of `field` at `rows`, in that order, copied.
+    ///
+    /// # Errors
+    /// As [`Sealed::column`].
+    ///
+    /// # Panics
+    /// When a row is out of bounds.
+    pub fn read(&self, field: FieldId, rows: &[u32]) -> Result<Column, Error> {
+        self.slots().read(field, rows)?.ok_or(Error::NoField { segment: self.id, field })
+    }
+
+    /// When `row` was written.
+    pub(crate) fn stamp(&self, row: u32) -> Result<Timestamp, Error> {
+        Ok(self.stamps()?.map_or(self.head.max_stamp, |stamps| Timestamp(stamps[row as usize])))
+    }
+
+    /// The stamps of all rows; `None` when they are all the same.
+    pub(crate) fn stamps(&self) -> Result<Option<&ScalarBuffer<u64>>, Error> {
+        if self.head.min_stamp >= self.head.max_stamp {
+            return Ok(None);
+        }
+        if let Some(stamps) = self.stamps.get() {
+            return Ok(Some(stamps));
+        }
+        let stamps = self.file.numbers("stamps", self.rows())?;
+        Ok(Some(self.stamps.get_or_init(|| stamps)))
+    }
+
+    /// The order of the keys.
+    fn keys(&self) -> Result<&KeyOrder, Error> {
+        if let Some(keys) = self.keys.get() {
+            return Ok(keys);
+        }
+        let keys = KeyOrder::open(&self.head, &self.file, &self.slots())?;
+        Ok(self.keys.get_or_init(|| keys))
+    }
+
+    /// Deletes at `stamp` the rows with one of `keys` and a smaller stamp of their own. How many newly died.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] when keys or stamps are not what was written; then none has died.
+    pub fn delete(&self, keys: &Keys, stamp: Timestamp) -> Result<usize, Error> {
+        if self.head.rows == 0 || self.head.min_stamp >= stamp {
+            return Ok(0);
+        }
+        let mut dying = Vec::new();
+        let order = self.keys()?;
+        let stamps = if self.head.max_stamp < stamp { None } else { self.stamps()? };
+        for start in (0..keys.len()).step_by(KEYS_AT_ONCE) {
+            let wanted: Vec<_> =
+                (start..(start + KEYS_AT_ONCE).min(keys.len())).map(|k| keys.get(k)).collect();
+            order.each(&wanted, |_, row| {
+                if stamps.is_none_or(|stamps| stamps[row as usize] < stamp.0) {
+                    dying.push(row);
+                }
+            });
+        }
+        if dying.is_empty() {
+            return Ok(0);
+        }
+        let mut deletes = self.deletes.write().unwrap_or_else(PoisonError::into_inner);
+        Ok(dying.into_iter().filter(|row| deletes.kill(*row, stamp, self.rows())).count())
+    }
+
+    /// The rows with one of `keys` that a reader at `at` sees, in the order of `keys`.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] when keys or stamps are not what was written.
+    pub fn find(&self, keys: &[KeyRef<'_>], at: Timestamp) -> Result<Vec<u32>, Error> {
+        let mut found = Vec::new();
+        if self.head.rows == 0 || self.head.min_stamp > at {
+            return Ok(found);
+        }
+        let order = self.keys()?;
+        let stamps = if self.head.max_stamp <= at { None } else { self.stamps()? };
+        for wanted in keys.chunks(KEYS_AT_ONCE) {
+            order.each(wanted, |_, row| {
+                if stamps.is_none_or(|stamps| stamps[row as usize] <= at.0) {
+                    found.push(row);
+                }
+            });
+        }
+        let deletes = self.deaths();
+        found.retain(|row| !deletes.is_dead(*row, at));
+        Ok(found)
+    }
+
+    /// The rows that died at or before `up_to`, by number and stamp, for saving.
+    pub fn deletes(&self, up_to: Timestamp) -> DeleteList {
+        self.deaths().list(up_to)
+    }
+
+    /// Lets rows die as `list` says; entries past the last row are passed over. How many newly died.
+    pub fn apply_deletes(&self, list: &DeleteList) -> usize {
+        let rows = self.rows();
+        let mut deletes = self.deletes.write().unwrap_or_else(PoisonError::into_inner);
+        let inside = list.iter().filter(|(row, _)| (*row as usize) < rows);
+        inside.filter(|&(row, stamp)| deletes.kill(row, stamp, rows)).count()
+    }
+
+    /// Lets `index`, built over all rows of `field` in row order, answer searches from now on; those that run go on
+    /// with what they have.
+    pub fn attach_index(&self, field: FieldId, index: Arc<Index>) {
+        let mut indexes = self.indexes.write().unwrap_or_else(PoisonError::into_inner);
+        indexes.retain(|entry| entry.0 != field);
+        indexes.push((field, index));
+    }
+
+    /// Takes the index of `field` out of use and hands it back.
+    pub fn detach_index(&self, field: FieldId) -> Option<Arc<Index>> {
+        let mut indexes = self.indexes.write().unwrap_or_else(PoisonError::into_inner);
+        let place = indexes.iter().position(|entry| entry.0 == field)?;
+        Some(indexes.swap_remove(place).1)
+    }
+
+    /// The index that answers searches of `field`.
+    pub fn index(&self, field: FieldId) -> Option<Arc<Index>> {
+        let indexes = self.indexes.read().unwrap_or_else(PoisonError::into_inner);
+        indexes.iter().find(|entry| entry.0 == field).map(|entry| Arc::clone(&entry.1))
+    }
+
+    /// The rows a reader at `at` sees.
+    fn visible(&self, at: Timestamp) -> Result<Mask, Error> {
+        let rows = self.rows();
+        let alive = self.deaths().alive_at(rows, at);
+        let mask = alive.map_or_else(|| Mask::all(rows), |alive| Mask::counted(alive.bits, alive.count));
+        if at >= self.head.max_stamp {
+            return Ok(mask);
+        }
+        Ok(match self.stamps()? {
+            Some(stamps) => mask.and(Bits::from_fn(rows, |row| stamps[row] <= at.0)),
+            None => Mask::from_bits(Bits::zeros(rows)),
+        })
+    }
+
+    /// The rows that a reader at `at` sees and `predicate` (none: every row) holds for.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] when a column the predicate looks at is not what was written.
+    pub fn matches(&self, predicate: Option<&Predicate>, at: Timestamp) -> Result<Mask, Error> {
+        let mask = self.visible(at)?;
+        let Some(predicate) = predicate else { return Ok(mask) };
+        if mask.count() == 0 {
+            return Ok(mask);
+        }
+        let slots = self.slots();
+        let rows = slots.rows();
+        let bits = predicate.eval(&rows);
+        rows.failure()?;
+        Ok(mask.and(bits))
+    }
+}
