@@ -24,9 +24,13 @@ impl Engine {
     /// When the folder cannot be used: another process has it, it holds other things, or its files are damaged.
     pub fn open(settings: Settings) -> Result<Arc<Self>, Error> {
         let folder = Folder::open(&settings.folder).map_err(|error| {
-            Error::new(ErrorKind::Io, format!("cannot open the folder {}: {error}", settings.folder.display()))
+            Error::new(
+                ErrorKind::Io,
+                format!("cannot open the folder {}: {error}", settings.folder.display()),
+            )
         })?;
-        let pool = |name, threads| Pool::new(name, threads).map_err(|text| Error::new(ErrorKind::Internal, text));
+        let pool =
+            |name, threads| Pool::new(name, threads).map_err(|text| Error::new(ErrorKind::Internal, text));
         let pools = (pool("search", settings.search_threads)?, pool("build", settings.build_threads)?);
         let node = Node::open(settings, Arc::new(folder), Arc::new(SystemClock), pools)?;
         let threads = jobs::start(&node);
@@ -38,7 +42,11 @@ impl Engine {
     ///
     /// # Errors
     /// As [`Engine::open`].
-    pub fn open_still(settings: Settings, disk: Arc<dyn Disk>, clock: Arc<dyn Clock>) -> Result<Arc<Self>, Error> {
+    pub fn open_still(
+        settings: Settings,
+        disk: Arc<dyn Disk>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Arc<Self>, Error> {
         let node = Node::open(settings, disk, clock, (Pool::inline(), Pool::inline()))?;
         Ok(Arc::new(Self { node, threads: Mutex::default() }))
     }
@@ -110,7 +118,12 @@ impl Engine {
             self.node.now()
         } else {
             let stamp = Timestamp::ZERO;
-            let record = crate::record::Record { collection: collection.id, stamp, deletes: Some(deletes), inserts: Vec::new() };
+            let record = crate::record::Record {
+                collection: collection.id,
+                stamp,
+                deletes: Some(deletes),
+                inserts: Vec::new(),
+            };
             self.node.append(record)?
         };
         Ok(Written { keys, inserted: 0, deleted: count, timestamp })
@@ -149,6 +162,11 @@ impl Engine {
     /// in place.
     pub fn is_quick(&self, search: &Search) -> bool {
         find::is_quick(&self.node, search)
+    }
+
+    /// The same for a query.
+    pub fn is_quick_query(&self, query: &Query) -> bool {
+        find::is_quick_query(&self.node, query)
     }
 
     /// The settings in force.

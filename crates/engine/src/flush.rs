@@ -150,7 +150,9 @@ impl Node {
             sealed.apply_deletes(&growing.deletes(Timestamp::MAX));
         }
         shard.replace(|members| {
-            members.list.retain(|member| !freeze.frozen.iter().any(|frozen| frozen.id() == member.segment.id()));
+            members
+                .list
+                .retain(|member| !freeze.frozen.iter().any(|frozen| frozen.id() == member.segment.id()));
             for (_, sealed) in &opened {
                 let segment = Segment::Sealed(Arc::clone(sealed));
                 members.list.push(Member { segment, role: Role::Sealed { saved_deletes: 0 } });

@@ -69,7 +69,8 @@ impl Node {
     pub(crate) fn attach_loaded(&self, collection: &Collection) -> Result<(), Error> {
         let shard = self.shard(collection.id)?;
         let rows: u64 = collection.segments.iter().map(|entry| entry.bytes).sum();
-        let indexes: u64 = collection.segments.iter().flat_map(|entry| &entry.indexes).map(|entry| entry.bytes).sum();
+        let indexes: u64 =
+            collection.segments.iter().flat_map(|entry| &entry.indexes).map(|entry| entry.bytes).sum();
         {
             let mut ticket = shard.ticket.lock().unwrap_or_else(PoisonError::into_inner);
             let had_bytes = ticket.take().map(|ticket| ticket.bytes());
@@ -90,7 +91,10 @@ impl Node {
                 let Some(index) = index.filter(|index| sealed.index(index.field).is_none()) else { continue };
                 // A derived file that is missing or damaged is rebuilt, never fatal.
                 if let Err(error) = self.attach(collection, &sealed, index, file) {
-                    self.trouble(format!("index {} of segment {}: {error}; it is rebuilt", index.name, entry.id));
+                    self.trouble(format!(
+                        "index {} of segment {}: {error}; it is rebuilt",
+                        index.name, entry.id
+                    ));
                     self.forget_index(collection, entry.id, index.id);
                 }
             }

@@ -2,14 +2,14 @@
 //! moment.
 
 use crate::api::{
-    AliasInfo, Aliases, Collection, CollectionInfo, Collections, DatabaseInfo, Databases, LoadInfo, LoadState,
-    Loaded, NodeInfo, PartitionInfo, Question, RowCount, SegmentInfo, SegmentState, Segments, System,
+    AliasInfo, Aliases, Collection, CollectionInfo, Collections, DatabaseInfo, Databases, LoadInfo,
+    LoadState, Loaded, NodeInfo, PartitionInfo, Question, RowCount, SegmentInfo, SegmentState, Segments,
+    System,
 };
 use crate::catalog::{self, Catalog, database_name};
 use crate::load;
 use crate::shard::Role;
 use crate::{Engine, Error, ErrorKind};
-use data::Timestamp;
 use segment::Segment;
 use std::sync::{Arc, PoisonError};
 
@@ -88,7 +88,8 @@ impl Question for Loaded {
         const NOT_EXIST: LoadInfo = LoadInfo { state: LoadState::NotExist, percent: 0 };
         let catalog = engine.node().registry.current();
         let Ok(collection) = catalog.collection(&self.target) else { return Ok(NOT_EXIST) };
-        let named: Result<Vec<_>, _> = self.partitions.iter().map(|name| collection.partition(name)).collect();
+        let named: Result<Vec<_>, _> =
+            self.partitions.iter().map(|name| collection.partition(name)).collect();
         let Ok(named) = named else { return Ok(NOT_EXIST) };
         let all = || collection.partitions.iter().collect();
         Ok(load::info(&if named.is_empty() { all() } else { named }))
@@ -102,7 +103,8 @@ impl Question for RowCount {
         let node = engine.node();
         let catalog = node.registry.current();
         let collection = catalog.collection(&self.target)?;
-        let partition = self.partition.map(|name| collection.partition(&name).map(|one| one.id)).transpose()?;
+        let partition =
+            self.partition.map(|name| collection.partition(&name).map(|one| one.id)).transpose()?;
         let now = node.now();
         let shard = node.shard(collection.id)?;
         let mut rows = 0;
@@ -128,7 +130,8 @@ impl Question for Segments {
             let segment = &member.segment;
             let entry = collection.segments.iter().find(|entry| entry.id == segment.id());
             let built = entry.map(|entry| entry.indexes.as_slice()).unwrap_or_default();
-            let named = built.iter().filter_map(|built| collection.indexes.iter().find(|one| one.id == built.index));
+            let named =
+                built.iter().filter_map(|built| collection.indexes.iter().find(|one| one.id == built.index));
             let loaded = collection.partitions.iter().find(|partition| partition.id == segment.partition());
             SegmentInfo {
                 id: segment.id(),
@@ -166,7 +169,11 @@ impl Question for Aliases {
         let info = |(alias, id): (&String, &data::CollectionId)| AliasInfo {
             database: name.to_owned(),
             alias: alias.clone(),
-            collection: catalog.collections.get(id).map(|collection| collection.name.clone()).unwrap_or_default(),
+            collection: catalog
+                .collections
+                .get(id)
+                .map(|collection| collection.name.clone())
+                .unwrap_or_default(),
         };
         let found: Vec<AliasInfo> = database.aliases.iter().filter(wanted).map(info).collect();
         if found.is_empty() && !self.alias.is_empty() {
@@ -198,4 +205,3 @@ impl Question for System {
         })
     }
 }
-

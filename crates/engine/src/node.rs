@@ -43,7 +43,8 @@ pub(crate) struct Node {
     /// Held while a record is applied, or by whoever must keep anything from being applied.
     applying: Mutex<()>,
     /// Holds the folder's lock for as long as the node lives.
-    pub(crate) store: Store,
+    #[expect(dead_code, reason = "kept for its lock")]
+    store: Store,
 }
 
 /// Records between being queued for the log and being applied, in the order of the log.
@@ -180,7 +181,9 @@ impl Node {
         let _applying = self.hold_still();
         loop {
             let mut queue = self.queue();
-            let Some(front) = queue.slots.front_mut().filter(|front| front.fate != Fate::Waiting) else { return };
+            let Some(front) = queue.slots.front_mut().filter(|front| front.fate != Fate::Waiting) else {
+                return;
+            };
             let (lsn, fate, record) = (front.lsn, front.fate, front.record.take());
             drop(queue);
             if let (Fate::Durable, Some(record)) = (fate, record) {
@@ -231,7 +234,9 @@ impl Node {
         }
         let ahead_ms = time.guarantee.ms().saturating_sub(now.ms());
         if ahead_ms > WAIT_MS_MAX {
-            let text = format!("the guarantee timestamp lies {ahead_ms} ms ahead, a read waits at most {WAIT_MS_MAX} ms");
+            let text = format!(
+                "the guarantee timestamp lies {ahead_ms} ms ahead, a read waits at most {WAIT_MS_MAX} ms"
+            );
             return Err(Error::new(ErrorKind::Timeout, text));
         }
         let deadline_ms = self.oracle.clock().now_ms() + WAIT_MS_MAX;
@@ -251,7 +256,8 @@ impl Node {
     pub(crate) fn edit(&self, edit: Edit) -> Result<(Timestamp, Arc<Catalog>), Error> {
         // A new collection gives numbers to its partitions from the same range.
         let now = self.oracle.reserve(self.settings.partitions_max as u64 + 2);
-        let catalog = self.registry.edit(edit, now, &self.settings, |before, after| self.follow(before, after))?;
+        let catalog =
+            self.registry.edit(edit, now, &self.settings, |before, after| self.follow(before, after))?;
         Ok((now, catalog))
     }
 
@@ -291,7 +297,8 @@ impl Node {
                 member.segment.adopt(&after.schema);
             }
         }
-        for index in before.indexes.iter().filter(|index| !after.indexes.iter().any(|one| one.id == index.id)) {
+        for index in before.indexes.iter().filter(|index| !after.indexes.iter().any(|one| one.id == index.id))
+        {
             self.bells.builds.cancel(index.id);
             for member in &shard.members().list {
                 if let segment::Segment::Sealed(sealed) = &member.segment {

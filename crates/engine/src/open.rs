@@ -25,9 +25,11 @@ impl Node {
         let store = Store::open(disk)?;
         let registry = Registry::open(store.registers().clone(), oracle.next())?;
         let sync = if settings.sync_writes { SyncPolicy::Always } else { SyncPolicy::None };
-        let checkpoints = registry.current().collections.values().map(|collection| collection.checkpoint).max();
+        let checkpoints =
+            registry.current().collections.values().map(|collection| collection.checkpoint).max();
         let first = Lsn(checkpoints.unwrap_or_default().max(1));
-        let (log, replay) = store.open_log(LogSettings { sync, first, salt: oracle.next().0, ..LogSettings::default() })?;
+        let (log, replay) =
+            store.open_log(LogSettings { sync, first, salt: oracle.next().0, ..LogSettings::default() })?;
         let (search_pool, build_pool) = pools;
         let node = Self::new(Parts { settings, oracle, registry, log, store, search_pool, build_pool });
         node.remove_leftovers()?;
@@ -65,7 +67,9 @@ impl Node {
             match self.open_segment(collection, entry) {
                 Ok(opened) => sealed.push(opened),
                 // One bad segment never stops the others.
-                Err(error) => self.trouble(format!("collection {}: segment {}: {error}", collection.name, entry.id)),
+                Err(error) => {
+                    self.trouble(format!("collection {}: segment {}: {error}", collection.name, entry.id))
+                }
             }
         }
         Ok(Shard::new(collection.id, sealed))
@@ -82,7 +86,7 @@ impl Node {
         self.oracle.advance(Timestamp(entry.id.0 as u64));
         let mut saved = 0;
         if let Some(file) = &entry.deletes {
-            let list = DeleteList::load(&self.blobs, file)?;
+            let list = DeleteList::open(&self.blobs, file)?;
             self.oracle.advance(list.max_stamp());
             saved = list.len();
             sealed.apply_deletes(&list);

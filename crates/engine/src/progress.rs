@@ -23,7 +23,8 @@ impl Question for Indexes {
         };
         let by_field = |index: &&Index| self.field.is_empty() || Some(index.field) == field;
         let found = collection.indexes.iter().filter(by_name).filter(by_field);
-        let found: Vec<IndexInfo> = found.map(|index| node.index_info(collection, index)).collect::<Result<_, _>>()?;
+        let found: Vec<IndexInfo> =
+            found.map(|index| node.index_info(collection, index)).collect::<Result<_, _>>()?;
         match (found.is_empty(), self.index.as_str()) {
             (false, _) => Ok(found),
             (true, "") => Err(index_not_found("collection", &self.target.collection)),
@@ -42,7 +43,8 @@ impl Node {
     fn index_info(&self, collection: &Collection, index: &Index) -> Result<IndexInfo, Error> {
         let field = collection.schema.field_by_id(index.field);
         let field = field.ok_or_else(|| Error::internal("an index without its field"))?;
-        let mut build = IndexBuild { effective: index_spec(field, &index.params)?.effective(), ..IndexBuild::default() };
+        let mut build =
+            IndexBuild { effective: index_spec(field, &index.params)?.effective(), ..IndexBuild::default() };
         let mut pending: Vec<Part> = Vec::new();
         for entry in &collection.segments {
             match entry.indexes.iter().find(|built| built.index == index.id) {
@@ -83,6 +85,7 @@ impl Node {
             name: index.name.clone(),
             field: field.name.clone(),
             params: index.params.clone(),
+            echo: if index.echo.is_empty() { index.params.clone() } else { index.echo.clone() },
             state,
             reason,
             total_rows: indexed_rows + pending_rows,
@@ -107,7 +110,8 @@ impl Node {
             };
             counts && !known
         });
-        let parts = in_memory.map(|member| Part { id: member.segment.id(), rows: member.segment.rows() as u64 });
+        let parts =
+            in_memory.map(|member| Part { id: member.segment.id(), rows: member.segment.rows() as u64 });
         Ok(parts.filter(|part| part.rows > 0).collect())
     }
 
@@ -116,6 +120,8 @@ impl Node {
             return String::new();
         }
         let (rows, min) = (build.scanned_rows, self.settings.index_rows_min);
-        format!("{rows} rows are in segments with fewer than {min} rows: they get no index and are searched by scan")
+        format!(
+            "{rows} rows are in segments with fewer than {min} rows: they get no index and are searched by scan"
+        )
     }
 }

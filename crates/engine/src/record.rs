@@ -100,7 +100,13 @@ impl Unstamped {
             let of = Buffers::of(column);
             let lengths = of.parts.iter().map(Bytes::len).collect();
             buffers.extend(of.parts);
-            ColumnDescription { data_type: of.data_type, dim: of.dim, rows: of.rows, nulls: of.has_nulls, lengths }
+            ColumnDescription {
+                data_type: of.data_type,
+                dim: of.dim,
+                rows: of.rows,
+                nulls: of.has_nulls,
+                lengths,
+            }
         };
         let deletes = record.deletes.as_ref().map(|deletes| DeletesDescription {
             partition: deletes.partition,
@@ -109,7 +115,12 @@ impl Unstamped {
         let inserts = record.inserts.iter().map(|insert| InsertDescription {
             partition: insert.partition,
             rows: insert.batch.rows(),
-            columns: insert.fields.iter().zip(insert.batch.columns()).map(|(id, c)| (*id, describe(c))).collect(),
+            columns: insert
+                .fields
+                .iter()
+                .zip(insert.batch.columns())
+                .map(|(id, c)| (*id, describe(c)))
+                .collect(),
         });
         let inserts = inserts.collect();
         let description = Description { collection: record.collection, deletes, inserts };
@@ -150,7 +161,8 @@ impl Record {
             return Err(damaged(&format!("version {} is unknown, this program writes {VERSION}", word(8))));
         }
         let end = HEAD_BYTES.saturating_add(word(12) as usize);
-        let description = bytes.get(HEAD_BYTES..end).ok_or_else(|| damaged("its description is cut short"))?;
+        let description =
+            bytes.get(HEAD_BYTES..end).ok_or_else(|| damaged("its description is cut short"))?;
         let description: Description =
             serde_json::from_slice(description).map_err(|error| damaged(&error.to_string()))?;
         let mut rest = Rest { bytes: bytes.clone(), at: end.next_multiple_of(ALIGNMENT) };
@@ -167,7 +179,8 @@ impl Record {
                 fields.push(field);
                 columns.push(rest.column(column)?);
             }
-            let batch = Batch::new(insert.rows, columns).ok_or_else(|| damaged("its columns differ in length"))?;
+            let batch =
+                Batch::new(insert.rows, columns).ok_or_else(|| damaged("its columns differ in length"))?;
             inserts.push(Insert { partition: insert.partition, fields, batch });
         }
         Ok(Self { collection: description.collection, stamp: Timestamp(stamp), deletes, inserts })

@@ -1,6 +1,8 @@
 //! Flush and compact, as tasks of [`api`](crate::api).
 
-use crate::api::{Compact, Compacted, CompactionInfo, CompactionState, Flush, FlushAll, FlushState, Flushed, Task};
+use crate::api::{
+    Compact, Compacted, CompactionInfo, CompactionState, Flush, FlushAll, FlushState, Flushed, Task,
+};
 use crate::{Engine, Error};
 use data::{CollectionId, SegmentId, Timestamp};
 

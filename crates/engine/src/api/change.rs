@@ -146,8 +146,10 @@ pub struct CreateIndex {
     pub field: String,
     /// Its name; empty = the field's name.
     pub name: String,
-    /// `index_type`, `metric_type` and the rest, flat, as the user gave them; echoed by describe.
+    /// `index_type`, `metric_type` and the rest, flat.
     pub params: Properties,
+    /// The same as the user wrote it, given back by describe; empty = like `params`.
+    pub echo: Properties,
 }
 
 /// What a change did.

@@ -157,8 +157,10 @@ pub struct IndexInfo {
     pub name: String,
     /// The field it is on.
     pub field: String,
-    /// What the user set.
+    /// What the user set, flat.
     pub params: Properties,
+    /// What the user set, as it was written.
+    pub echo: Properties,
     /// Where it stands.
     pub state: IndexState,
     /// Why a build failed, or why rows are served by scan (segments below the smallest size worth an index).

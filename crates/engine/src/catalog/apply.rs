@@ -73,7 +73,9 @@ impl Catalog {
 
     fn change(&mut self, change: Change, now: Timestamp, limits: &Settings) -> Result<(), Error> {
         match change {
-            Change::CreateDatabase { name, properties } => self.create_database(&name, properties, now, limits),
+            Change::CreateDatabase { name, properties } => {
+                self.create_database(&name, properties, now, limits)
+            }
             Change::DropDatabase { name } => self.drop_database(&name),
             Change::AlterDatabase { name, set, delete } => {
                 alter(&mut self.database_mut(&name)?.properties, set, &delete);
@@ -99,7 +101,9 @@ impl Catalog {
             Change::AlterAlias { target, alias } => self.create_alias(&target, &alias, true),
             Change::DropAlias { database, alias } => self.drop_alias(&database, &alias),
             Change::CreateIndex(create) => self.create_index(create, now),
-            Change::AlterIndex { target, index, set, delete } => self.alter_index(&target, &index, set, &delete),
+            Change::AlterIndex { target, index, set, delete } => {
+                self.alter_index(&target, &index, set, &delete)
+            }
             Change::DropIndex { target, index, field } => self.drop_index(&target, &index, &field, limits),
         }
     }
@@ -174,7 +178,9 @@ impl Catalog {
         let schema = check::schema(create.schema, limits)?;
         let names = self.database(&database)?;
         if names.aliases.contains_key(&name) {
-            let text = format!("collection name [{name}] conflicts with an existing alias, please choose a unique name");
+            let text = format!(
+                "collection name [{name}] conflicts with an existing alias, please choose a unique name"
+            );
             return Err(Error::new(ErrorKind::AliasNameTaken, text));
         }
         if let Some(existing) = names.collections.get(&name).and_then(|id| self.collections.get(id)) {
@@ -257,7 +263,10 @@ impl Catalog {
         let id = self.collection(from)?.id;
         let to_database = database_name(&to.database).to_owned();
         if to_database != database_name(&from.database) && aliases_of(source, id).next().is_some() {
-            return Err(Error::new(ErrorKind::Conflict, "fail to rename collection: aliases must be dropped first"));
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                "fail to rename collection: aliases must be dropped first",
+            ));
         }
         let goal = self.database(&to_database)?;
         if goal.aliases.contains_key(&name) {
@@ -265,7 +274,9 @@ impl Catalog {
             return Err(Error::new(ErrorKind::AliasNameTaken, text));
         }
         if goal.collections.contains_key(&name) {
-            let text = format!("duplicated new collection name {name} in database {to_database} with other collection name or alias");
+            let text = format!(
+                "duplicated new collection name {name} in database {to_database} with other collection name or alias"
+            );
             return Err(Error::new(ErrorKind::Conflict, text));
         }
         self.database_mut(&from.database)?.collections.remove(&from.collection);
@@ -409,8 +420,15 @@ impl Catalog {
                 return Err(Error::invalid(text));
             }
         }
-        let (field, params) = (field.id, create.params);
-        collection.indexes.push(Index { id: IndexId(now.0 as i64), name, field, params, created_at: now });
+        let (field, params, echo) = (field.id, create.params, create.echo);
+        collection.indexes.push(Index {
+            id: IndexId(now.0 as i64),
+            name,
+            field,
+            params,
+            echo,
+            created_at: now,
+        });
         Ok(())
     }
 
@@ -431,6 +449,9 @@ impl Catalog {
         let collection = self.target_mut(target)?;
         let index = collection.indexes.iter_mut().find(|index| index.name == name);
         let index = index.ok_or_else(|| index_not_found("indexName", name))?;
+        if !index.echo.is_empty() {
+            alter(&mut index.echo, set.clone(), delete);
+        }
         alter(&mut index.params, set, delete);
         Ok(())
     }
@@ -448,7 +469,8 @@ impl Catalog {
         let by_name: Vec<IndexId> =
             collection.indexes.iter().filter(|index| index.name == name).map(|index| index.id).collect();
         let by_field = || {
-            let of_field = collection.indexes.iter().filter(|index| field.is_empty() || Some(index.field) == field_id);
+            let of_field =
+                collection.indexes.iter().filter(|index| field.is_empty() || Some(index.field) == field_id);
             of_field.map(|index| index.id).collect::<Vec<_>>()
         };
         let found = match (name, by_name) {
@@ -484,7 +506,8 @@ impl Catalog {
 
     fn moved(&mut self, moved: Moved) -> Result<(), Error> {
         let collection = self.collection_mut(moved.collection)?;
-        let partitions: Vec<PartitionId> = collection.partitions.iter().map(|partition| partition.id).collect();
+        let partitions: Vec<PartitionId> =
+            collection.partitions.iter().map(|partition| partition.id).collect();
         collection.segments.retain(|segment| !moved.removed.contains(&segment.id));
         let living = moved.added.into_iter().filter(|segment| partitions.contains(&segment.partition));
         collection.segments.extend(living);
@@ -499,13 +522,19 @@ impl Catalog {
         Ok(())
     }
 
-    fn built(&mut self, collection: CollectionId, segment: SegmentId, entry: IndexEntry) -> Result<(), Error> {
+    fn built(
+        &mut self,
+        collection: CollectionId,
+        segment: SegmentId,
+        entry: IndexEntry,
+    ) -> Result<(), Error> {
         let collection = self.collection_mut(collection)?;
         if !collection.indexes.iter().any(|index| index.id == entry.index) {
             return Err(index_not_found("indexName", &entry.index.to_string()));
         }
         let found = collection.segments.iter_mut().find(|one| one.id == segment);
-        let found = found.ok_or_else(|| Error::new(ErrorKind::Cancelled, format!("segment {segment} is gone")))?;
+        let found =
+            found.ok_or_else(|| Error::new(ErrorKind::Cancelled, format!("segment {segment} is gone")))?;
         found.indexes.retain(|old| old.index != entry.index);
         found.indexes.push(entry);
         Ok(())
@@ -517,7 +546,9 @@ pub(crate) fn index_spec(field: &Field, params: &[(String, String)]) -> Result<i
     let element = match field.data_type {
         Type::FloatVector => index::Element::F32,
         Type::BinaryVector => index::Element::Bits,
-        Type::Bool | Type::Int8 | Type::Int16 | Type::Int32 | Type::Int64 => return Err(no_scalar_index(field)),
+        Type::Bool | Type::Int8 | Type::Int16 | Type::Int32 | Type::Int64 => {
+            return Err(no_scalar_index(field));
+        }
         Type::Float | Type::Double | Type::VarChar | Type::Json => return Err(no_scalar_index(field)),
     };
     Ok(index::Spec::parse(element, field.dim, params)?)
@@ -525,7 +556,10 @@ pub(crate) fn index_spec(field: &Field, params: &[(String, String)]) -> Result<i
 
 fn no_scalar_index(field: &Field) -> Error {
     let name = &field.name;
-    Error::new(ErrorKind::Unsupported, format!("indexes on scalar fields are not supported yet, field: {name}"))
+    Error::new(
+        ErrorKind::Unsupported,
+        format!("indexes on scalar fields are not supported yet, field: {name}"),
+    )
 }
 
 /// An index that is not there; `key` says by what it was named.
@@ -540,9 +574,13 @@ fn too_many_partitions(count: usize, limits: &Settings) -> Error {
 
 fn new_length(field: &Field, value: &str, limits: &Settings) -> Result<usize, Error> {
     let (name, max) = (&field.name, limits.varchar_bytes_max);
-    let wrong = |got: &str| Error::invalid(format!("max_length of field {name} must be a number up to {max}, got {got}"));
+    let wrong = |got: &str| {
+        Error::invalid(format!("max_length of field {name} must be a number up to {max}, got {got}"))
+    };
     if field.data_type != Type::VarChar {
-        return Err(Error::invalid(format!("can not modify the maxlength for non-string types, field: {name}")));
+        return Err(Error::invalid(format!(
+            "can not modify the maxlength for non-string types, field: {name}"
+        )));
     }
     let length = value.parse::<usize>().map_err(|_| wrong(value))?;
     if length < field.max_length || length > max {

@@ -7,7 +7,9 @@ use std::collections::HashSet;
 /// A legal name of `kind`.
 pub(crate) fn name(kind: NameKind, text: &str) -> Result<String, Error> {
     Name::new(kind, text).map(String::from).map_err(|error| match kind {
-        NameKind::Field => Error::new(ErrorKind::FieldName, format!("field name invalid[field={text}]: {error}")),
+        NameKind::Field => {
+            Error::new(ErrorKind::FieldName, format!("field name invalid[field={text}]: {error}"))
+        }
         NameKind::Database => {
             Error::new(ErrorKind::DatabaseName, format!("invalid database name[database={text}]: {error}"))
         }
@@ -19,7 +21,10 @@ pub(crate) fn name(kind: NameKind, text: &str) -> Result<String, Error> {
 pub(crate) fn schema(mut schema: Schema, limits: &Settings) -> Result<Schema, Error> {
     let fields = &schema.fields;
     if fields.len() > limits.fields_max {
-        return Err(Error::invalid(format!("maximum field's number should be limited to {}", limits.fields_max)));
+        return Err(Error::invalid(format!(
+            "maximum field's number should be limited to {}",
+            limits.fields_max
+        )));
     }
     let vectors = schema.vectors().count();
     if vectors == 0 {
@@ -40,7 +45,9 @@ pub(crate) fn schema(mut schema: Schema, limits: &Settings) -> Result<Schema, Er
     let partition_keys: Vec<&Field> = fields.iter().filter(|field| field.is_partition_key).collect();
     match partition_keys[..] {
         [] => {}
-        [key] if key.is_primary => return Err(Error::invalid("the partition key field must not be primary field")),
+        [key] if key.is_primary => {
+            return Err(Error::invalid("the partition key field must not be primary field"));
+        }
         [key] if !key.data_type.is_key() => {
             return Err(Error::invalid("the data type of partition key should be Int64 or VarChar"));
         }
@@ -85,13 +92,17 @@ fn field(field: &Field, limits: &Settings) -> Result<(), Error> {
         Type::FloatVector => {
             let (dim, max) = (field.dim, limits.dim_max);
             if !(2..=max).contains(&dim) {
-                return Err(Error::invalid(format!("invalid dimension: {dim}. should be in range 2 ~ {max}")));
+                return Err(Error::invalid(format!(
+                    "invalid dimension: {dim}. should be in range 2 ~ {max}"
+                )));
             }
         }
         Type::BinaryVector => {
             let (dim, max) = (field.dim, limits.dim_max * 8);
             if !(8..=max).contains(&dim) {
-                return Err(Error::invalid(format!("invalid dimension: {dim}. should be in range 8 ~ {max}")));
+                return Err(Error::invalid(format!(
+                    "invalid dimension: {dim}. should be in range 8 ~ {max}"
+                )));
             }
             if dim % 8 != 0 {
                 return Err(Error::invalid(format!("invalid dimension: {dim}. should be multiple of 8.")));

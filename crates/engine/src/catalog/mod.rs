@@ -8,7 +8,7 @@ mod apply;
 mod check;
 mod registry;
 
-pub(crate) use apply::{Edit, Moved};
+pub(crate) use apply::{Edit, Moved, index_not_found, index_spec};
 pub(crate) use registry::Registry;
 
 use crate::Error;
@@ -91,8 +91,11 @@ pub(crate) struct Index {
     pub(crate) id: IndexId,
     pub(crate) name: String,
     pub(crate) field: FieldId,
-    /// As the user gave them.
+    /// What the user set, flat.
     pub(crate) params: Vec<(String, String)>,
+    /// What the user set, as it was written; empty = like `params`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) echo: Vec<(String, String)>,
     pub(crate) created_at: Timestamp,
 }
 

@@ -56,7 +56,8 @@ impl Registry {
             let Some((version, bytes)) = registers.load(&name)? else {
                 return Err(damaged(&name, "it is missing"));
             };
-            let collection: Collection = serde_json::from_slice(&bytes).map_err(|error| damaged(&name, error))?;
+            let collection: Collection =
+                serde_json::from_slice(&bytes).map_err(|error| damaged(&name, error))?;
             versions.collections.insert(*id, version);
             collections.insert(*id, Arc::new(collection));
         }
@@ -145,5 +146,6 @@ fn first_root(now: Timestamp) -> Root {
 }
 
 fn encode(value: &impl serde::Serialize) -> Result<Vec<u8>, Error> {
-    serde_json::to_vec(value).map_err(|error| Error::internal(format!("the catalogue cannot be written: {error}")))
+    serde_json::to_vec(value)
+        .map_err(|error| Error::internal(format!("the catalogue cannot be written: {error}")))
 }

@@ -95,6 +95,7 @@ pub(crate) fn read(scope: &Scope, field: &Field, places: &[Place]) -> Result<Col
 
 /// The keys of the rows at `places`, in that order.
 pub(crate) fn keys(scope: &Scope, places: &[Place]) -> Result<Keys, Error> {
-    let primary = scope.schema().primary().ok_or_else(|| Error::internal("a collection without primary key"))?;
+    let primary =
+        scope.schema().primary().ok_or_else(|| Error::internal("a collection without primary key"))?;
     Keys::new(read(scope, primary, places)?).ok_or_else(|| Error::internal("a key column with nulls"))
 }

@@ -5,7 +5,7 @@ mod fetch;
 mod query;
 mod search;
 
-pub(crate) use query::{keys_to_delete, query};
+pub(crate) use query::{is_quick_query, keys_to_delete, query};
 pub(crate) use search::{is_quick, search};
 
 use crate::api::{ReadTime, Target};
@@ -105,7 +105,7 @@ fn predicate(
     let bound = filter::parse(text).and_then(|ast| filter::bind(&ast, schema, templates));
     bound.map(Some).map_err(|error| {
         let kind = match error.kind() {
-            filter::ErrorKind::Invalid => ErrorKind::Invalid,
+            filter::ErrorKind::Parameter => ErrorKind::Invalid,
             filter::ErrorKind::Plan => ErrorKind::Plan,
         };
         // A long list of values helps nobody in a message.

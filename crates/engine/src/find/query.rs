@@ -23,7 +23,9 @@ pub(crate) fn query(node: &Node, query: Query) -> Result<Queried, Error> {
     };
     let is_count = query.output.iter().any(|name| name.eq_ignore_ascii_case(COUNT));
     if is_count && query.output.len() > 1 {
-        return Err(Error::invalid("count entities with other output fields is not allowed, ask for count(*) alone"));
+        return Err(Error::invalid(
+            "count entities with other output fields is not allowed, ask for count(*) alone",
+        ));
     }
     let has_filter = !query.filter.trim().is_empty() || query.keys.is_some();
     if !is_count && !has_filter && query.limit.is_none() {
@@ -52,6 +54,18 @@ pub(crate) fn query(node: &Node, query: Query) -> Result<Queried, Error> {
     let (places, keys) = in_key_order(&scope, places, query.offset, query.limit)?;
     let fields = output.fetch(&scope, &places)?;
     Ok(Queried { count: None, keys: Some(keys), primary, fields, timestamp })
+}
+
+/// Whether a query is expected to be over in well under a millisecond: it names keys, or there are few rows.
+pub(crate) fn is_quick_query(node: &Node, query: &Query) -> bool {
+    const ROWS_MAX: usize = 100_000;
+    if query.keys.is_some() || query.filter.trim().is_empty() && query.limit.is_none() {
+        return true;
+    }
+    let catalog = node.registry.current();
+    let shard = catalog.collection(&query.target).and_then(|collection| node.shard(collection.id));
+    let Ok(shard) = shard else { return true };
+    shard.members().list.iter().map(|member| member.segment.rows()).sum::<usize>() <= ROWS_MAX
 }
 
 fn count(scope: &Scope, predicate: Option<&Predicate>) -> Result<u64, Error> {
@@ -129,7 +143,8 @@ pub(crate) fn keys_to_delete(
         "" => None,
         name => Some(collection.partition(name)?.id),
     };
-    let refuse = || Error::new(ErrorKind::Invalid, "delete plan can't be empty or always true: invalid parameter");
+    let refuse =
+        || Error::new(ErrorKind::Invalid, "delete plan can't be empty or always true: invalid parameter");
     let predicate = predicate(&collection.schema, filter, templates, "delete")?.ok_or_else(refuse)?;
     if predicate.is_always_true() {
         return Err(refuse());

@@ -70,7 +70,8 @@ pub(crate) fn search(node: &Node, search: Search) -> Result<Found, Error> {
 pub(crate) fn is_quick(node: &Node, search: &Search) -> bool {
     let catalog = node.registry.current();
     let Ok(collection) = catalog.collection(&search.target) else { return true };
-    let (Ok(shard), Ok(field)) = (node.shard(collection.id), vector_field(&collection.schema, &search.field)) else {
+    let (Ok(shard), Ok(field)) = (node.shard(collection.id), vector_field(&collection.schema, &search.field))
+    else {
         return true;
     };
     let segments: Vec<Segment> = shard.members().list.iter().map(|member| member.segment.clone()).collect();
@@ -119,7 +120,9 @@ fn vector_field<'a>(schema: &'a Schema, name: &str) -> Result<&'a Field, Error> 
         let mut fields = schema.vectors();
         return match (fields.next(), fields.next()) {
             (Some(only), None) => Ok(only),
-            _ => Err(Error::invalid("multiple anns_fields exist, please specify a anns_field in search_params")),
+            _ => Err(Error::invalid(
+                "multiple anns_fields exist, please specify a anns_field in search_params",
+            )),
         };
     }
     let field = schema.field(name).ok_or_else(|| {
@@ -144,7 +147,11 @@ fn plan<'a>(node: &Node, scope: &'a Scope, search: &Search) -> Result<Plan<'a>, 
 }
 
 /// What to ask an index, or a scan when there is none: then any metric of the field's type will do.
-fn index_query(collection: &Collection, field: &Field, search: &Search) -> Result<(Metric, index::Query), Error> {
+fn index_query(
+    collection: &Collection,
+    field: &Field,
+    search: &Search,
+) -> Result<(Metric, index::Query), Error> {
     let k = search.limit + search.offset;
     let spec = match collection.index_on(field.id) {
         Some(index) => index_spec(field, &index.params)?,
@@ -168,7 +175,9 @@ fn index_query(collection: &Collection, field: &Field, search: &Search) -> Resul
 /// Query vectors that fit the field.
 fn checked(field: &Field, column: Column) -> Result<Column, Error> {
     let mismatch = |expected: usize, actual: usize| {
-        Error::invalid(format!("vector dimension mismatch, expected vector size(byte) {expected}, actual {actual}"))
+        Error::invalid(format!(
+            "vector dimension mismatch, expected vector size(byte) {expected}, actual {actual}"
+        ))
     };
     match (field.data_type, column.values()) {
         (Type::FloatVector, Values::FloatVector { dim, values }) => {
@@ -180,10 +189,16 @@ fn checked(field: &Field, column: Column) -> Result<Column, Error> {
             }
         }
         (Type::BinaryVector, Values::BinaryVector { dim, .. }) if *dim == field.dim => {}
-        (Type::BinaryVector, Values::BinaryVector { dim, .. }) => return Err(mismatch(field.dim / 8, dim / 8)),
+        (Type::BinaryVector, Values::BinaryVector { dim, .. }) => {
+            return Err(mismatch(field.dim / 8, dim / 8));
+        }
         (want, values) => {
             let got = values.data_type();
-            return Err(Error::expected("vector type must be the same", format!("{want:?}"), format!("{got:?}")));
+            return Err(Error::expected(
+                "vector type must be the same",
+                format!("{want:?}"),
+                format!("{got:?}"),
+            ));
         }
     }
     Ok(column)
@@ -192,9 +207,11 @@ fn checked(field: &Field, column: Column) -> Result<Column, Error> {
 fn vectors_of_keys(scope: &Scope, field: &Field, keys: &Keys) -> Result<Column, Error> {
     let mut places: Vec<Place> = Vec::with_capacity(keys.len());
     for key in keys.iter() {
-        let found = (0_u32..).zip(&scope.segments).find_map(|(place, segment)| match segment.find(&[key], scope.at) {
-            Ok(rows) => rows.last().map(|row| Ok((place, *row))),
-            Err(error) => Some(Err(Error::from(error))),
+        let found = (0_u32..).zip(&scope.segments).find_map(|(place, segment)| {
+            match segment.find(&[key], scope.at) {
+                Ok(rows) => rows.last().map(|row| Ok((place, *row))),
+                Err(error) => Some(Err(Error::from(error))),
+            }
         });
         let missing = || Error::invalid(format!("primary key {} to search by does not exist", key.to_key()));
         places.push(found.ok_or_else(missing)??);
@@ -208,12 +225,15 @@ fn ask_segments(scope: &Scope, plan: &Plan<'_>, pool: &Pool) -> Result<Vec<Vec<H
         return Err(Error::internal("query vectors of no vector type"));
     };
     let cancel = Cancel::new();
-    let masks = pool.map(scope.segments.len(), |s| scope.segments[s].matches(plan.predicate.as_ref(), scope.at));
+    let masks =
+        pool.map(scope.segments.len(), |s| scope.segments[s].matches(plan.predicate.as_ref(), scope.at));
     let masks = masks.into_iter().collect::<Result<Vec<_>, _>>()?;
     // Many queries of few segments are shared out, too.
     let per_unit = vectors.len().div_ceil(pool.threads());
     let units: Vec<(usize, Range<usize>)> = (0..scope.segments.len())
-        .flat_map(|s| (0..vectors.len()).step_by(per_unit).map(move |q| (s, q..(q + per_unit).min(vectors.len()))))
+        .flat_map(|s| {
+            (0..vectors.len()).step_by(per_unit).map(move |q| (s, q..(q + per_unit).min(vectors.len())))
+        })
         .collect();
     let answers = pool.map(units.len(), |u| {
         let (s, range) = &units[u];
@@ -259,12 +279,14 @@ fn reduce(
         let start = candidates.len();
         for (segment, hits) in (0_u32..).zip(hits) {
             if let Some(hits) = hits.get(query) {
-                candidates.extend(hits.rows.iter().zip(&hits.scores).map(|(row, score)| ((segment, *row), *score)));
+                candidates
+                    .extend(hits.rows.iter().zip(&hits.scores).map(|(row, score)| ((segment, *row), *score)));
             }
         }
         if hits.len() > 1 {
             let order = |a: &(Place, f32), b: &(Place, f32)| {
-                let by_score = if metric.smaller_is_better() { a.1.total_cmp(&b.1) } else { b.1.total_cmp(&a.1) };
+                let by_score =
+                    if metric.smaller_is_better() { a.1.total_cmp(&b.1) } else { b.1.total_cmp(&a.1) };
                 by_score.then(a.0.cmp(&b.0))
             };
             candidates[start..].sort_unstable_by(order);

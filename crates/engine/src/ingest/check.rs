@@ -3,7 +3,7 @@
 use crate::api::{NamedColumn, Rows};
 use crate::catalog::Collection;
 use crate::{Error, ErrorKind, Settings};
-use data::{Column, Field, Type, Values, VarLen};
+use data::{Column, Field, Values, VarLen};
 use serde::de::IgnoredAny;
 use std::collections::BTreeMap;
 
@@ -30,8 +30,13 @@ pub(crate) fn columns(
         let is_meta = |field: &Field| field.is_dynamic && (is_dynamic || name.is_empty());
         let place = fields.iter().position(|field| is_meta(field) || field.name == name);
         let Some(place) = place else {
-            let text = if is_dynamic { "without dynamic schema enabled, the field name cannot be set to $meta".into() } else {
-                format!("field {name} not exist in collection {}, more fieldData has pass in", collection.name)
+            let text = if is_dynamic {
+                "without dynamic schema enabled, the field name cannot be set to $meta".into()
+            } else {
+                format!(
+                    "field {name} not exist in collection {}, more fieldData has pass in",
+                    collection.name
+                )
             };
             return Err(Error::invalid(text));
         };
@@ -69,10 +74,16 @@ fn check(field: &Field, column: &Column, limits: &Settings, fields: &[Field]) ->
     let name = &field.name;
     let (want, got) = (field.data_type, column.data_type());
     if want != got {
-        return Err(Error::expected(format!("the data type of field ({name}) does not fit the schema"), format!("{want:?}"), format!("{got:?}")));
+        return Err(Error::expected(
+            format!("the data type of field ({name}) does not fit the schema"),
+            format!("{want:?}"),
+            format!("{got:?}"),
+        ));
     }
     if column.null_count() > 0 && !field.nullable && field.default.is_none() {
-        return Err(Error::invalid(format!("field ({name}) is not nullable, but some of its values are null")));
+        return Err(Error::invalid(format!(
+            "field ({name}) is not nullable, but some of its values are null"
+        )));
     }
     match column.values() {
         Values::FloatVector { dim, values } => {
@@ -122,10 +133,13 @@ fn json(field: &Field, text: &str, limits: &Settings, fields: &[Field]) -> Resul
     if length > max {
         return Err(Error::new(
             ErrorKind::Invalid,
-            format!("the length ({length}) of json field ({name}) exceeds max length ({max}): invalid parameter"),
+            format!(
+                "the length ({length}) of json field ({name}) exceeds max length ({max}): invalid parameter"
+            ),
         ));
     }
-    let wrong = |error| Error::invalid(format!("the value of json field ({name}) is not valid JSON: {error}"));
+    let wrong =
+        |error| Error::invalid(format!("the value of json field ({name}) is not valid JSON: {error}"));
     if !field.is_dynamic {
         return serde_json::from_str::<IgnoredAny>(text).map(drop).map_err(wrong);
     }

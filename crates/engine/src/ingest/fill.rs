@@ -14,7 +14,11 @@ pub(crate) fn take_auto_keys(collection: &Collection, checked: &mut Checked) -> 
 }
 
 /// A full set of columns, in the schema's order.
-pub(crate) fn columns(collection: &Collection, checked: Checked, oracle: &Oracle) -> Result<Vec<Column>, Error> {
+pub(crate) fn columns(
+    collection: &Collection,
+    checked: Checked,
+    oracle: &Oracle,
+) -> Result<Vec<Column>, Error> {
     let Checked { rows, columns } = checked;
     let filled = collection.schema.fields.iter().zip(columns).map(|(field, column)| match column {
         Some(column) if column.null_count() == 0 => column,

@@ -70,14 +70,16 @@ fn batch(collection: &Collection, columns: Vec<data::Column>) -> Result<(Batch, 
     let place = collection.schema.fields.iter().position(|field| field.is_primary);
     let keys = place.and_then(|place| Keys::new(columns[place].clone()));
     let keys = keys.ok_or_else(|| Error::internal("a checked batch has keys"))?;
-    let batch = Batch::new(keys.len(), columns).ok_or_else(|| Error::internal("checked columns are equally long"))?;
+    let batch =
+        Batch::new(keys.len(), columns).ok_or_else(|| Error::internal("checked columns are equally long"))?;
     Ok((batch, keys))
 }
 
 /// The rows that are the last with their key; `None` when no key comes twice.
 fn last_of_each(keys: &Keys) -> Option<Vec<u32>> {
     let mut seen = HashSet::with_capacity(keys.len());
-    let mut last: Vec<u32> = (0..keys.len()).rev().filter(|row| seen.insert(keys.get(*row))).map(|r| r as u32).collect();
+    let mut last: Vec<u32> =
+        (0..keys.len()).rev().filter(|row| seen.insert(keys.get(*row))).map(|r| r as u32).collect();
     if last.len() == keys.len() {
         return None;
     }

@@ -17,7 +17,11 @@ pub(crate) fn named(collection: &Collection, name: &str) -> Result<Option<Partit
 }
 
 /// The rows of `batch`, partition by partition.
-pub(crate) fn partitions(collection: &Collection, partition: Option<PartitionId>, batch: Batch) -> Vec<Insert> {
+pub(crate) fn partitions(
+    collection: &Collection,
+    partition: Option<PartitionId>,
+    batch: Batch,
+) -> Vec<Insert> {
     let fields: Vec<FieldId> = collection.schema.fields.iter().map(|field| field.id).collect();
     if let Some(partition) = partition {
         return vec![Insert { partition, fields, batch }];
@@ -33,7 +37,11 @@ pub(crate) fn partitions(collection: &Collection, partition: Option<PartitionId>
     let with_rows = collection.partitions.iter().zip(rows).filter(|(_, rows)| !rows.is_empty());
     let insert = |rows: &[u32]| if rows.len() == batch.rows() { batch.clone() } else { batch.take(rows) };
     with_rows
-        .map(|(partition, rows)| Insert { partition: partition.id, fields: fields.clone(), batch: insert(&rows) })
+        .map(|(partition, rows)| Insert {
+            partition: partition.id,
+            fields: fields.clone(),
+            batch: insert(&rows),
+        })
         .collect()
 }
 

@@ -37,7 +37,6 @@ struct Inner {
 /// The build that is going on.
 #[derive(Debug, Clone)]
 pub(crate) struct Running {
-    pub(crate) segment: SegmentId,
     pub(crate) index: IndexId,
     pub(crate) progress: Progress,
     pub(crate) started_ms: u64,
@@ -57,7 +56,11 @@ impl Builds {
     /// Why there is no index `index` on `segment`, when its build has failed for good.
     pub(crate) fn failure(&self, segment: SegmentId, index: IndexId) -> Option<String> {
         let inner = self.inner();
-        inner.failed.get(&(segment, index)).filter(|(tries, _)| *tries >= TRIES_MAX).map(|(_, reason)| reason.clone())
+        inner
+            .failed
+            .get(&(segment, index))
+            .filter(|(tries, _)| *tries >= TRIES_MAX)
+            .map(|(_, reason)| reason.clone())
     }
 
     /// Stops whatever is being built.
@@ -88,7 +91,6 @@ impl Node {
         let Some(gap) = self.find_gap() else { return false };
         let key = (gap.sealed.id(), gap.index.id);
         let running = Running {
-            segment: key.0,
             index: key.1,
             progress: Progress::new(),
             started_ms: self.oracle.clock().now_ms(),
@@ -103,7 +105,11 @@ impl Node {
                 builds.failed.remove(&key);
             }
             // The segment or the index is gone, or the engine closes.
-            Err(error) if matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::IndexNotFound | ErrorKind::CollectionNotFound) => {}
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::Cancelled | ErrorKind::IndexNotFound | ErrorKind::CollectionNotFound
+                ) => {}
             Err(error) => {
                 let entry = builds.failed.entry(key).or_insert_with(|| (0, String::new()));
                 *entry = (entry.0 + 1, error.to_string());
@@ -124,7 +130,11 @@ impl Node {
                     }
                     let sealed = self.shard(collection.id).ok().and_then(|shard| shard.sealed(entry.id));
                     if let Some(sealed) = sealed {
-                        return Some(Gap { collection: Arc::clone(collection), index: index.clone(), sealed });
+                        return Some(Gap {
+                            collection: Arc::clone(collection),
+                            index: index.clone(),
+                            sealed,
+                        });
                     }
                 }
             }
@@ -134,7 +144,8 @@ impl Node {
 
     fn build_gap(&self, gap: &Gap, running: &Running) -> Result<(), Error> {
         let Gap { collection, index, sealed } = gap;
-        let (entry, opened) = self.build_index(collection, index, sealed, &running.cancel, &running.progress)?;
+        let (entry, opened) =
+            self.build_index(collection, index, sealed, &running.cancel, &running.progress)?;
         let file = entry.file.clone();
         let built = Edit::Built { collection: collection.id, segment: sealed.id(), entry };
         match self.edit(built) {
@@ -164,10 +175,14 @@ impl Node {
         let field = field.ok_or_else(|| Error::internal("an index without its field"))?;
         let spec = index_spec(field, &index.params)?;
         let column = sealed.column(index.field)?;
-        let vectors = segment::vectors_of(&column).ok_or_else(|| Error::internal("an index on no vectors"))?;
+        let vectors =
+            segment::vectors_of(&column).ok_or_else(|| Error::internal("an index on no vectors"))?;
         let ticket = self.budget.take(column.bytes() as u64);
         let _ticket = ticket.map_err(|refusal| {
-            Error::new(ErrorKind::MemoryLimit, format!("memory limit exceeded: build of index {} {refusal}", index.name))
+            Error::new(
+                ErrorKind::MemoryLimit,
+                format!("memory limit exceeded: build of index {} {refusal}", index.name),
+            )
         })?;
         let started_ms = self.oracle.clock().now_ms();
         progress.set_total(sealed.rows() as u64);

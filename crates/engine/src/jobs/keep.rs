@@ -45,7 +45,9 @@ impl Node {
         if bytes >= self.settings.segment_bytes_max {
             return Due::Now;
         }
-        let worth = |segment: &&std::sync::Arc<segment::Growing>| segment.rows() as u64 >= self.settings.index_rows_min;
+        let worth = |segment: &&std::sync::Arc<segment::Growing>| {
+            segment.rows() as u64 >= self.settings.index_rows_min
+        };
         let Some(oldest) = growing.iter().filter(worth).map(|segment| segment.min_stamp()).min() else {
             return Due::Never;
         };

@@ -59,7 +59,10 @@ impl Compactions {
     }
 
     fn note(&self, collection: CollectionId, change: impl Fn(&mut Asked)) {
-        self.inner().values_mut().filter(|asked| asked.collection == collection && !asked.is_done).for_each(change);
+        self.inner()
+            .values_mut()
+            .filter(|asked| asked.collection == collection && !asked.is_done)
+            .for_each(change);
     }
 }
 
@@ -73,7 +76,11 @@ impl Node {
             match self.merge(id, &sources) {
                 Ok(Some(plan)) => self.bells.compactions.note(id, |asked| asked.plans.push(plan.clone())),
                 Ok(None) => {}
-                Err(error) if matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::CollectionNotFound) => break,
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::CollectionNotFound) =>
+                {
+                    break;
+                }
                 Err(error) => {
                     self.trouble(format!("cannot merge segments of collection {id}: {error}"));
                     self.bells.compactions.note(id, |asked| asked.failed += 1);
@@ -124,8 +131,8 @@ impl Node {
 
     /// Rows that died before this moment are seen by nobody any more.
     fn keep_deleted_after(&self) -> Timestamp {
-        let now = self.now();
-        Timestamp::from_ms(now.ms().saturating_sub(self.settings.retention_ms)).min(now)
+        let retention = Timestamp::from_ms(self.settings.retention_ms);
+        Timestamp(self.now().0.saturating_sub(retention.0))
     }
 
     fn merge(
@@ -139,8 +146,10 @@ impl Node {
         let collection = catalog.collection_by_id(id)?;
         let new = SegmentId(self.oracle.next().0 as i64);
         let file = rows_file(id, new);
-        let segments: Vec<Segment> = sources.iter().map(|source| Segment::Sealed(Arc::clone(source))).collect();
-        let merged = segment::merge(&segments, keep_after, &collection.schema, &self.blobs, &file, &self.stopping)?;
+        let segments: Vec<Segment> =
+            sources.iter().map(|source| Segment::Sealed(Arc::clone(source))).collect();
+        let merged =
+            segment::merge(&segments, keep_after, &collection.schema, &self.blobs, &file, &self.stopping)?;
         let mut written = vec![file.clone()];
         let mut entry = SegmentEntry {
             id: new,
@@ -151,9 +160,9 @@ impl Node {
             deletes: None,
             indexes: Vec::new(),
         };
-        let outcome = self
-            .index_merged(collection, sources, &mut entry, &mut written)
-            .and_then(|sealed| self.swap_merged(&shard, &segments, &merged, entry, sealed, keep_after, &mut written));
+        let outcome = self.index_merged(collection, sources, &mut entry, &mut written).and_then(|sealed| {
+            self.swap_merged(&shard, &segments, &merged, entry, sealed, keep_after, &mut written)
+        });
         match outcome {
             Ok(()) => Ok(Some((sources.iter().map(|source| source.id()).collect(), new))),
             Err(error) => {
@@ -174,13 +183,15 @@ impl Node {
         let schema = Arc::clone(&collection.schema);
         let sealed = Sealed::open(&self.blobs, &entry.file, entry.id, entry.partition, schema)?;
         let had = |index| {
-            let of_sources = collection.segments.iter().filter(|old| sources.iter().any(|s| s.id() == old.id));
+            let of_sources =
+                collection.segments.iter().filter(|old| sources.iter().any(|s| s.id() == old.id));
             of_sources.flat_map(|old| &old.indexes).any(|built: &IndexEntry| built.index == index)
         };
         for index in &collection.indexes {
             if entry.rows >= self.settings.index_rows_min && had(index.id) {
                 let progress = Progress::new();
-                let (built, opened) = self.build_index(collection, index, &sealed, &self.stopping, &progress)?;
+                let (built, opened) =
+                    self.build_index(collection, index, &sealed, &self.stopping, &progress)?;
                 written.push(built.file.clone());
                 entry.indexes.push(built);
                 if collection.is_loaded() {
@@ -221,8 +232,13 @@ impl Node {
         let saved_deletes = deletes.len();
         let is_empty = entry.rows == 0;
         let added = if is_empty { Vec::new() } else { vec![entry.clone()] };
-        let moved =
-            Moved { collection: shard.id, checkpoint: None, removed: gone.clone(), added, deletes: Vec::new() };
+        let moved = Moved {
+            collection: shard.id,
+            checkpoint: None,
+            removed: gone.clone(),
+            added,
+            deletes: Vec::new(),
+        };
         self.edit(Edit::Moved(moved))?;
         if is_empty {
             self.discard(std::mem::take(written));

@@ -81,6 +81,8 @@ pub(crate) fn start(node: &Arc<Node>) -> Vec<JoinHandle<()>> {
     let started = [thread("keeper").spawn(keeper), thread("builder").spawn(builder)];
     started
         .into_iter()
-        .filter_map(|thread| thread.map_err(|error| node.trouble(format!("no background thread: {error}"))).ok())
+        .filter_map(|thread| {
+            thread.map_err(|error| node.trouble(format!("no background thread: {error}"))).ok()
+        })
         .collect()
 }
