@@ -158,6 +158,10 @@ impl<'a> Parser<'a> {
 
     fn node(&self, kind: ExprKind, span: Span) -> Result<Expr, Error> {
         let depth = kind.depth() + 1;
+        self.node_of(kind, span, depth)
+    }
+
+    fn node_of(&self, kind: ExprKind, span: Span, depth: u16) -> Result<Expr, Error> {
         if depth > DEPTH_MAX {
             return Err(Error::new(span, Problem::TooDeep { max: DEPTH_MAX }));
         }
@@ -250,18 +254,24 @@ impl<'a> Parser<'a> {
         self.node(ExprKind::Binary(first, Box::new(left), Box::new(middle)), span)
     }
 
-    /// Joins two sides of `and` or `or` into one flat chain.
+    /// Joins two sides of `and` or `or` into one flat chain. Costs as much as its right side has members.
     fn chain(&self, left: Expr, right: Expr, all: bool) -> Result<Expr, Error> {
         let span = left.span.to(right.span);
         let mut members = Vec::new();
+        let mut depth = 0;
         for side in [left, right] {
             match side.kind {
                 ExprKind::All(more) if all => append(&mut members, more),
                 ExprKind::Any(more) if !all => append(&mut members, more),
-                kind => members.push(Expr { kind, ..side }),
+                kind => {
+                    depth = depth.max(side.depth + 1);
+                    members.push(Expr { kind, ..side });
+                    continue;
+                }
             }
+            depth = depth.max(side.depth);
         }
-        self.node(if all { ExprKind::All(members) } else { ExprKind::Any(members) }, span)
+        self.node_of(if all { ExprKind::All(members) } else { ExprKind::Any(members) }, span, depth)
     }
 }
 
