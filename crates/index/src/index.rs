@@ -6,6 +6,7 @@ use simd::Bits;
 use crate::codec::{BitRows, ByteRows, Space};
 use crate::graph::{self, Graph};
 use crate::image::Head;
+use crate::ivf::{self, Ivf};
 use crate::refine::Refiner;
 use crate::scan::{check_alike, scan};
 use crate::spec::{Codec, Shape};
@@ -34,7 +35,8 @@ pub fn build(
     Head::write(spec, vectors.len(), &mut image);
     let work = Work { spec, vectors, seed, pool, cancel, progress };
     match spec.shape() {
-        Shape::Flat | Shape::Ivf => progress.add(vectors.len() as u64),
+        Shape::Flat => progress.add(vectors.len() as u64),
+        Shape::Ivf => ivf::build(spec, vectors, seed, pool, (cancel, progress), &mut image)?,
         Shape::Graph => work.graph(&mut image)?,
     }
     Ok(image)
@@ -98,6 +100,7 @@ pub struct Index {
 #[derive(Debug)]
 enum Body {
     Flat,
+    Ivf(Box<Ivf>),
     Graph(Box<Graph>),
 }
 
@@ -109,7 +112,8 @@ impl Index {
     pub fn open(spec: &Spec, image: Image, rows: usize) -> Result<Self, Error> {
         Head::read(spec, rows, &image)?;
         let body = match spec.shape() {
-            Shape::Flat | Shape::Ivf => Body::Flat,
+            Shape::Flat => Body::Flat,
+            Shape::Ivf => Body::Ivf(Box::new(Ivf::read(spec, rows, &image)?)),
             Shape::Graph => Body::Graph(Box::new(Graph::read(spec, rows, &image)?)),
         };
         Ok(Self { spec: spec.clone(), rows, body })
@@ -136,6 +140,7 @@ impl Index {
         }
         let refiner = Refiner { metric: self.spec.metric(), vectors, queries };
         match &self.body {
+            Body::Ivf(ivf) => ivf.search(&refiner, query, mask, cancel),
             Body::Graph(graph) => graph.search(&refiner, query, mask, cancel),
             Body::Flat => {
                 let mut hits = vec![Hits::default(); queries.len()];
@@ -149,12 +154,19 @@ impl Index {
     pub fn memory_bytes(&self) -> u64 {
         match &self.body {
             Body::Flat => 0,
+            Body::Ivf(ivf) => ivf.memory_bytes(),
             Body::Graph(graph) => graph.memory_bytes(),
         }
     }
 
     /// What was really built.
     pub fn effective(&self) -> Vec<(String, String)> {
-        self.spec.effective()
+        let mut effective = self.spec.effective();
+        if let Body::Ivf(ivf) = &self.body
+            && let Some((_, value)) = effective.iter_mut().find(|(name, _)| name == "nlist")
+        {
+            *value = ivf.lists().to_string();
+        }
+        effective
     }
 }

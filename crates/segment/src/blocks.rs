@@ -11,6 +11,9 @@ use std::sync::Arc;
 /// Rows of a field that no file has are made up in pieces of this size.
 const ABSENT_ROWS: usize = 1024;
 
+/// Is shown part of a column.
+pub(crate) type Visit<'a> = dyn FnMut(&Column, Range<usize>) -> Result<(), Error> + 'a;
+
 #[derive(Debug)]
 enum Source {
     Chunk(Arc<Chunk>),
@@ -73,11 +76,7 @@ impl Block {
     }
 
     /// The values of `field` in the kept rows, in order, as parts of columns.
-    pub(crate) fn each_piece(
-        &self,
-        field: &Field,
-        visit: &mut dyn FnMut(&Column, Range<usize>) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+    pub(crate) fn each_piece(&self, field: &Field, visit: &mut Visit<'_>) -> Result<(), Error> {
         let column = match &self.source {
             Source::Chunk(chunk) => chunk.column(field.id).cloned(),
             Source::Sealed(sealed) => sealed.slots().stored(field.id)?,
@@ -95,7 +94,7 @@ impl Block {
 /// The runs of ones among bits `first .. first + rows` of `keep`, counted from `first`, and how many ones there are.
 fn runs_of(keep: &Bits, first: usize, rows: usize) -> (Vec<Range<usize>>, usize) {
     let (mut runs, mut kept) = (Vec::<Range<usize>>::new(), 0);
-    for row in (0..rows).filter(|row| keep.get(first + row)) {
+    for row in (0..rows.min(keep.len().saturating_sub(first))).filter(|row| keep.get(first + row)) {
         kept += 1;
         match runs.last_mut() {
             Some(run) if run.end == row => run.end += 1,

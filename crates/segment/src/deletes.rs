@@ -125,7 +125,7 @@ fn fit(bits: &Bits, rows: usize) -> Bits {
     let mut fitted = bits.words()[..words.min(bits.words().len())].to_vec();
     if bits.len() < rows {
         if let Some(last) = fitted.last_mut()
-            && bits.len() % 64 != 0
+            && !bits.len().is_multiple_of(64)
         {
             *last |= u64::MAX << (bits.len() % 64);
         }

@@ -6,6 +6,7 @@ use arrow_buffer::ArrowNativeType;
 use bytes::Bytes;
 use data::{Buffer, FieldId, ScalarBuffer, Timestamp, Type};
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 use std::ops::Range;
 use store::Blobs;
 use store::file::{Reader, Section, Writer};
@@ -142,6 +143,7 @@ impl SectionWriter {
 pub(crate) struct Opened {
     name: String,
     reader: Reader,
+    lengths: HashMap<String, u64>,
 }
 
 impl Opened {
@@ -151,7 +153,8 @@ impl Opened {
             Err(store::Error::Corrupt { reason, .. }) => return Err(damaged(name, FRAME, &reason)),
             other => other?,
         };
-        let file = Self { name: name.to_owned(), reader };
+        let lengths = reader.sections().map(|section| (section.name.to_owned(), section.length)).collect();
+        let file = Self { name: name.to_owned(), reader, lengths };
         if file.reader.kind() != kind {
             let (found, wanted) = (file.reader.kind(), kind);
             let (found, wanted) = (String::from_utf8_lossy(&found), String::from_utf8_lossy(&wanted));
@@ -192,6 +195,15 @@ impl Opened {
         match error {
             store::Error::Corrupt { reason, .. } => self.damaged(section, &reason),
             error => error.into(),
+        }
+    }
+
+    /// Whether `section` is `length` bytes long, by the table alone.
+    pub(crate) fn check_length(&self, section: &str, length: u64) -> Result<(), Error> {
+        match self.lengths.get(section) {
+            Some(found) if *found == length => Ok(()),
+            Some(found) => Err(self.damaged(section, &format!("it has {found} bytes where {length} belong"))),
+            None => Err(self.damaged(section, "it is missing")),
         }
     }
 

@@ -7,7 +7,9 @@ use crate::deletes::{DeleteList, Deletes};
 use crate::keys::KeyTable;
 use crate::mask::Joined;
 use crate::{Error, Mask};
-use data::{Batch, Column, ColumnBuilder, FieldId, KeyRef, Keys, PartitionId, Schema, SegmentId, Timestamp};
+use data::{
+    Batch, Column, ColumnBuilder, FieldId, Key, KeyRef, Keys, PartitionId, Schema, SegmentId, Timestamp,
+};
 use filter::{Predicate, Rows};
 use simd::Bits;
 use std::ops::Range;
@@ -308,7 +310,11 @@ impl Growing {
     /// The rows that a reader at `at` sees and `predicate` (none: every row) holds for.
     pub fn matches(&self, predicate: Option<&Predicate>, at: Timestamp) -> Mask {
         let (view, mask) = self.visible(at);
-        let Some(predicate) = predicate else { return mask };
+        let Some(predicate) = predicate.filter(|predicate| !predicate.is_always_true()) else { return mask };
+        if let Some(keys) = predicate.keys() {
+            let keys: Vec<_> = keys.iter().map(Key::as_ref).collect();
+            return Mask::of_rows(mask.rows(), &self.find(&keys, at));
+        }
         let mut bits = Joined::default();
         for chunk in view.chunks.iter().take_while(|chunk| (chunk.first as usize) < mask.rows()) {
             bits.push(&predicate.eval(&ChunkRows(chunk)));

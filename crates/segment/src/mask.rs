@@ -25,6 +25,15 @@ impl Mask {
         Self::counted(Arc::new(bits), count)
     }
 
+    /// Those of `rows`, in any order, that are less than `len`; a mask of `len` rows.
+    pub(crate) fn of_rows(len: usize, rows: &[u32]) -> Self {
+        let mut bits = Bits::zeros(len);
+        for row in rows.iter().map(|row| *row as usize).filter(|row| *row < len) {
+            bits.set(row, true);
+        }
+        Self::from_bits(bits)
+    }
+
     /// The rows whose bits are one, of which there are `count`.
     pub(crate) fn counted(bits: Arc<Bits>, count: usize) -> Self {
         debug_assert_eq!(bits.count(), count, "the count of a mask is the number of its ones");

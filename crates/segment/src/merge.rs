@@ -1,5 +1,5 @@
 //! Several segments into one file without the dead. Invariant: kept rows keep their order, their values and their
-//! stamps; memory in use is bounded by the keys (12 bytes a row), not by the columns.
+//! stamps; memory in use is bounded by row numbers and keys (some 40 bytes a row), not by the columns.
 
 use crate::blocks::Block;
 use crate::write::write_blocks;
@@ -67,12 +67,18 @@ pub fn merge(
 ) -> Result<Merged, Error> {
     let (mut blocks, mut maps, mut next) = (Vec::new(), Vec::new(), 0_u32);
     for source in sources {
+        cancel.check()?;
+        if let Segment::Sealed(sealed) = source {
+            // What is damaged must not be copied under new checksums.
+            sealed.verify()?;
+        }
+        // In this order, so that every row that has died is among the rows.
         let dropped = source.deletes(keep_deleted_after);
         let mut keep = Bits::ones(source.rows());
         for (row, _) in dropped.iter() {
             keep.set(row as usize, false);
         }
-        let mut new_rows = vec![DROPPED; source.rows()];
+        let mut new_rows = vec![DROPPED; keep.len()];
         for row in keep.iter() {
             new_rows[row] = next;
             next = next.checked_add(1).filter(|next| *next < u32::MAX).ok_or(Error::Full(source.id()))?;

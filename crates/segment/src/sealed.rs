@@ -1,12 +1,12 @@
 //! Immutable rows in one mapped file. Invariant: the file never changes; what can change beside it (deletes, indexes,
 //! the schema it is read by) sits behind locks that are held only for moments.
 
-use crate::column::Slots;
+use crate::column::{Slots, check_lengths};
 use crate::deletes::{DeleteList, Deletes};
 use crate::files::{Head, KIND, Opened};
 use crate::key_order::KeyOrder;
 use crate::{Error, Mask};
-use data::{Column, FieldId, KeyRef, Keys, PartitionId, ScalarBuffer, Schema, SegmentId, Timestamp};
+use data::{Column, FieldId, Key, KeyRef, Keys, PartitionId, ScalarBuffer, Schema, SegmentId, Timestamp};
 use filter::Predicate;
 use index::Index;
 use simd::Bits;
@@ -46,6 +46,7 @@ impl Sealed {
     ) -> Result<Self, Error> {
         let file = Arc::new(Opened::open(blobs, name, KIND)?);
         let head = Head::read(&file)?;
+        check_lengths(&file, &head)?;
         let slots = Slots::new(&schema, &head, &file);
         Ok(Self {
             id,
@@ -276,11 +277,13 @@ impl Sealed {
     /// # Errors
     /// [`Error::Damaged`] when a column the predicate looks at is not what was written.
     pub fn matches(&self, predicate: Option<&Predicate>, at: Timestamp) -> Result<Mask, Error> {
-        let mask = self.visible(at)?;
-        let Some(predicate) = predicate else { return Ok(mask) };
-        if mask.count() == 0 {
-            return Ok(mask);
+        let predicate = predicate.filter(|predicate| !predicate.is_always_true());
+        if let Some(keys) = predicate.and_then(Predicate::keys) {
+            let keys: Vec<_> = keys.iter().map(Key::as_ref).collect();
+            return Ok(Mask::of_rows(self.rows(), &self.find(&keys, at)?));
         }
+        let mask = self.visible(at)?;
+        let Some(predicate) = predicate.filter(|_| mask.count() > 0) else { return Ok(mask) };
         let slots = self.slots();
         let rows = slots.rows();
         let bits = predicate.eval(&rows);

@@ -191,16 +191,6 @@ impl ByteRows<'_> {
         let product = probe.scale * factors.scale * dot + probe.lift * factors.lift;
         probe.norm + factors.norm - 2.0 * product
     }
-
-    /// Scores of the rows `start ..`, one for each of `out`.
-    pub(crate) fn run(&self, probe: &Bytes8, start: usize, dots: &mut Vec<i32>, out: &mut [f32]) {
-        let stride = self.space.stride();
-        dots.resize(out.len(), 0);
-        simd::dots(&probe.codes, self.codes, |i| (start + i) * stride, dots);
-        for (i, (out, dot)) in out.iter_mut().zip(dots).enumerate() {
-            *out = self.distance(probe, *dot, (start + i) as u32);
-        }
-    }
 }
 
 #[inline]

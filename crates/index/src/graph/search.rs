@@ -8,8 +8,8 @@ use super::beam::{Beam, Beams};
 use super::build::Built;
 use super::links::Links;
 use crate::codec::{BitRows, ByteRows, Codes, Space};
-use crate::hits::order;
 use crate::image::{Array, Image};
+use crate::nearest::Nearest;
 use crate::refine::Refiner;
 use crate::spec::Codec;
 use crate::{Error, Hits, Query, Spec, scan};
@@ -149,21 +149,12 @@ impl<C: Codes> Walk<'_, C> {
 
     /// Looks at the code of every row that matches and leaves the nearest, enough to be refined.
     fn nearest_codes(&self, probe: &C::Probe, found: &mut Vec<u32>) {
-        let depth = Refiner::depth(self.query.k());
-        let mut best: std::collections::BinaryHeap<u64> = std::collections::BinaryHeap::new();
+        let mut nearest = Nearest::new(Refiner::depth(self.query.k()));
         let mut scores = Vec::new();
         let mut block = Vec::with_capacity(64);
         let mut score = |block: &mut Vec<u32>| {
             self.codes.scores(probe, block, &mut scores);
-            for (row, score) in block.drain(..).zip(&scores) {
-                let order = order(*score, row);
-                if best.len() < depth {
-                    best.push(order);
-                } else if best.peek().is_some_and(|worst| order < *worst) {
-                    best.pop();
-                    best.push(order);
-                }
-            }
+            block.drain(..).zip(&scores).for_each(|(row, score)| nearest.push(*score, row));
         };
         let all = 0..self.codes.len();
         let rows: Box<dyn Iterator<Item = usize>> = match self.mask {
@@ -177,7 +168,6 @@ impl<C: Codes> Walk<'_, C> {
             }
         }
         score(&mut block);
-        found.clear();
-        found.extend(best.into_sorted_vec().iter().map(|order| *order as u32));
+        *found = nearest.into_rows();
     }
 }

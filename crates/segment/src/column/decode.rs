@@ -3,10 +3,40 @@
 
 use super::{Part, section};
 use crate::Error;
-use crate::files::{FieldHead, Opened};
+use crate::files::{FieldHead, Head, Opened};
 use data::{BooleanBuffer, Buffer, Column, NullBuffer, Type, Values, VarLen};
 
-/// The column of `field`, `rows` long. Numbers, bits and offsets are held against their checksums; vectors and the
+/// Checks that every section a column of `head` needs is there and of the length that the number of rows asks for,
+/// without touching any.
+pub(crate) fn check_lengths(file: &Opened, head: &Head) -> Result<(), Error> {
+    let rows = u64::from(head.rows);
+    if head.fields.is_empty() && rows > 0 {
+        return Err(file.damaged("head", &format!("there are {rows} rows without a column")));
+    }
+    for field in &head.fields {
+        let step = if field.data_type == Type::BinaryVector { 8 } else { 1 };
+        if field.data_type.is_vector() && (field.dim == 0 || !field.dim.is_multiple_of(step)) {
+            return Err(file.damaged("head", &format!("field {} has vectors of dim {}", field.id, field.dim)));
+        }
+        let (part, length) = match field.data_type {
+            Type::VarChar | Type::Json => (Part::Offsets, (rows + 1) * 8),
+            Type::Bool => (Part::Values, rows.div_ceil(8)),
+            Type::Int8 => (Part::Values, rows),
+            Type::Int16 => (Part::Values, rows * 2),
+            Type::Int32 | Type::Float => (Part::Values, rows * 4),
+            Type::Int64 | Type::Double => (Part::Values, rows * 8),
+            Type::FloatVector => (Part::Values, rows.saturating_mul((field.dim as u64).saturating_mul(4))),
+            Type::BinaryVector => (Part::Values, rows.saturating_mul(field.dim as u64 / 8)),
+        };
+        file.check_length(&section(field.id, part), length)?;
+        if field.has_nulls {
+            file.check_length(&section(field.id, Part::Validity), rows.div_ceil(8))?;
+        }
+    }
+    Ok(())
+}
+
+/// The column of `field`, `rows` long, whose lengths and dim were checked. Numbers, bits and offsets are held against their checksums; vectors and the
 /// bytes of texts are not touched.
 pub(super) fn decode(file: &Opened, field: &FieldHead, rows: usize) -> Result<Column, Error> {
     let values = section(field.id, Part::Values);
@@ -21,11 +51,11 @@ pub(super) fn decode(file: &Opened, field: &FieldHead, rows: usize) -> Result<Co
         Type::VarChar => Values::Text(texts(file, field, rows)?),
         Type::Json => Values::Json(texts(file, field, rows)?),
         Type::FloatVector => {
-            let dim = whole_dim(file, field, &values, 1)?;
+            let dim = field.dim;
             Values::FloatVector { dim, values: file.untouched_numbers(&values, rows.saturating_mul(dim))? }
         }
         Type::BinaryVector => {
-            let dim = whole_dim(file, field, &values, 8)?;
+            let dim = field.dim;
             let bytes = rows.saturating_mul(dim / 8);
             Values::BinaryVector { dim, bytes: file.untouched_numbers::<u8>(&values, bytes)?.into_inner() }
         }
@@ -36,13 +66,6 @@ pub(super) fn decode(file: &Opened, field: &FieldHead, rows: usize) -> Result<Co
     };
     Column::trusted(values, validity)
         .map_err(|error| file.damaged(&section(field.id, Part::Validity), &error.to_string()))
-}
-
-fn whole_dim(file: &Opened, field: &FieldHead, section: &str, step: usize) -> Result<usize, Error> {
-    let is_whole = field.dim > 0 && field.dim % step == 0;
-    is_whole
-        .then_some(field.dim)
-        .ok_or_else(|| file.damaged(section, &format!("dim {} cannot be", field.dim)))
 }
 
 fn bits(file: &Opened, section: &str, rows: usize) -> Result<BooleanBuffer, Error> {

@@ -11,6 +11,8 @@ use std::ops::Range;
 
 /// Offsets are gathered up to this many bytes before they are written.
 const OFFSETS_BYTES: usize = 64 << 10;
+/// Rows between two looks at the cancel flag.
+const PIECE_ROWS: usize = 8192;
 
 /// Writes the column of `field` for the kept rows of `blocks`; says whether a value is absent.
 pub(crate) fn encode_column(
@@ -41,8 +43,12 @@ fn each_piece(
     mut visit: impl FnMut(&Column, Range<usize>) -> Result<(), Error>,
 ) -> Result<(), Error> {
     for block in blocks {
-        cancel.check()?;
-        block.each_piece(field, &mut visit)?;
+        block.each_piece(field, &mut |column, rows| {
+            rows.clone().step_by(PIECE_ROWS).try_for_each(|start| {
+                cancel.check()?;
+                visit(column, start..(start + PIECE_ROWS).min(rows.end))
+            })
+        })?;
     }
     Ok(())
 }

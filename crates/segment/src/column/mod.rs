@@ -7,6 +7,7 @@ mod decode;
 mod encode;
 mod slots;
 
+pub(crate) use decode::check_lengths;
 pub(crate) use encode::encode_column;
 pub(crate) use slots::Slots;
 

@@ -148,6 +148,10 @@ impl Rows for SlotRows<'_> {
 
     fn column(&self, field: FieldId) -> Option<&Column> {
         let slot = self.slots.slot(field)?;
+        if slot.stored.is_none() && slot.field.default.is_none() {
+            // Nothing but nulls, which is what "no column" means to a predicate.
+            return None;
+        }
         self.slots.load(slot).map_err(|error| self.failure.set(error)).ok()
     }
 }

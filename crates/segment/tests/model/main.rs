@@ -1,181 +1,17 @@
 //! Growing, sealed and merged segments against a model so simple that it is obviously right.
 
+#[cfg(test)]
+mod pair;
+#[cfg(test)]
 mod truth;
 
-use data::{FieldId, KeyRef, PartitionId, SegmentId, Timestamp};
-use host::Cancel;
-use index::{Metric, Query, Vectors};
+use data::Timestamp;
+use pair::{Pair, Step, blobs, merge_pairs};
 use proptest::prelude::*;
-use segment::{Growing, Nearest, Sealed, Segment, merge, write};
-use std::sync::Arc;
-use store::{Blobs, MemoryDisk, Store};
-use truth::{ID, NUMBER, Row, TEXT, Truth, VECTOR, batch, key_name, keys, schema};
-
-/// One record of the log.
-#[derive(Debug, Clone)]
-enum Step {
-    Insert(Vec<u8>),
-    Upsert(Vec<u8>),
-    Delete(Vec<u8>),
-}
 
 fn step() -> impl Strategy<Value = Step> {
     let some = || proptest::collection::vec(0_u8..40, 1..12);
     prop_oneof![some().prop_map(Step::Insert), some().prop_map(Step::Upsert), some().prop_map(Step::Delete)]
-}
-
-/// A segment under test and what it should hold.
-struct Pair {
-    segment: Segment,
-    truth: Truth,
-    is_text: bool,
-}
-
-impl Pair {
-    fn growing(id: i64, is_text: bool) -> Self {
-        let growing = Growing::new(SegmentId(id), PartitionId(1), schema(is_text));
-        Self { segment: Segment::Growing(Arc::new(growing)), truth: Truth::default(), is_text }
-    }
-
-    fn apply(&mut self, step: &Step, stamp: Timestamp) {
-        let (Step::Insert(names) | Step::Upsert(names) | Step::Delete(names)) = step;
-        if !matches!(step, Step::Insert(_)) {
-            let died = self.segment.delete(&keys(names, self.is_text), stamp).unwrap();
-            assert_eq!(died, self.truth.delete(names, stamp));
-        }
-        let Segment::Growing(growing) = &self.segment else { return };
-        if !matches!(step, Step::Delete(_)) {
-            self.truth.append(names, stamp);
-            let first = self.truth.rows.len() - names.len();
-            let numbers = growing.append(batch(&self.truth.rows[first..], self.is_text), stamp).unwrap();
-            assert_eq!((numbers.start as usize, numbers.end as usize), (first, self.truth.rows.len()));
-        }
-    }
-
-    /// Asks every question at every interesting time from `since` on.
-    fn check(&self, since: u64, until: u64) {
-        assert_eq!(self.segment.rows(), self.truth.rows.len());
-        assert_eq!(
-            self.segment.deleted_rows(),
-            self.truth.rows.iter().filter(|row| row.died.is_some()).count()
-        );
-        for at in (since..=until).chain([u64::MAX]).map(Timestamp) {
-            self.check_at(at);
-        }
-        self.check_values();
-    }
-
-    fn check_at(&self, at: Timestamp) {
-        let live = self.truth.live(at);
-        let mask = self.segment.matches(None, at).unwrap();
-        assert_eq!(mask.iter().collect::<Vec<_>>(), live, "rows visible at {at:?}");
-        assert_eq!(mask.count(), live.len());
-        assert_eq!(self.segment.live_rows(at).unwrap(), live.len());
-        for key in 0..40 {
-            let name = key_name(key);
-            let key_ref = if self.is_text {
-                KeyRef::Text(name.as_bytes())
-            } else {
-                KeyRef::Int(truth::key_number(key))
-            };
-            let mut found = self.segment.find(&[key_ref], at).unwrap();
-            found.sort_unstable();
-            let want: Vec<u32> =
-                live.iter().copied().filter(|row| self.truth.rows[*row as usize].key == key).collect();
-            assert_eq!(found, want, "rows of key {key} at {at:?}");
-        }
-        self.check_search(at, &mask);
-    }
-
-    fn check_search(&self, at: Timestamp, mask: &segment::Mask) {
-        let queries = [0.5_f32, 0.25, -0.5, 0.0, 3.0, -1.0, 0.0, 1.0];
-        let query = Query::exact(Metric::L2, 7);
-        let request = Nearest {
-            field: VECTOR,
-            queries: Vectors::F32 { dim: 4, values: &queries },
-            query: &query,
-            metric: Metric::L2,
-            mask,
-            use_index: true,
-            cancel: &Cancel::new(),
-        };
-        let hits = self.segment.search(&request).unwrap();
-        for (query, hits) in queries.chunks(4).zip(hits) {
-            assert_eq!(hits.rows, self.truth.nearest(query, at, 7), "nearest to {query:?} at {at:?}");
-        }
-    }
-
-    fn check_values(&self) {
-        let rows: Vec<u32> = (0..self.truth.rows.len() as u32).rev().collect();
-        let read = |field: FieldId| self.segment.read(field, &rows).unwrap();
-        let (numbers, texts, vectors) = (read(NUMBER), read(TEXT), read(VECTOR));
-        let stamps = self.segment.stamps(&rows).unwrap();
-        let keys = self.segment.keys(&rows).unwrap();
-        for (place, row) in rows.iter().enumerate() {
-            let Row { key, stamp, .. } = self.truth.rows[*row as usize];
-            let serial = self.truth.rows[*row as usize].serial;
-            assert_eq!(numbers.value(place), truth::number(serial));
-            assert_eq!(texts.value(place), truth::text(serial));
-            assert_eq!(vectors.is_valid(place), truth::vector(serial).is_some());
-            assert_eq!(stamps[place], stamp);
-            let name = key_name(key);
-            let want = if self.is_text {
-                KeyRef::Text(name.as_bytes())
-            } else {
-                KeyRef::Int(truth::key_number(key))
-            };
-            assert_eq!(keys.get(place), want);
-        }
-        let pieces = self.segment.pieces(ID).unwrap();
-        assert_eq!(pieces.iter().map(|piece| piece.1.len()).sum::<usize>(), rows.len());
-    }
-
-    /// Writes and opens it; `meanwhile` happens between the writing and the opening.
-    fn seal(mut self, blobs: &Blobs, name: &str, meanwhile: &[(Step, Timestamp)]) -> Self {
-        let Segment::Growing(growing) = self.segment.clone() else { return self };
-        let written = write(&growing.freeze(), blobs, name, &Cancel::new()).unwrap();
-        assert_eq!(written.rows, self.truth.rows.len());
-        assert_eq!((written.min_stamp, written.max_stamp), (growing.min_stamp(), growing.max_stamp()));
-        for (step, stamp) in meanwhile {
-            if let Step::Delete(_) = step {
-                self.apply(step, *stamp);
-            }
-        }
-        let sealed = Sealed::open(blobs, name, growing.id(), growing.partition(), growing.schema()).unwrap();
-        sealed.verify().unwrap();
-        sealed.apply_deletes(&growing.deletes(Timestamp::MAX));
-        self.segment = Segment::Sealed(Arc::new(sealed));
-        self
-    }
-}
-
-/// Merges `pairs`, leaving out what died at or before `keep_after`; `late` deletes arrive while it runs.
-fn merge_pairs(
-    mut pairs: Vec<Pair>,
-    keep_after: Timestamp,
-    late: &Step,
-    stamp: Timestamp,
-    blobs: &Blobs,
-) -> Pair {
-    let is_text = pairs[0].is_text;
-    let sources: Vec<Segment> = pairs.iter().map(|pair| pair.segment.clone()).collect();
-    let merged = merge(&sources, keep_after, &schema(is_text), blobs, "merged", &Cancel::new()).unwrap();
-    let mut truth = Truth::default();
-    for pair in &mut pairs {
-        truth.rows.extend(
-            pair.truth.rows.iter().filter(|row| row.died.is_none_or(|died| died > keep_after)).cloned(),
-        );
-    }
-    let (Step::Insert(names) | Step::Upsert(names) | Step::Delete(names)) = late;
-    for source in &sources {
-        source.delete(&keys(names, is_text), stamp).unwrap();
-    }
-    truth.delete(names, stamp);
-    assert_eq!(merged.written.rows, truth.rows.len());
-    let sealed = Sealed::open(blobs, "merged", SegmentId(9), PartitionId(1), schema(is_text)).unwrap();
-    sealed.verify().unwrap();
-    sealed.apply_deletes(&merged.deletes(&sources));
-    Pair { segment: Segment::Sealed(Arc::new(sealed)), truth, is_text }
 }
 
 proptest! {
@@ -189,33 +25,32 @@ proptest! {
         late in step(),
         keep_after in 0_u64..60,
         is_text in any::<bool>(),
+        jitter in prop_oneof![Just(1_u64), Just(1), 2_u64..20],
     ) {
         let blobs = blobs();
         let (mut a, mut b) = (Pair::growing(1, is_text), Pair::growing(2, is_text));
         let mut now = 0;
+        // A log is applied in the order of its stamps, jitter 1; segments get other orders right, too.
+        let stamp = |now: u64| Timestamp(if jitter == 1 { now } else { now * 7919 % jitter + now / 2 + 1 });
         for step in &first {
             now += 1;
-            a.apply(step, Timestamp(now));
+            a.apply(step, stamp(now));
         }
-        a.check(0, now);
-        let meanwhile: Vec<_> = third.iter().cloned().zip(now + 1..).map(|(step, at)| (step, Timestamp(at))).collect();
+        a.check(0, now + jitter);
+        let meanwhile: Vec<_> = third.iter().cloned().zip(now + 1..).map(|(step, at)| (step, stamp(at))).collect();
         now += meanwhile.len() as u64;
         let mut a = a.seal(&blobs, "a", &meanwhile);
-        a.check(0, now);
+        a.check(0, now + jitter);
         for step in &second {
             now += 1;
-            b.apply(step, Timestamp(now));
-            a.apply(step, Timestamp(now));
+            b.apply(step, stamp(now));
+            a.apply(step, stamp(now));
         }
-        a.check(0, now);
-        b.check(0, now);
+        a.check(0, now + jitter);
+        b.check(0, now + jitter);
         let keep_after = keep_after.min(now);
         now += 1;
-        let merged = merge_pairs(vec![a, b], Timestamp(keep_after), &late, Timestamp(now), &blobs);
-        merged.check(keep_after, now);
+        let merged = merge_pairs(vec![a, b], Timestamp(keep_after), &late, stamp(now), &blobs);
+        merged.check(keep_after, now + jitter);
     }
-}
-
-fn blobs() -> Blobs {
-    Store::open(Arc::new(MemoryDisk::new())).unwrap().blobs().clone()
 }

@@ -7,7 +7,9 @@ pub(crate) const ID: FieldId = FieldId(100);
 pub(crate) const NUMBER: FieldId = FieldId(101);
 pub(crate) const TEXT: FieldId = FieldId(102);
 pub(crate) const VECTOR: FieldId = FieldId(103);
-pub(crate) const FLAG: FieldId = FieldId(104);
+
+/// A filter as a loop body.
+pub(crate) type Holds = fn(&Row) -> bool;
 
 /// A row; everything but key and times follows from `serial`.
 #[derive(Debug, Clone)]
@@ -34,10 +36,8 @@ impl Truth {
     pub(crate) fn delete(&mut self, names: &[u8], stamp: Timestamp) -> usize {
         let mut count = 0;
         for row in self.rows.iter_mut().filter(|row| names.contains(&row.key) && row.stamp < stamp) {
-            if row.died.is_none() {
-                row.died = Some(stamp);
-                count += 1;
-            }
+            count += usize::from(row.died.is_none());
+            row.died = Some(row.died.map_or(stamp, |died| died.min(stamp)));
         }
         count
     }
@@ -45,6 +45,23 @@ impl Truth {
     pub(crate) fn live(&self, at: Timestamp) -> Vec<u32> {
         let lives = |row: &Row| row.stamp <= at && row.died.is_none_or(|died| died > at);
         (0..self.rows.len() as u32).filter(|row| lives(&self.rows[*row as usize])).collect()
+    }
+
+    /// The filters under test: as text, and as a loop body.
+    pub(crate) fn filters(is_text: bool) -> [(String, Holds); 4] {
+        let names: Vec<_> = [3_u8, 5, 8]
+            .map(|key| if is_text { format!("'{}'", key_name(key)) } else { key_number(key).to_string() })
+            .into();
+        [
+            ("number < 50".to_owned(), |row| matches!(number(row.serial), Value::Int(n) if n < 50)),
+            ("text == 'xxx' or flag == true".to_owned(), |row| {
+                text(row.serial) == Value::Text("xxx".to_owned()) || row.serial.is_multiple_of(3)
+            }),
+            (format!("id in [{}]", names.join(", ")), |row| [3, 5, 8].contains(&row.key)),
+            ("number is null and flag != true".to_owned(), |row| {
+                number(row.serial) == Value::Null && !row.serial.is_multiple_of(3)
+            }),
+        ]
     }
 
     pub(crate) fn nearest(&self, query: &[f32], at: Timestamp, k: usize) -> Vec<u32> {
@@ -60,7 +77,7 @@ impl Truth {
 }
 
 pub(crate) fn number(serial: u64) -> Value {
-    if serial % 5 == 0 { Value::Null } else { Value::Int((serial % 100) as i64) }
+    if serial.is_multiple_of(5) { Value::Null } else { Value::Int((serial % 100) as i64) }
 }
 
 pub(crate) fn text(serial: u64) -> Value {
@@ -123,7 +140,7 @@ pub(crate) fn batch(rows: &[Row], is_text: bool) -> Batch {
         column(Type::Int64, number),
         column(Type::VarChar, text),
         vectors.finish(),
-        column(Type::Bool, |serial| Value::Bool(serial % 3 == 0)),
+        column(Type::Bool, |serial| Value::Bool(serial.is_multiple_of(3))),
     ];
     Batch::new(rows.len(), columns).unwrap()
 }

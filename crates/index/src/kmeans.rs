@@ -1,0 +1,87 @@
+//! Sharing rows out to centroids by Lloyd's iteration. Invariant: the same sample and seed give the same centroids
+//! with any number of threads, since sums run in the order of row numbers.
+
+use host::{Cancel, Pool, Rng};
+
+use crate::Error;
+use crate::codec::Codes;
+
+/// Rows of the sample a centroid.
+const SAMPLE: usize = 32;
+/// How often centroids are moved.
+const ROUNDS: usize = 6;
+/// Rows whose nearest centroids are looked for together, so that a centroid serves all of them while it is near.
+const BLOCK: usize = 32;
+
+/// Moves `count` centroids through a sample of `rows` rows. `nearest` gives the nearest centroid of each row, `means`
+/// new centroids for lists of rows. The lists that come out are never empty while there are enough rows.
+pub(crate) fn train<M>(
+    (rows, count): (usize, usize),
+    rng: &mut Rng,
+    cancel: &Cancel,
+    nearest: impl Fn(&M, &[u32]) -> Vec<u32>,
+    means: impl Fn(&[Vec<u32>]) -> M,
+) -> Result<M, Error> {
+    let mut sample: Vec<u32> = (0..rows as u32).collect();
+    rng.shuffle(&mut sample);
+    sample.truncate((count * SAMPLE).max(count));
+    let seeds: Vec<Vec<u32>> = sample.iter().take(count).map(|row| vec![*row]).collect();
+    sample.sort_unstable();
+    let mut centroids = means(&seeds);
+    for _ in 0..ROUNDS {
+        cancel.check()?;
+        let mut lists = vec![Vec::new(); count];
+        for (row, list) in sample.iter().zip(nearest(&centroids, &sample)) {
+            lists[list as usize].push(*row);
+        }
+        share_with_empty(&mut lists, rng);
+        centroids = means(&lists);
+    }
+    Ok(centroids)
+}
+
+/// An empty list takes one half, drawn by lot, of the longest.
+fn share_with_empty(lists: &mut [Vec<u32>], rng: &mut Rng) {
+    while let Some(empty) = lists.iter().position(Vec::is_empty) {
+        let longest =
+            (0..lists.len()).max_by_key(|list| (lists[*list].len(), usize::MAX - list)).unwrap_or(empty);
+        if lists[longest].len() < 2 {
+            return;
+        }
+        rng.shuffle(&mut lists[longest]);
+        let half = lists[longest].len() / 2;
+        lists[empty] = lists[longest].split_off(half);
+        lists[empty].sort_unstable();
+        lists[longest].sort_unstable();
+    }
+}
+
+/// The nearest of `centroids` for each of `ids`; the smaller number where two are equally near.
+pub(crate) fn nearest<C: Codes>(rows: &C, ids: &[u32], centroids: &C, pool: &Pool) -> Vec<u32> {
+    let all: Vec<u32> = (0..centroids.len() as u32).collect();
+    let blocks = pool.map(ids.len().div_ceil(BLOCK), |block| {
+        let ids = &ids[block * BLOCK..((block + 1) * BLOCK).min(ids.len())];
+        let probes: Vec<C::Probe> = ids
+            .iter()
+            .map(|id| {
+                let mut probe = rows.probe();
+                rows.aim_row(&mut probe, *id);
+                probe
+            })
+            .collect();
+        let mut best = vec![(f32::INFINITY, 0); ids.len()];
+        let mut scores = Vec::new();
+        for centroid_ids in all.chunks(BLOCK) {
+            for (probe, best) in probes.iter().zip(&mut best) {
+                centroids.scores(probe, centroid_ids, &mut scores);
+                for (id, score) in centroid_ids.iter().zip(&scores) {
+                    if *score < best.0 {
+                        *best = (*score, *id);
+                    }
+                }
+            }
+        }
+        best.into_iter().map(|(_, id)| id).collect::<Vec<u32>>()
+    });
+    blocks.concat()
+}
