@@ -4,7 +4,7 @@
 use host::{Cancel, Pool, Rng};
 
 use crate::Error;
-use crate::codec::Codes;
+use crate::codec::{Codes, Reach};
 
 /// Rows of the sample a centroid.
 const SAMPLE: usize = 32;
@@ -73,7 +73,7 @@ pub(crate) fn nearest<C: Codes>(rows: &C, ids: &[u32], centroids: &C, pool: &Poo
         let mut scores = Vec::new();
         for centroid_ids in all.chunks(BLOCK) {
             for (probe, best) in probes.iter().zip(&mut best) {
-                centroids.scores(probe, centroid_ids, &mut scores);
+                centroids.scores(probe, centroid_ids, Reach::Cached, &mut scores);
                 for (id, score) in centroid_ids.iter().zip(&scores) {
                     if *score < best.0 {
                         *best = (*score, *id);

@@ -7,7 +7,7 @@ use super::beam::{Beam, Beams};
 use super::links::Draft;
 use super::prune::Pruner;
 use crate::Error;
-use crate::codec::Codes;
+use crate::codec::{Codes, Reach};
 use crate::hits::order;
 
 /// Rows that are linked by looking at all pairs, before there is a graph.
@@ -110,7 +110,7 @@ impl<C: Codes> Maker<'_, C> {
         self.codes.aim_row(probe, self.order[place]);
         let mut candidates: Vec<u64> = if done == 0 {
             let mut scores = Vec::new();
-            self.codes.scores(probe, &self.order[..place], &mut scores);
+            self.codes.scores(probe, &self.order[..place], Reach::Scattered, &mut scores);
             self.order.iter().zip(scores).map(|(row, score)| order(score, *row)).collect()
         } else {
             let entries = &self.entries[..self.entries.len().min(done)];
