@@ -4,7 +4,8 @@
 use host::{Cancel, Pool, Rng};
 
 use crate::Error;
-use crate::codec::Codes;
+use crate::codec::{Codes, Reach};
+use crate::hits::order;
 
 /// Rows of the sample a centroid.
 const SAMPLE: usize = 32;
@@ -59,29 +60,51 @@ fn share_with_empty(lists: &mut [Vec<u32>], rng: &mut Rng) {
 /// The nearest of `centroids` for each of `ids`; the smaller number where two are equally near.
 pub(crate) fn nearest<C: Codes>(rows: &C, ids: &[u32], centroids: &C, pool: &Pool) -> Vec<u32> {
     let all: Vec<u32> = (0..centroids.len() as u32).collect();
+    nearest_few(rows, ids, (centroids, &all), 1, pool)
+}
+
+/// The nearest `few` among the chosen rows of another matrix, nearest first, for each of `ids` in turn;
+/// [`u32::MAX`] where there are not so many.
+pub(crate) fn nearest_few<C: Codes>(
+    rows: &C,
+    ids: &[u32],
+    (others, chosen): (&C, &[u32]),
+    few: usize,
+    pool: &Pool,
+) -> Vec<u32> {
     let blocks = pool.map(ids.len().div_ceil(BLOCK), |block| {
         let ids = &ids[block * BLOCK..((block + 1) * BLOCK).min(ids.len())];
-        let probes: Vec<C::Probe> = ids
-            .iter()
-            .map(|id| {
-                let mut probe = rows.probe();
-                rows.aim_row(&mut probe, *id);
-                probe
-            })
-            .collect();
-        let mut best = vec![(f32::INFINITY, 0); ids.len()];
+        let aimed = |id: &u32| {
+            let mut probe = rows.probe();
+            rows.aim_row(&mut probe, *id);
+            probe
+        };
+        let probes: Vec<C::Probe> = ids.iter().map(aimed).collect();
+        let mut best = vec![u64::MAX; ids.len() * few];
         let mut scores = Vec::new();
-        for centroid_ids in all.chunks(BLOCK) {
-            for (probe, best) in probes.iter().zip(&mut best) {
-                centroids.scores(probe, centroid_ids, &mut scores);
-                for (id, score) in centroid_ids.iter().zip(&scores) {
-                    if *score < best.0 {
-                        *best = (*score, *id);
-                    }
+        for chosen in chosen.chunks(BLOCK) {
+            for (probe, best) in probes.iter().zip(best.chunks_exact_mut(few)) {
+                others.scores(probe, chosen, Reach::Cached, &mut scores);
+                for (id, score) in chosen.iter().zip(&scores) {
+                    keep_small(best, order(*score, *id));
                 }
             }
         }
-        best.into_iter().map(|(_, id)| id).collect::<Vec<u32>>()
+        best.into_iter().map(|best| best as u32).collect::<Vec<u32>>()
     });
     blocks.concat()
+}
+
+/// Puts a number into a sorted list of the smallest, if it is one.
+#[inline]
+fn keep_small(best: &mut [u64], number: u64) {
+    let last = best.len() - 1;
+    if number < best[last] {
+        best[last] = number;
+        let mut i = last;
+        while i > 0 && best[i] < best[i - 1] {
+            best.swap(i, i - 1);
+            i -= 1;
+        }
+    }
 }

@@ -4,6 +4,10 @@
 use crate::Level;
 use crate::kernel::float_block;
 
+/// From this length on rows that follow each other are better read one by one: the arithmetic still keeps up with the
+/// memory, which foresees one stream but not four.
+const STREAM_DIM: usize = 128;
+
 /// What is computed of two f32 vectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Op {
@@ -38,6 +42,13 @@ impl Op {
     /// When `rows` does not hold exactly `out.len()` rows of the query's length.
     pub fn rows(self, query: &[f32], rows: &[f32], out: &mut [f32]) {
         assert_eq!(rows.len(), query.len() * out.len(), "one output a row");
+        if query.len() >= STREAM_DIM {
+            let level = Level::current();
+            for (row, out) in rows.chunks_exact(query.len()).zip(out) {
+                *out = self.block(level, [query], [row])[0][0];
+            }
+            return;
+        }
         self.each(query, |i| &rows[i * query.len()..(i + 1) * query.len()], out);
     }
 

@@ -1,6 +1,6 @@
 //! Binary rows as they are. Invariant: the score is the metric's own.
 
-use super::Codes;
+use super::{Codes, Reach};
 use crate::{Metric, Vectors};
 
 /// Raw binary rows.
@@ -42,12 +42,8 @@ impl Codes for BitRows<'_> {
         self.aim(probe, self.vectors, row as usize);
     }
 
-    fn scores(&self, probe: &Vec<u8>, rows: &[u32], out: &mut Vec<f32>) {
+    fn scores(&self, probe: &Vec<u8>, rows: &[u32], _: Reach, out: &mut Vec<f32>) {
         out.clear();
         out.extend(rows.iter().map(|row| self.score(probe, *row as usize)));
-    }
-
-    fn prefetch(&self, row: u32) {
-        simd::prefetch(self.vectors.bytes(row as usize));
     }
 }

@@ -9,13 +9,15 @@
 use bytemuck::{Pod, Zeroable};
 use host::{Cancel, Pool};
 
-use super::Codes;
+use super::{Codes, Reach};
 use crate::image::{Array, Image};
 use crate::scan::norm;
 use crate::{Error, Metric, Vectors};
 
 /// Rows coded by one task.
 const CHUNK: usize = 512;
+/// Rows whose memory is asked for before they are scored.
+const AHEAD: usize = 8;
 /// What a code is moved by to become unsigned.
 const SHIFT: i32 = 128;
 
@@ -179,6 +181,11 @@ pub(crate) struct Bytes8 {
 
 impl ByteRows<'_> {
     #[inline]
+    fn prefetch(&self, row: u32) {
+        simd::prefetch(self.row(row));
+    }
+
+    #[inline]
     fn row(&self, row: u32) -> &[i8] {
         let stride = self.space.stride();
         &self.codes[row as usize * stride..][..stride]
@@ -231,18 +238,24 @@ impl Codes for ByteRows<'_> {
     }
 
     #[inline]
-    fn scores(&self, probe: &Bytes8, rows: &[u32], out: &mut Vec<f32>) {
+    fn scores(&self, probe: &Bytes8, rows: &[u32], reach: Reach, out: &mut Vec<f32>) {
         let stride = self.space.stride();
         out.clear();
-        for rows in rows.chunks(4) {
-            let mut dots = [0i32; 4];
-            simd::dots(&probe.codes, self.codes, |i| rows[i] as usize * stride, &mut dots[..rows.len()]);
-            out.extend(rows.iter().zip(dots).map(|(row, dot)| self.distance(probe, dot, *row)));
+        if reach == Reach::Streamed {
+            out.extend(
+                rows.iter().map(|row| self.distance(probe, simd::dot(&probe.codes, self.row(*row)), *row)),
+            );
+            return;
         }
-    }
-
-    #[inline]
-    fn prefetch(&self, row: u32) {
-        simd::prefetch(self.row(row));
+        let ahead = if reach == Reach::Scattered { AHEAD } else { usize::MAX / 2 };
+        rows.iter()
+            .take(if reach == Reach::Scattered { AHEAD } else { 0 })
+            .for_each(|row| self.prefetch(*row));
+        for (block, four) in rows.chunks(4).enumerate() {
+            rows.iter().skip(block * 4 + ahead).take(4).for_each(|row| self.prefetch(*row));
+            let mut dots = [0i32; 4];
+            simd::dots(&probe.codes, self.codes, |i| four[i] as usize * stride, &mut dots[..four.len()]);
+            out.extend(four.iter().zip(dots).map(|(row, dot)| self.distance(probe, dot, *row)));
+        }
     }
 }

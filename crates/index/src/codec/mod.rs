@@ -27,8 +27,16 @@ pub(crate) trait Codes: Sync {
     fn aim_row(&self, probe: &mut Self::Probe, row: u32);
 
     /// How far each of `rows` is from the probe.
-    fn scores(&self, probe: &Self::Probe, rows: &[u32], out: &mut Vec<f32>);
+    fn scores(&self, probe: &Self::Probe, rows: &[u32], reach: Reach, out: &mut Vec<f32>);
+}
 
-    /// Asks the memory for a row that will be scored soon.
-    fn prefetch(&self, row: u32);
+/// Where in memory the rows of a call are; a matter of speed alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// Here and there.
+    Scattered,
+    /// One after the other.
+    Streamed,
+    /// In a cache already.
+    Cached,
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use crate::codec::Codes;
+use crate::codec::{Codes, Reach};
 use crate::hits::{key_of, order};
 
 /// Who is linked to whom.
@@ -101,19 +101,10 @@ impl Beam {
     #[inline]
     fn score_fresh<C: Codes>(&mut self, codes: &C, probe: &C::Probe, ef: usize) -> usize {
         let Self { pool, fresh, scores, .. } = self;
-        for row in fresh.iter().take(AHEAD) {
-            codes.prefetch(*row);
-        }
+        codes.scores(probe, fresh, Reach::Scattered, scores);
         let mut lowest = usize::MAX;
-        for start in (0..fresh.len()).step_by(4) {
-            let end = (start + 4).min(fresh.len());
-            for row in fresh.iter().skip(start + AHEAD).take(4) {
-                codes.prefetch(*row);
-            }
-            codes.scores(probe, &fresh[start..end], scores);
-            for (row, score) in fresh[start..end].iter().zip(scores.iter()) {
-                lowest = lowest.min(insert(pool, order(*score, row << 1), ef));
-            }
+        for (row, score) in fresh.iter().zip(scores.iter()) {
+            lowest = lowest.min(insert(pool, order(*score, row << 1), ef));
         }
         lowest
     }
@@ -123,9 +114,6 @@ impl Beam {
         self.pool.iter().map(|entry| (row_of(*entry), key_of(*entry)))
     }
 }
-
-/// Rows whose memory is asked for before they are scored.
-const AHEAD: usize = 8;
 
 #[inline]
 fn row_of(entry: u64) -> u32 {

@@ -1,23 +1,22 @@
 //! Making a graph in batches. Invariant: a batch reads only the graph before it, so its rows can be worked on in any
 //! order; what they add is merged in the order of row numbers.
 
+use std::ops::Range;
+
 use host::{Cancel, Pool, Progress, Rng};
 
-use super::beam::{Beam, Beams};
 use super::links::Draft;
+use super::partition::{Candidates, candidates};
 use super::prune::Pruner;
 use crate::Error;
 use crate::codec::Codes;
-use crate::hits::order;
 
-/// Rows that are linked by looking at all pairs, before there is a graph.
-const FIRST: usize = 128;
-/// A batch is at most this share of the rows before it.
-const SHARE: usize = 24;
 /// Entries at most.
 const ENTRIES: usize = 256;
 /// Rows worked on by one task.
 const CHUNK: usize = 16;
+/// Rows whose links are merged at once.
+const BATCH: usize = 4096;
 
 /// A finished graph.
 pub(crate) struct Built {
@@ -37,29 +36,21 @@ pub(crate) fn build<C: Codes>(
     cancel: &Cancel,
     progress: &Progress,
 ) -> Result<Built, Error> {
-    let mut order: Vec<u32> = (0..codes.len() as u32).collect();
-    Rng::new(seed).child("graph").shuffle(&mut order);
-    let entries = order[..entry_count(order.len())].to_vec();
-    let mut maker = Maker {
-        codes,
-        m,
-        ef: ef.max(m),
-        order: &order,
-        entries: &entries,
-        draft: Draft::new(order.len(), 3 * m),
-        beams: Beams::default(),
-        pool,
-    };
-    let mut done = 0;
-    while done < order.len() {
+    let (rows, rng) = (codes.len(), Rng::new(seed));
+    let mut sample: Vec<u32> = (0..rows as u32).collect();
+    rng.child("entries").shuffle(&mut sample);
+    sample.truncate(entry_count(rows));
+    let keep = (ef / 2).clamp(2 * m, 8 * m);
+    let fan = (ef / 64).clamp(2, 8);
+    let done = (cancel, |rows| progress.add(rows as u64));
+    let candidates = candidates(codes, (keep, fan), &mut rng.child("groups"), pool, done)?;
+    let mut maker = Maker { codes, m, draft: Draft::new(rows, 3 * m), pool };
+    for start in (0..rows).step_by(BATCH) {
         cancel.check()?;
-        let end = (done + (done / SHARE).max(FIRST)).min(order.len());
-        maker.add(done, end);
-        progress.add((end - done) as u64);
-        done = end;
+        maker.add(start..(start + BATCH).min(rows), &candidates);
     }
     maker.trim();
-    Ok(Built { links: maker.draft.finish(2 * m), entries })
+    Ok(Built { links: maker.draft.finish(2 * m), entries: sample })
 }
 
 /// As many entries as make looking at them about as dear as walking.
@@ -70,65 +61,40 @@ fn entry_count(rows: usize) -> usize {
 struct Maker<'a, C> {
     codes: &'a C,
     m: usize,
-    ef: usize,
-    order: &'a [u32],
-    entries: &'a [u32],
     draft: Draft,
-    beams: Beams,
     pool: &'a Pool,
 }
 
 impl<C: Codes> Maker<'_, C> {
-    /// Adds the rows `order[done..end]`.
-    fn add(&mut self, done: usize, end: usize) {
+    /// Links the rows of a range to the best of their candidates, and back.
+    fn add(&mut self, range: Range<usize>, candidates: &Candidates) {
         let this = &*self;
-        let chosen: Vec<Vec<Vec<u64>>> = self.pool.map((end - done).div_ceil(CHUNK), |chunk| {
-            this.beams.with(|beam| {
-                let (mut probe, mut pruner) = (this.codes.probe(), Pruner::new(this.codes.probe()));
-                let places = done + chunk * CHUNK..(done + (chunk + 1) * CHUNK).min(end);
-                places.map(|place| this.choose(place, done, beam, &mut probe, &mut pruner)).collect()
+        let chosen: Vec<Vec<Vec<u64>>> = self.pool.map(range.len().div_ceil(CHUNK), |chunk| {
+            let mut pruner = Pruner::new(this.codes.probe());
+            let rows = range.clone().skip(chunk * CHUNK).take(CHUNK);
+            rows.map(|row| {
+                let mut links = candidates.of(row as u32).to_vec();
+                pruner.prune(this.codes, &mut links, this.m);
+                links
             })
+            .collect()
         });
         let mut back = Vec::new();
-        for (row, links) in self.order[done..end].iter().zip(chosen.iter().flatten()) {
-            self.draft.set(*row, links);
-            back.extend(links.iter().map(|link| (*link as u32, link >> 32 << 32 | u64::from(*row))));
+        for (row, links) in range.zip(chosen.into_iter().flatten()) {
+            let row = row as u32;
+            back.extend(links.iter().map(|link| (*link as u32, link >> 32 << 32 | u64::from(row))));
+            back.extend(links.iter().map(|link| (row, *link)));
         }
         back.sort_unstable();
+        back.dedup();
         self.link_back(&back);
-    }
-
-    /// The links of the row at `place`, among the rows before `done`; among all before `place` in the first batch.
-    fn choose(
-        &self,
-        place: usize,
-        done: usize,
-        beam: &mut Beam,
-        probe: &mut C::Probe,
-        pruner: &mut Pruner<C::Probe>,
-    ) -> Vec<u64> {
-        self.codes.aim_row(probe, self.order[place]);
-        let mut candidates: Vec<u64> = if done == 0 {
-            let mut scores = Vec::new();
-            self.codes.scores(probe, &self.order[..place], &mut scores);
-            self.order.iter().zip(scores).map(|(row, score)| order(score, *row)).collect()
-        } else {
-            let entries = &self.entries[..self.entries.len().min(done)];
-            beam.search(self.codes, probe, &self.draft, entries, self.ef);
-            beam.found().map(|(row, score)| order(score, row)).collect()
-        };
-        candidates.sort_unstable();
-        pruner.prune(self.codes, &mut candidates, self.m);
-        candidates
     }
 
     /// Adds the way back for every link: `(to, order(distance, from))`, sorted.
     fn link_back(&mut self, back: &[(u32, u64)]) {
         let groups: Vec<&[(u32, u64)]> = back.chunk_by(|a, b| a.0 == b.0).collect();
-        let full: Vec<&[(u32, u64)]> = groups
-            .into_iter()
-            .filter(|group| !self.draft.extend(group[0].0, group.iter().map(|(_, link)| *link)))
-            .collect();
+        let full: Vec<&[(u32, u64)]> =
+            groups.into_iter().filter(|group| !self.draft.extend(group[0].0, group)).collect();
         let this = &*self;
         let pruned: Vec<Vec<Vec<u64>>> = self.pool.map(full.len().div_ceil(CHUNK), |chunk| {
             let mut pruner = Pruner::new(this.codes.probe());
@@ -155,7 +121,7 @@ impl<C: Codes> Maker<'_, C> {
     /// Brings every row down to `2 m` links.
     fn trim(&mut self) {
         let long: Vec<u32> =
-            (0..self.order.len() as u32).filter(|row| self.draft.of(*row).len() > 2 * self.m).collect();
+            (0..self.codes.len() as u32).filter(|row| self.draft.of(*row).len() > 2 * self.m).collect();
         let this = &*self;
         let pruned: Vec<Vec<Vec<u64>>> = self.pool.map(long.len().div_ceil(CHUNK), |chunk| {
             let mut pruner = Pruner::new(this.codes.probe());

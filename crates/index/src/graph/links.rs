@@ -71,15 +71,20 @@ impl Draft {
         self.lens[row as usize] = links.len() as u32;
     }
 
-    /// Adds links if there is room for all of them.
-    pub(crate) fn extend(&mut self, row: u32, links: impl ExactSizeIterator<Item = u64>) -> bool {
+    /// Adds links that are not there yet, if there is room for all; false if there is not.
+    pub(crate) fn extend(&mut self, row: u32, links: &[(u32, u64)]) -> bool {
         let len = self.lens[row as usize] as usize;
-        if len + links.len() > self.width {
-            return false;
+        let slots = &mut self.slots[row as usize * self.width..][..self.width];
+        let mut end = len;
+        for (_, link) in links {
+            if slots[..len].contains(link) {
+                continue;
+            }
+            let Some(slot) = slots.get_mut(end) else { return false };
+            *slot = *link;
+            end += 1;
         }
-        self.lens[row as usize] = (len + links.len()) as u32;
-        let slots = &mut self.slots[row as usize * self.width + len..];
-        slots.iter_mut().zip(links).for_each(|(slot, link)| *slot = link);
+        self.lens[row as usize] = end as u32;
         true
     }
 

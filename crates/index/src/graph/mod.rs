@@ -10,6 +10,7 @@
 mod beam;
 mod build;
 mod links;
+mod partition;
 mod prune;
 mod search;
 

@@ -1,6 +1,6 @@
 //! Which candidates become links. Invariant: the nearest candidate always does.
 
-use crate::codec::Codes;
+use crate::codec::{Codes, Reach};
 use crate::hits::key_of;
 
 /// What pruning needs; kept from one row to the next.
@@ -28,7 +28,7 @@ impl<P> Pruner<P> {
             codes.aim_row(&mut self.probe, nearest as u32);
             self.rows.clear();
             self.rows.extend(candidates[kept..].iter().map(|candidate| *candidate as u32));
-            codes.scores(&self.probe, &self.rows, &mut self.scores);
+            codes.scores(&self.probe, &self.rows, Reach::Cached, &mut self.scores);
             let mut to = kept;
             for i in 0..self.rows.len() {
                 let candidate = candidates[kept + i];

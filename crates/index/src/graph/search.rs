@@ -7,7 +7,7 @@ use simd::Bits;
 use super::beam::{Beam, Beams};
 use super::build::Built;
 use super::links::Links;
-use crate::codec::{BitRows, ByteRows, Codes, Space};
+use crate::codec::{BitRows, ByteRows, Codes, Reach, Space};
 use crate::image::{Array, Image};
 use crate::nearest::Nearest;
 use crate::refine::Refiner;
@@ -153,7 +153,7 @@ impl<C: Codes> Walk<'_, C> {
         let mut scores = Vec::new();
         let mut block = Vec::with_capacity(64);
         let mut score = |block: &mut Vec<u32>| {
-            self.codes.scores(probe, block, &mut scores);
+            self.codes.scores(probe, block, Reach::Scattered, &mut scores);
             block.drain(..).zip(&scores).for_each(|(row, score)| nearest.push(*score, row));
         };
         let all = 0..self.codes.len();

@@ -4,7 +4,7 @@
 use host::Cancel;
 use simd::Bits;
 
-use crate::codec::{BitRows, ByteRows, Codes, Space};
+use crate::codec::{BitRows, ByteRows, Codes, Reach, Space};
 use crate::hits::order;
 use crate::image::{Array, Image};
 use crate::nearest::Nearest;
@@ -168,7 +168,7 @@ impl<C: Codes> Walk<'_, C> {
     /// Brings the nearest `nprobe` lists to the front of `ranked`.
     fn rank(&self, probe: &C::Probe, nprobe: usize, buffers: &mut Buffers) {
         let Buffers { lists, ranked, scores, .. } = buffers;
-        self.centroids.scores(probe, lists, scores);
+        self.centroids.scores(probe, lists, Reach::Cached, scores);
         ranked.clear();
         ranked.extend(lists.iter().zip(scores).map(|(list, score)| order(*score, *list)));
         if nprobe < ranked.len() {
@@ -195,7 +195,8 @@ impl<C: Codes> Walk<'_, C> {
         }
         codes.clear();
         codes.extend(places.iter().map(|place| code_of(*place)));
-        self.codes.scores(probe, codes, scores);
+        let reach = if self.mask.is_none() { Reach::Streamed } else { Reach::Scattered };
+        self.codes.scores(probe, codes, reach, scores);
         for (place, score) in places.iter().zip(scores) {
             nearest.push(*score, members[*place as usize]);
         }

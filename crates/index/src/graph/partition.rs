@@ -1,0 +1,151 @@
+//! Candidates for every row by looking at all pairs inside small, overlapping groups of near rows. Invariant: a row's
+//! candidates are sorted, differ, and are never the row itself.
+//!
+//! Pairs inside a group that fits into a cache cost a tenth of the same number of pairs met on walks through a graph,
+//! where each row must be fetched from memory. (Rubel et al., "PiPNN: ultra-scalable graph-based nearest neighbor
+//! indexing", 2026, build whole graphs this way.)
+
+use host::{Cancel, Pool, Rng};
+
+use crate::Error;
+use crate::codec::{Codes, Reach};
+use crate::hits::order;
+use crate::kmeans::nearest_few;
+
+/// Rows in a group at most.
+const GROUP: usize = 1024;
+/// Leaders that a set of rows is shared out to at once, at most.
+const LEADERS: usize = 256;
+/// Groups whose pairs are looked at before their results are merged.
+const WAVE: usize = 32;
+
+/// For every row the places of its candidates, sorted.
+pub(crate) struct Candidates {
+    pub(crate) keep: usize,
+    lists: Vec<u64>,
+}
+
+impl Candidates {
+    /// The candidates of `row`, as [`order`] numbers, nearest first.
+    pub(crate) fn of(&self, row: u32) -> &[u64] {
+        let list = &self.lists[row as usize * self.keep..][..self.keep];
+        &list[..list.partition_point(|entry| *entry != u64::MAX)]
+    }
+
+    /// Merges sorted candidates into those of `row`.
+    fn merge(&mut self, row: u32, new: &[u64], room: &mut Vec<u64>) {
+        let list = &mut self.lists[row as usize * self.keep..][..self.keep];
+        room.clear();
+        room.extend_from_slice(list);
+        let (mut old, mut new) = (room.iter().copied().peekable(), new.iter().copied().peekable());
+        for place in list {
+            *place = match (old.peek(), new.peek()) {
+                (Some(a), Some(b)) if a == b => {
+                    new.next();
+                    old.next().unwrap_or(u64::MAX)
+                }
+                (Some(a), Some(b)) if b < a => new.next().unwrap_or(u64::MAX),
+                (None, Some(_)) => new.next().unwrap_or(u64::MAX),
+                _ => old.next().unwrap_or(u64::MAX),
+            };
+        }
+    }
+}
+
+/// Finds up to `keep` candidates for every row, each row being in about `fan` groups.
+pub(crate) fn candidates<C: Codes>(
+    codes: &C,
+    (keep, fan): (usize, usize),
+    rng: &mut Rng,
+    pool: &Pool,
+    (cancel, mut done): (&Cancel, impl FnMut(usize)),
+) -> Result<Candidates, Error> {
+    let rows = codes.len();
+    let mut groups = Vec::new();
+    split(codes, (0..rows as u32).collect(), fan, rng, pool, cancel, &mut groups)?;
+    let mut found = Candidates { keep, lists: vec![u64::MAX; rows * keep] };
+    let (mut room, total) = (Vec::new(), groups.iter().map(Vec::len).sum::<usize>().max(1));
+    let (mut seen, mut told) = (0, 0);
+    for wave in groups.chunks(WAVE) {
+        cancel.check()?;
+        let lists = pool.map(wave.len(), |group| pairs(codes, &wave[group], keep));
+        for (group, lists) in wave.iter().zip(&lists) {
+            for (row, list) in group.iter().zip(lists.chunks_exact(keep)) {
+                found.merge(*row, list, &mut room);
+            }
+            seen += group.len();
+        }
+        let share = (rows as u128 * seen as u128 / total as u128) as usize;
+        done(share - told);
+        told = share;
+    }
+    Ok(found)
+}
+
+/// Shares `ids` out to random leaders, each to its nearest `fan`, until a group is small enough.
+fn split<C: Codes>(
+    codes: &C,
+    mut ids: Vec<u32>,
+    fan: usize,
+    rng: &mut Rng,
+    pool: &Pool,
+    cancel: &Cancel,
+    groups: &mut Vec<Vec<u32>>,
+) -> Result<(), Error> {
+    if ids.len() <= GROUP {
+        groups.push(ids);
+        return Ok(());
+    }
+    cancel.check()?;
+    let count = (ids.len() * fan * 2 / GROUP).clamp(2, LEADERS);
+    let leaders: Vec<u32> = (0..count).map(|_| ids[rng.below(ids.len() as u64) as usize]).collect();
+    let near = nearest_few(codes, &ids, (codes, &leaders), fan.min(count), pool);
+    let mut parts = vec![Vec::new(); count];
+    let mut place = std::collections::HashMap::new();
+    leaders.iter().enumerate().for_each(|(i, leader)| _ = place.entry(*leader).or_insert(i));
+    for (row, near) in ids.iter().zip(near.chunks_exact(fan.min(count))) {
+        for leader in near {
+            let part: &mut Vec<u32> = &mut parts[place[leader]];
+            if part.last() != Some(row) {
+                part.push(*row);
+            }
+        }
+    }
+    for part in parts.into_iter().filter(|part| !part.is_empty()) {
+        if part.len() * 10 < ids.len() * 9 {
+            split(codes, part, 1, rng, pool, cancel, groups)?;
+        } else {
+            // Rows that no leader can tell apart are cut at random.
+            ids = part;
+            rng.shuffle(&mut ids);
+            groups.extend(ids.chunks(GROUP).map(<[u32]>::to_vec));
+        }
+    }
+    Ok(())
+}
+
+/// The nearest `keep` inside the group for each of its rows, filled up with [`u64::MAX`].
+fn pairs<C: Codes>(codes: &C, group: &[u32], keep: usize) -> Vec<u64> {
+    let mut lists = vec![u64::MAX; group.len() * keep];
+    let mut probe = codes.probe();
+    let (mut scores, mut near) = (Vec::new(), Vec::new());
+    for (row, list) in group.iter().zip(lists.chunks_exact_mut(keep)) {
+        codes.aim_row(&mut probe, *row);
+        codes.scores(&probe, group, Reach::Cached, &mut scores);
+        near.clear();
+        let mut limit = f32::INFINITY;
+        for (other, score) in group.iter().zip(&scores) {
+            if *score <= limit && other != row {
+                near.push(order(*score, *other));
+                if near.len() == 2 * keep {
+                    near.select_nth_unstable(keep - 1);
+                    near.truncate(keep);
+                    limit = crate::hits::key_of(near[keep - 1]);
+                }
+            }
+        }
+        near.sort_unstable();
+        near.iter().zip(list).for_each(|(near, place)| *place = *near);
+    }
+    lists
+}
