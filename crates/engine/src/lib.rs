@@ -14,6 +14,7 @@ mod error;
 mod find;
 mod flush;
 mod ingest;
+mod inspect;
 mod jobs;
 mod load;
 mod look;
@@ -28,4 +29,5 @@ mod time;
 
 pub use engine::Engine;
 pub use error::{Error, ErrorKind};
+pub use inspect::{describe_record, files_named_by};
 pub use settings::Settings;

@@ -26,6 +26,7 @@ mod log;
 mod map;
 mod memory;
 mod name;
+mod recognise;
 mod registers;
 mod store;
 
@@ -35,5 +36,6 @@ pub use error::Error;
 pub use folder::Folder;
 pub use log::{Log, LogSettings, Lsn, Replay, SyncPolicy};
 pub use memory::MemoryDisk;
+pub use recognise::{Recognised, recognise};
 pub use registers::{Registers, Version};
 pub use store::Store;

@@ -60,7 +60,7 @@ impl Registers {
     pub fn load(&self, name: &str) -> Result<Option<(Version, Bytes)>, Error> {
         let path = self.path(name)?;
         match self.disk.read(&path) {
-            Ok(bytes) => decode(&path, &bytes).map(Some),
+            Ok(bytes) => decode_register(&path, &bytes).map(Some),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(Error::io("read a register", e)),
         }
@@ -157,7 +157,8 @@ fn checksum(header: &[u8], value: &[u8]) -> u32 {
     crc.value()
 }
 
-fn decode(path: &str, bytes: &Bytes) -> Result<(Version, Bytes), Error> {
+/// Reads the bytes of a register's file.
+pub(crate) fn decode_register(path: &str, bytes: &Bytes) -> Result<(Version, Bytes), Error> {
     let short = || Error::corrupt(path, bytes.len() as u64, "the file is shorter than its header");
     let (header, value) = bytes.split_at_checked(HEADER_BYTES).ok_or_else(short)?;
     let (told, crc) = header.split_at_checked(HEADER_BYTES - 4).ok_or_else(short)?;

@@ -20,6 +20,7 @@ use bytes::Bytes;
 use crate::crc::crc32c_parts;
 use crate::disk::{Disk, lock};
 use crate::error::Error;
+use record::{BadHeader, Cursor, FileHeader, Step};
 pub use replay::Replay;
 use tail::{Failure, Tail};
 
@@ -227,6 +228,26 @@ impl Log {
     /// Bytes of all files kept.
     pub fn bytes(&self) -> u64 {
         lock(&self.state).bytes
+    }
+}
+
+/// The records of a file of a log.
+pub(crate) type Records = Vec<(Lsn, Bytes)>;
+
+/// The records of one file of a log, and where and why reading ended early.
+pub(crate) fn read_records(path: &str, bytes: Bytes) -> Result<(Records, Option<(u64, String)>), Error> {
+    let header = FileHeader::decode(&bytes).map_err(|bad| match bad {
+        BadHeader::Newer(found) => Error::Newer { path: path.to_owned(), found, known: record::FORMAT },
+        BadHeader::Damaged(reason) => Error::corrupt(path, 0, reason),
+    })?;
+    let mut cursor = Cursor::new(bytes, &header);
+    let mut records = Vec::new();
+    loop {
+        match cursor.step() {
+            Step::Record(lsn, payload) => records.push((Lsn(lsn), payload)),
+            Step::End => return Ok((records, None)),
+            Step::Bad(reason) => return Ok((records, Some((cursor.at as u64, reason.to_owned())))),
+        }
     }
 }
 
