@@ -1,1 +1,6 @@
-//! Placeholder.
+//! The Milvus contract as bytes.
+
+mod flat;
+pub mod proto;
+
+pub use flat::{FloatArray, TextArray};
