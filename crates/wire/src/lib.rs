@@ -3,7 +3,7 @@
 //!
 //! [`proto`] holds what the contract says, compiled from `contract.fds` (see `tools/contract.py` for where that comes
 //! from). [`code`](Code) is every error code. The rest turns messages into `data` and back: [`schema`], [`columns`],
-//! [`vectors`] (the queries of a search), [`hits`] (results), [`params`] (lists of keys and values). They judge
+//! [`vectors`] (the queries of a search), [`hits`] (results), [`params`] (lists of keys and values), [`templates`] (values in filters). They judge
 //! structure only; whether a dimension or a name is allowed is the engine's business.
 //!
 //! Nothing here panics on bytes from outside.
@@ -16,6 +16,7 @@ pub mod hits;
 pub mod params;
 pub mod proto;
 pub mod schema;
+pub mod templates;
 pub mod vectors;
 
 pub use code::{Code, success};
