@@ -11,11 +11,13 @@ use wire::proto::milvus as pb;
 const NAMELESS: &str = "_default_idx";
 
 pub(crate) fn create(call: &Call, request: pb::CreateIndexRequest) -> Result<Status, Fault> {
+    let echo = properties(request.extra_params.clone());
     done(call.engine().change(Change::CreateIndex(CreateIndex {
         target: call.target(request.db_name, request.collection_name),
         field: request.field_name,
         name: request.index_name,
         params: flatten(request.extra_params, Twice::Refuse)?,
+        echo,
     })))
 }
 
@@ -51,7 +53,7 @@ fn descriptions(indexes: &[IndexInfo]) -> Vec<pb::IndexDescription> {
     let describe = |info: &IndexInfo| pb::IndexDescription {
         index_name: info.name.clone(),
         index_id: info.id.0,
-        params: pairs(&info.params),
+        params: pairs(if info.echo.is_empty() { &info.params } else { &info.echo }),
         field_name: info.field.clone(),
         indexed_rows: signed(info.indexed_rows),
         total_rows: signed(info.total_rows),

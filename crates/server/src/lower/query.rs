@@ -51,8 +51,8 @@ fn non_negative(limit: i64) -> Result<usize, Fault> {
 }
 
 /// Whether to query on the thread that read the request.
-pub(crate) fn is_quick(_: &Call, plan: &Plan) -> bool {
-    plan.query.keys.is_some()
+pub(crate) fn is_quick(call: &Call, plan: &Plan) -> bool {
+    call.engine().is_quick_query(&plan.query)
 }
 
 /// Does it.
