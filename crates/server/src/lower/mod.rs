@@ -1,0 +1,158 @@
+//! Requests to engine payloads, engine answers to replies: one function a call, no state. Shared by all doors.
+//!
+//! Invariant: nothing here decides what is in the database; the most that is decided is how Milvus would word it.
+
+pub(crate) mod alias;
+pub(crate) mod collection;
+pub(crate) mod compact;
+pub(crate) mod database;
+pub(crate) mod flush;
+pub(crate) mod index;
+pub(crate) mod load;
+pub(crate) mod partition;
+pub(crate) mod query;
+pub(crate) mod rows;
+pub(crate) mod search;
+pub(crate) mod segment;
+pub(crate) mod system;
+
+use crate::Settings;
+use crate::status::Fault;
+use engine::Engine;
+use engine::api::{OutputField, Properties, ReadTime, Target};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+use wire::proto::common::{self, KeyValuePair, Status};
+use wire::proto::schema::FieldData;
+
+/// The number of this node; there is one.
+const NODE_ID: i64 = 1;
+/// The one resource group there always is.
+const RESOURCE_GROUP: &str = "__default_resource_group";
+
+/// What all requests share.
+#[derive(Debug)]
+pub(crate) struct Node {
+    /// The database.
+    pub(crate) engine: Arc<Engine>,
+    /// Settings of the doors.
+    pub(crate) settings: Settings,
+    /// Where clients reach this node.
+    address: SocketAddr,
+    /// Counts clients that connected.
+    clients: AtomicI64,
+}
+
+impl Node {
+    pub(crate) fn new(engine: Arc<Engine>, settings: Settings, address: SocketAddr) -> Self {
+        Self { engine, settings, address, clients: AtomicI64::new(1) }
+    }
+}
+
+/// One request's surroundings.
+#[derive(Debug)]
+pub(crate) struct Call {
+    node: Arc<Node>,
+    /// The database the connection is on; empty = `default`.
+    database: String,
+}
+
+impl Call {
+    pub(crate) fn new(node: Arc<Node>, database: String) -> Self {
+        Self { node, database }
+    }
+
+    fn engine(&self) -> &Engine {
+        &self.node.engine
+    }
+
+    /// The database a request names, else the connection's.
+    fn database(&self, named: String) -> String {
+        if named.is_empty() { self.database.clone() } else { named }
+    }
+
+    /// The collection a request names.
+    fn target(&self, database: String, collection: String) -> Target {
+        Target { database: self.database(database), collection }
+    }
+}
+
+/// Keys and values of a request.
+fn properties(pairs: Vec<KeyValuePair>) -> Properties {
+    wire::params::decode(pairs)
+}
+
+/// Keys and values of a reply.
+fn pairs(properties: &Properties) -> Vec<KeyValuePair> {
+    wire::params::encode(properties.iter().map(|(key, value)| (key.as_str(), value.as_str())))
+}
+
+/// A number of rows or the like, which the contract has as a signed one.
+fn signed(number: impl TryInto<i64>) -> i64 {
+    number.try_into().unwrap_or(i64::MAX)
+}
+
+/// The reply of calls that only succeed.
+fn done<T>(result: Result<T, engine::Error>) -> Result<Status, Fault> {
+    result?;
+    Ok(wire::success())
+}
+
+/// Status of a reply that has more to say.
+fn ok() -> Option<Status> {
+    Some(wire::success())
+}
+
+/// Strong, eventually and bounded as clients of 2.1 and later write them into a timestamp.
+const GUARANTEE_WORDS: u64 = 2;
+
+/// At which moment to read. All levels of consistency read the same on one node; what is left is a moment the client
+/// itself names.
+fn read_time(guarantee: u64, travel: u64) -> ReadTime {
+    let guarantee = if guarantee <= GUARANTEE_WORDS { 0 } else { guarantee };
+    ReadTime { guarantee: data::Timestamp(guarantee), travel: data::Timestamp(travel) }
+}
+
+fn consistency(number: i32) -> data::Consistency {
+    match common::ConsistencyLevel::try_from(number) {
+        Ok(common::ConsistencyLevel::Strong) => data::Consistency::Strong,
+        Ok(common::ConsistencyLevel::Session) => data::Consistency::Session,
+        Ok(common::ConsistencyLevel::Bounded) | Err(_) => data::Consistency::Bounded,
+        Ok(common::ConsistencyLevel::Eventually) => data::Consistency::Eventually,
+        Ok(common::ConsistencyLevel::Customized) => data::Consistency::Customized,
+    }
+}
+
+fn consistency_level(level: data::Consistency) -> common::ConsistencyLevel {
+    match level {
+        data::Consistency::Strong => common::ConsistencyLevel::Strong,
+        data::Consistency::Session => common::ConsistencyLevel::Session,
+        data::Consistency::Bounded => common::ConsistencyLevel::Bounded,
+        data::Consistency::Eventually => common::ConsistencyLevel::Eventually,
+        data::Consistency::Customized => common::ConsistencyLevel::Customized,
+    }
+}
+
+/// The fields of rows as messages, and the names that stand for them: a field of the schema for itself, the dynamic field
+/// for the keys that were asked for.
+fn output(fields: &[OutputField]) -> (Vec<FieldData>, Vec<String>) {
+    let messages = fields.iter().map(|field| wire::columns::encode(&field.field, &field.column)).collect();
+    let names = fields.iter().flat_map(|field| match &field.dynamic_keys[..] {
+        [] => std::slice::from_ref(&field.field.name),
+        keys => keys,
+    });
+    (messages, names.cloned().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_in_timestamps() {
+        for (sent, read) in [(0, 0), (1, 0), (2, 0), (3, 3), (u64::MAX, u64::MAX)] {
+            assert_eq!(read_time(sent, 0).guarantee.0, read);
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Rows by what they say.
+
+use super::{Call, ok, output, read_time, signed};
+use crate::status::Fault;
+use data::{Column, Field, Type};
+use engine::api::{OutputField, Queried, Query};
+use wire::params::{decode, find, take_bool, take_number};
+use wire::proto::milvus as pb;
+
+/// What a count is called, in requests and in replies.
+const COUNT: &str = "count(*)";
+
+/// Parameters that change the answer and that this server does not do yet.
+const UNSUPPORTED: [&str; 2] = ["group_by_fields", "order_by_fields"];
+
+/// A query that is understood.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    query: Query,
+    collection: String,
+}
+
+/// Understands a request.
+pub(crate) fn plan(call: &Call, request: pb::QueryRequest) -> Result<Plan, Fault> {
+    let mut params = decode(request.query_params);
+    if let Some(key) =
+        UNSUPPORTED.iter().find(|key| find(&params, key).is_some_and(|value| !value.is_empty()))
+    {
+        return Err(Fault::unsupported(format_args!("query parameter {key}")));
+    }
+    let limit: Option<i64> = take_number(&mut params, "limit")?;
+    let query = Query {
+        target: call.target(request.db_name, request.collection_name.clone()),
+        partitions: request.partition_names,
+        keys: None,
+        filter: request.expr,
+        templates: wire::templates::decode(request.expr_template_values),
+        output: request.output_fields,
+        // Clients write -1 for no limit.
+        limit: limit.filter(|limit| *limit != -1).map(non_negative).transpose()?,
+        offset: take_number(&mut params, "offset")?.unwrap_or(0),
+        ignore_growing: take_bool(&mut params, "ignore_growing")?.unwrap_or(false),
+        time: read_time(request.guarantee_timestamp, request.travel_timestamp),
+    };
+    Ok(Plan { query, collection: request.collection_name })
+}
+
+fn non_negative(limit: i64) -> Result<usize, Fault> {
+    usize::try_from(limit)
+        .map_err(|_| Fault::invalid(format_args!("limit [{limit}] is invalid, it should be positive")))
+}
+
+/// Whether to query on the thread that read the request.
+pub(crate) fn is_quick(call: &Call, plan: &Plan) -> bool {
+    call.engine().is_quick_query(&plan.query)
+}
+
+/// Does it.
+pub(crate) fn run(call: &Call, plan: Plan) -> Result<pb::QueryResults, Fault> {
+    let queried = call.engine().query(plan.query)?;
+    Ok(reply(queried, plan.collection))
+}
+
+fn reply(queried: Queried, collection_name: String) -> pb::QueryResults {
+    let count = queried.count.map(|count| OutputField {
+        field: Field::new(COUNT, Type::Int64),
+        column: Column::from_ints(vec![signed(count)]),
+        dynamic_keys: Vec::new(),
+    });
+    let (fields_data, output_fields) = match count {
+        Some(count) => output(&[count]),
+        None => output(&queried.fields),
+    };
+    pb::QueryResults {
+        status: ok(),
+        fields_data,
+        collection_name,
+        output_fields,
+        session_ts: queried.timestamp.0,
+        primary_field_name: queried.primary,
+        ..pb::QueryResults::default()
+    }
+}

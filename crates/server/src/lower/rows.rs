@@ -1,0 +1,68 @@
+//! Rows in and rows out.
+
+use super::{Call, ok, signed};
+use crate::status::Fault;
+use engine::api::{NamedColumn, Rows, Target, Write, Written};
+use wire::proto::milvus as pb;
+use wire::proto::schema::FieldData;
+
+fn rows(target: Target, partition: String, fields: Vec<FieldData>, rows: u32) -> Result<Rows, Fault> {
+    let rows = rows as usize;
+    let column = |field| -> Result<NamedColumn, Fault> {
+        let decoded = wire::columns::decode(field, rows)?;
+        Ok(NamedColumn { name: decoded.name, is_dynamic: decoded.is_dynamic, column: decoded.column })
+    };
+    let columns: Result<Vec<NamedColumn>, Fault> = fields.into_iter().map(column).collect();
+    Ok(Rows { target, partition, rows, columns: columns? })
+}
+
+/// The reply to a write of `rows` rows: they all went in, or none did.
+fn reply(written: Result<Written, Fault>, rows: u32) -> pb::MutationResult {
+    match written {
+        Ok(written) => pb::MutationResult {
+            status: ok(),
+            i_ds: Some(wire::hits::ids(&written.keys)),
+            succ_index: (0..rows).collect(),
+            insert_cnt: signed(written.inserted),
+            delete_cnt: signed(written.deleted),
+            timestamp: written.timestamp.0,
+            ..pb::MutationResult::default()
+        },
+        Err(fault) => pb::MutationResult {
+            status: Some(fault.into_status()),
+            err_index: (0..rows.min(ERR_INDEX_MAX)).collect(),
+            ..pb::MutationResult::default()
+        },
+    }
+}
+
+/// The most row numbers listed in a refusal: the count of rows is the client's claim and may be any number.
+const ERR_INDEX_MAX: u32 = 1 << 20;
+
+pub(crate) fn insert(call: &Call, request: pb::InsertRequest) -> Result<pb::MutationResult, Fault> {
+    let target = call.target(request.db_name, request.collection_name);
+    let rows = rows(target, request.partition_name, request.fields_data, request.num_rows);
+    let written = rows.and_then(|rows| Ok(call.engine().write(Write::Insert(rows))?));
+    Ok(reply(written, request.num_rows))
+}
+
+pub(crate) fn upsert(call: &Call, request: pb::UpsertRequest) -> Result<pb::MutationResult, Fault> {
+    if request.partial_update || !request.field_ops.is_empty() {
+        return Err(Fault::unsupported("partial update"));
+    }
+    let target = call.target(request.db_name, request.collection_name);
+    let rows = rows(target, request.partition_name, request.fields_data, request.num_rows);
+    let written = rows.and_then(|rows| Ok(call.engine().write(Write::Upsert(rows))?));
+    let upsert_cnt = written.as_ref().map_or(0, |written| signed(written.inserted));
+    Ok(pb::MutationResult { upsert_cnt, ..reply(written, request.num_rows) })
+}
+
+pub(crate) fn delete(call: &Call, request: pb::DeleteRequest) -> Result<pb::MutationResult, Fault> {
+    let written = call.engine().write(Write::Delete {
+        target: call.target(request.db_name, request.collection_name),
+        partition: request.partition_name,
+        filter: request.expr,
+        templates: wire::templates::decode(request.expr_template_values),
+    })?;
+    Ok(reply(Ok(written), 0))
+}

@@ -1,0 +1,67 @@
+//! Results as messages: keys, scores and fields of rows.
+
+use crate::proto::schema::i_ds::IdField;
+use crate::proto::schema::{FieldData, IDs, LongArray, SearchResultData};
+use data::{Keys, Values};
+
+/// Keys as a message.
+pub fn ids(keys: &Keys) -> IDs {
+    let id_field = match (keys.ints(), keys.column().values()) {
+        (Some(ints), _) => IdField::IntId(LongArray { data: ints.to_vec() }),
+        (None, Values::Text(texts)) => IdField::StrId(texts.iter().collect()),
+        (None, _) => return IDs::default(),
+    };
+    IDs { id_field: Some(id_field) }
+}
+
+/// Keys out of a message; `None` when it holds none, or a kind that is no primary key here.
+pub fn keys(ids: IDs) -> Option<Keys> {
+    let column = match ids.id_field? {
+        IdField::IntId(ints) => data::Column::from_ints(ints.data),
+        IdField::StrId(texts) => {
+            let (offsets, bytes) = texts.into_parts();
+            let texts = data::VarLen::new(offsets.into(), bytes.into()).ok()?;
+            data::Column::new(Values::Text(texts), None).ok()?
+        }
+        IdField::UuidId(_) => return None,
+    };
+    Keys::new(column)
+}
+
+/// The hits of a search, all queries one after the other.
+#[derive(Debug)]
+pub struct Hits<'a> {
+    /// How many queries.
+    pub queries: usize,
+    /// The limit that was asked for.
+    pub limit: usize,
+    /// Hits of each query.
+    pub counts: &'a [usize],
+    /// Keys of all hits.
+    pub keys: &'a Keys,
+    /// Scores of all hits.
+    pub scores: Vec<f32>,
+    /// The name of the primary key.
+    pub primary: String,
+    /// The fields that were asked for.
+    pub fields: Vec<FieldData>,
+    /// The names that were asked for, keys of the dynamic field among them.
+    pub output: Vec<String>,
+}
+
+impl Hits<'_> {
+    /// The message.
+    pub fn encode(self) -> SearchResultData {
+        SearchResultData {
+            num_queries: self.queries as i64,
+            top_k: self.limit as i64,
+            topks: self.counts.iter().map(|count| *count as i64).collect(),
+            ids: Some(ids(self.keys)),
+            scores: self.scores,
+            fields_data: self.fields,
+            output_fields: self.output,
+            primary_field_name: self.primary,
+            ..SearchResultData::default()
+        }
+    }
+}

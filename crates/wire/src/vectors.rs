@@ -1,0 +1,126 @@
+//! The queries of a search as they travel: a placeholder group, itself protobuf inside of a bytes field.
+//!
+//! Invariant: what comes out is one column of whole, finite vectors of one dimension.
+
+use crate::Error;
+use crate::proto::common::{PlaceholderGroup, PlaceholderType, PlaceholderValue};
+use bytes::Bytes;
+use data::{Buffer, Column, Values};
+
+/// Reads a placeholder group of float or binary vectors.
+///
+/// # Errors
+/// When it is none, is empty, is of a type this server does not know, has vectors of different dimensions, or a
+/// component that is no finite number.
+pub fn decode(group: Bytes) -> Result<Column, Error> {
+    let group: PlaceholderGroup = crate::error::decode("the placeholder group", group)?;
+    let Some(placeholder) = group.placeholders.into_iter().next() else {
+        return Err(refuse("the search has no vectors"));
+    };
+    let first = placeholder.values.first().map_or(0, Bytes::len);
+    if first == 0 {
+        return Err(refuse("the search has no vectors, or empty ones"));
+    }
+    if let Some((row, odd)) = placeholder.values.iter().enumerate().find(|(_, value)| value.len() != first) {
+        let actual = odd.len();
+        return Err(refuse(format!(
+            "vector dimension mismatch, expected vector size(byte) {first}, actual {actual} (query {row})"
+        )));
+    }
+    match placeholder.r#type() {
+        PlaceholderType::FloatVector => floats(&placeholder.values, first),
+        PlaceholderType::BinaryVector => {
+            let bytes: Vec<u8> = placeholder.values.iter().flat_map(|value| value.iter().copied()).collect();
+            column(Values::BinaryVector { dim: first * 8, bytes: Buffer::from(bytes) })
+        }
+        // A number this contract does not know reads as None.
+        PlaceholderType::None => Err(unsupported(placeholder.r#type.to_string())),
+        other => Err(unsupported(other.as_str_name())),
+    }
+}
+
+fn floats(queries: &[Bytes], size: usize) -> Result<Column, Error> {
+    if !size.is_multiple_of(4) {
+        return Err(refuse(format!("a float vector of {size} bytes: should be a multiple of 4")));
+    }
+    let mut values = Vec::with_capacity(queries.len() * size / 4);
+    for (row, query) in queries.iter().enumerate() {
+        values.extend(crate::flat::floats_of(query));
+        let this = values.get(row * size / 4..).unwrap_or_default();
+        if let Some(bad) = this.iter().find(|value| !value.is_finite()) {
+            return Err(refuse(format!("value '{bad}' is not a number or infinity (query {row})")));
+        }
+    }
+    column(Values::FloatVector { dim: size / 4, values: values.into() })
+}
+
+fn column(values: Values) -> Result<Column, Error> {
+    Column::new(values, None).map_err(|why| refuse(why.to_string()))
+}
+
+fn refuse(why: impl Into<String>) -> Error {
+    Error::Queries { why: why.into() }
+}
+
+fn unsupported(kind: impl Into<String>) -> Error {
+    Error::Type { field: "of the queries".to_owned(), kind: kind.into() }
+}
+
+/// Float vectors of `dim` components as a placeholder group; what clients send.
+pub fn encode(dim: usize, floats: &[f32]) -> PlaceholderGroup {
+    let values =
+        floats.chunks_exact(dim.max(1)).map(|query| crate::FloatArray::from_floats(query).data).collect();
+    let kind = PlaceholderType::FloatVector.into();
+    let placeholder =
+        PlaceholderValue { tag: "$0".to_owned(), r#type: kind, values, ..PlaceholderValue::default() };
+    PlaceholderGroup { placeholders: vec![placeholder] }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use prost::Message;
+
+    fn group(kind: PlaceholderType, values: &[&[u8]]) -> Bytes {
+        let values = values.iter().map(|value| Bytes::copy_from_slice(value)).collect();
+        let placeholder = PlaceholderValue { r#type: kind.into(), values, ..PlaceholderValue::default() };
+        PlaceholderGroup { placeholders: vec![placeholder] }.encode_to_vec().into()
+    }
+
+    #[test]
+    fn floats_and_bits() {
+        let column = decode(encode(2, &[1.0, 2.0, 3.0, 4.0]).encode_to_vec().into()).unwrap();
+        assert_eq!(column.len(), 2);
+        let Values::FloatVector { dim: 2, values } = column.values() else { panic!("two dimensions") };
+        assert_eq!(values[..], [1.0, 2.0, 3.0, 4.0]);
+        let column = decode(group(PlaceholderType::BinaryVector, &[&[1, 2], &[3, 4]])).unwrap();
+        let Values::BinaryVector { dim: 16, bytes } = column.values() else { panic!("16 bits") };
+        assert_eq!(bytes.as_slice(), [1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn what_is_refused() {
+        let nan = f32::NAN.to_le_bytes();
+        let cases: [(Bytes, &str); 7] = [
+            (Bytes::new(), "no vectors"),
+            (group(PlaceholderType::FloatVector, &[]), "no vectors"),
+            (group(PlaceholderType::FloatVector, &[&[1, 2, 3]]), "multiple of 4"),
+            (group(PlaceholderType::FloatVector, &[&[0; 4], &[0; 8]]), "vector dimension mismatch"),
+            (group(PlaceholderType::FloatVector, &[&nan]), "value 'NaN' is not a number or infinity"),
+            (group(PlaceholderType::SparseFloatVector, &[&[0; 8]]), "SparseFloatVector"),
+            (Bytes::from_static(b"\xff\xff"), "cannot be decoded"),
+        ];
+        for (bytes, part) in cases {
+            let error = decode(bytes).unwrap_err();
+            assert!(error.to_string().contains(part), "{error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = decode(bytes.into());
+        }
+    }
+}
