@@ -114,6 +114,22 @@ fn a_log_that_lost_a_file_or_a_record_is_refused() {
             }
         }
     }
+    for file in &files {
+        // The record in the middle is taken out; what stays is well formed.
+        let mut bytes = disk.read(&format!("log/{file}")).unwrap().to_vec();
+        bytes.drain(128..208);
+        let bad = disk.killed();
+        bad.put(&format!("log/{file}"), &bytes).unwrap();
+        assert!(matches!(replay(&bad), Err(Error::Corrupt { .. })), "{file} without a record");
+    }
+    // A newest file whose header is torn tells that the file before it was whole.
+    let bad = disk.killed();
+    let (newest, before) = (&files[files.len() - 1], &files[files.len() - 2]);
+    bad.put(&format!("log/{newest}"), &[0; 20]).unwrap();
+    assert!(replay(&bad.killed()).unwrap().1 > 0);
+    let end = bad.len(&format!("log/{before}")).unwrap() - 1;
+    bad.flip(&format!("log/{before}"), end * 8).unwrap();
+    assert!(matches!(replay(&bad), Err(Error::Corrupt { .. })), "damage before a torn file");
     let bad = disk.killed();
     bad.put("log/notes.txt", b"").unwrap();
     assert!(matches!(replay(&bad), Err(Error::Foreign { .. })));

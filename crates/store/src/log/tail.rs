@@ -5,6 +5,7 @@
 //! newest file, and a torn header only in a newest file without records.
 
 use std::collections::VecDeque;
+use std::io::ErrorKind;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -127,7 +128,12 @@ impl Tail {
         }
         // If a sync failed before, the system may think that these bytes are on disk though they are not.
         let unsettled = bytes.get(end.settled_at..end.at).unwrap_or_default();
-        file.rewrite(end.settled_at as u64, unsettled).map_err(failed)?;
+        match file.rewrite(end.settled_at as u64, unsettled) {
+            // Some file systems want new space for old bytes. A full disk must not keep the log from opening, or
+            // nobody could delete anything.
+            Err(e) if e.kind() == ErrorKind::StorageFull => {}
+            other => other.map_err(failed)?,
+        }
         file.sync().map_err(failed)?;
         self.disk.sync_folder(&self.folder).map_err(failed)?;
         let (path, first, salt) = (newest.path.clone(), newest.first, header.salt);
