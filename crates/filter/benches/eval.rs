@@ -31,8 +31,10 @@ fn predicate(text: &str, types: &[(&str, Type)]) -> Predicate {
     bind(&parse(text).unwrap(), &schema, &BTreeMap::new()).unwrap()
 }
 
+type Work<'a> = (&'a str, Box<dyn FnMut() -> usize + 'a>);
+
 /// Runs all of `works` in turn, and prints the best time of each.
-fn race(title: &str, rows: usize, works: &mut [(&str, Box<dyn FnMut() -> usize + '_>)]) {
+fn race(title: &str, rows: usize, works: &mut [Work<'_>]) {
     println!("{title}, {rows} rows");
     let mut best = vec![(f64::INFINITY, 0); works.len()];
     for _ in 0..ROUNDS {
@@ -86,7 +88,7 @@ fn numbers() {
         ("a in [100,000 sparse]", format!("a in [{}]", spread(100_000, 1_000_003))),
     ];
     let predicates: Vec<_> = texts.iter().map(|(name, text)| (*name, predicate(text, &types))).collect();
-    let mut works: Vec<(&str, Box<dyn FnMut() -> usize>)> =
+    let mut works: Vec<Work<'_>> =
         vec![("sum of the int64 column (memory bandwidth)", Box::new(|| a.iter().sum::<i64>() as usize))];
     for (name, predicate) in &predicates {
         let table = &table;
@@ -104,7 +106,7 @@ fn texts() {
     let types = [("name", Type::VarChar)];
     let (prefix, infix) = (predicate("name like 'ab%'", &types), predicate("name like '%ct abc%'", &types));
     let equal = predicate("name == 'ab product 12'", &types);
-    let mut works: Vec<(&str, Box<dyn FnMut() -> usize>)> = vec![
+    let mut works: Vec<Work<'_>> = vec![
         ("naive loop: starts_with", Box::new(|| names.iter().filter(|name| name.starts_with("ab")).count())),
         ("like 'ab%'", Box::new(|| prefix.eval(&table).count())),
         ("naive loop: contains", Box::new(|| names.iter().filter(|name| name.contains("ct abc")).count())),
@@ -134,8 +136,7 @@ fn json() {
         let parse = |text: &String| serde_json::from_str::<serde_json::Value>(text).unwrap();
         documents.iter().filter(|text| parse(text)["price"].as_f64().unwrap() < 500.0).count()
     };
-    let mut works: Vec<(&str, Box<dyn FnMut() -> usize>)> =
-        vec![("serde_json parse, then price", Box::new(parsed))];
+    let mut works: Vec<Work<'_>> = vec![("serde_json parse, then price", Box::new(parsed))];
     for (name, predicate) in &predicates {
         let table = &table;
         works.push((name, Box::new(move || predicate.eval(table).count())));
@@ -146,7 +147,7 @@ fn json() {
 fn reading() {
     let numbers: Vec<String> = (0..100_000_i64).map(|i| (i * 1_000_003).to_string()).collect();
     let text = format!("a in [{}]", numbers.join(","));
-    let mut works: Vec<(&str, Box<dyn FnMut() -> usize>)> = vec![
+    let mut works: Vec<Work<'_>> = vec![
         ("parse", Box::new(|| usize::from(parse(&text).is_ok()))),
         ("parse and bind", Box::new(|| predicate(&text, &[("a", Type::Int64)]).fields().len())),
     ];
