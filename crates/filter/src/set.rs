@@ -9,6 +9,10 @@ use crate::number::Num;
 pub(crate) struct IntSet {
     sorted: Vec<i64>,
     lookup: Lookup,
+    /// One bit for every hash that some value has; of other numbers about one in sixteen shares one.
+    filter: Vec<u64>,
+    /// How far a product is shifted to be a bit of `filter`.
+    shift: u32,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -25,12 +29,21 @@ enum Lookup {
 const DENSE_BITS_PER_VALUE: u64 = 64;
 const DENSE_BITS_MIN: u64 = 1 << 16;
 
+/// How wide the filter before a search is.
+const FILTER_BITS_PER_VALUE: usize = 16;
+
 impl IntSet {
     pub(crate) fn new(mut values: Vec<i64>) -> Self {
         values.sort_unstable();
         values.dedup();
         let lookup = Self::dense(&values).or_else(|| Self::hash(&values)).unwrap_or(Lookup::Sorted);
-        Self { sorted: values, lookup }
+        let bits = (values.len() * FILTER_BITS_PER_VALUE).next_power_of_two().max(64);
+        let mut set = Self { sorted: values, lookup, filter: vec![0; bits / 64], shift: 64 - bits.ilog2() };
+        for i in 0..set.sorted.len() {
+            let bit = set.filter_bit(set.sorted[i]);
+            set.filter[bit / 64] |= 1 << (bit % 64);
+        }
+        set
     }
 
     fn dense(sorted: &[i64]) -> Option<Lookup> {
@@ -56,6 +69,19 @@ impl IntSet {
             slots[free] = value;
         }
         Some(Lookup::Hash { slots })
+    }
+
+    #[inline]
+    fn filter_bit(&self, value: i64) -> usize {
+        // Fibonacci hashing: the upper bits of a product with 2^64 over the golden ratio.
+        ((value as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> self.shift) as usize
+    }
+
+    /// False: `value` is not in the set. Takes one load and no branch.
+    #[inline]
+    pub(crate) fn may_contain(&self, value: i64) -> bool {
+        let bit = self.filter_bit(value);
+        self.filter.get(bit / 64).is_some_and(|word| word >> (bit % 64) & 1 == 1)
     }
 
     #[inline]
@@ -224,6 +250,7 @@ mod tests {
             let near = values.iter().flat_map(|v| [*v, v.wrapping_add(1), v.wrapping_sub(1)]);
             for probe in near.chain([0, 1, -1, i64::MIN, i64::MAX]) {
                 assert_eq!(set.contains(probe), values.contains(&probe), "{probe}");
+                assert!(set.may_contain(probe) || !set.contains(probe), "{probe}");
             }
         }
     }

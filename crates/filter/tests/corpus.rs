@@ -2,6 +2,8 @@
 //! either `parse CODE: message` or `tree: ...` followed by `bound: ...` or `bind CODE: message`. `UPDATE_CASES=1` writes
 //! what comes out into the files, for review.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use data::{Field, FieldId, Schema, Type, Value};
 use filter::{ErrorKind, bind, parse};
 use std::collections::BTreeMap;

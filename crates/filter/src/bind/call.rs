@@ -12,6 +12,7 @@ pub(super) fn is_predicate(name: &str) -> bool {
 }
 
 impl<'a> Binder<'a> {
+    #[inline(never)]
     pub(super) fn call(
         &mut self,
         name: &str,

@@ -12,6 +12,7 @@ use std::cmp::Ordering;
 use std::ops::Bound;
 
 impl<'a> Binder<'a> {
+    #[inline(never)]
     pub(super) fn comparison(
         &mut self,
         op: Binary,
@@ -48,6 +49,7 @@ impl<'a> Binder<'a> {
         node.ok_or(refused)
     }
 
+    #[inline(never)]
     pub(super) fn range(
         &mut self,
         parts: &'a [Expr; 3],
@@ -95,6 +97,7 @@ impl<'a> Binder<'a> {
         }
     }
 
+    #[inline(never)]
     pub(super) fn membership(
         &mut self,
         value: &'a Expr,

@@ -39,6 +39,12 @@ struct Binder<'a> {
 impl<'a> Binder<'a> {
     /// The predicate that `expr` is, or its negation.
     fn predicate(&mut self, expr: &'a Expr, negated: bool) -> Result<Node, Error> {
+        let (mut expr, mut negated) = (expr, negated);
+        while let ExprKind::Unary(Unary::Not, inner) = &expr.kind
+            && self.is_boolean(inner)
+        {
+            (expr, negated) = (inner, !negated);
+        }
         if let Some((span, flips)) = self.leading_not(expr) {
             let outer = self.stripped.replace(span);
             let node = self.test(expr, negated ^ flips);
@@ -51,14 +57,8 @@ impl<'a> Binder<'a> {
     fn test(&mut self, expr: &'a Expr, negated: bool) -> Result<Node, Error> {
         match &expr.kind {
             ExprKind::Bool(value) => Ok(Node::Const(value ^ negated)),
-            ExprKind::All(members) | ExprKind::Any(members) => {
-                let mut nodes = Vec::with_capacity(members.len());
-                for member in members {
-                    nodes.push(self.predicate(member, negated)?);
-                }
-                Ok(fold::gather(nodes, matches!(expr.kind, ExprKind::All(_)) ^ negated))
-            }
-            ExprKind::Unary(Unary::Not, inner) if self.is_boolean(inner) => self.predicate(inner, !negated),
+            ExprKind::All(members) => self.chain(members, true, negated),
+            ExprKind::Any(members) => self.chain(members, false, negated),
             ExprKind::Unary(Unary::Not, _) => Err(Error::new(expr.span, Problem::NotOperand)),
             ExprKind::Unary(Unary::Exists, inner) => self.exists(inner, negated),
             ExprKind::Binary(op, left, right) if op.is_comparison() => {
@@ -72,14 +72,25 @@ impl<'a> Binder<'a> {
             ExprKind::Like(value, pattern) => self.like(value, pattern, negated),
             ExprKind::IsNull(value, not) => self.is_null(value, negated ^ not),
             ExprKind::Call(name, arguments) => self.call(name, arguments, expr.span, negated),
-            ExprKind::Template(_) => match self.operand(expr)? {
-                Operand::Const(Scalar::Bool(value), _) => Ok(Node::Const(value ^ negated)),
-                other => Err(self.not_a_predicate(expr, &other)),
-            },
-            _ => {
-                let operand = self.operand(expr)?;
-                Err(self.not_a_predicate(expr, &operand))
-            }
+            _ => self.constant(expr, negated),
+        }
+    }
+
+    // Each form has a function of its own that is not inlined: what recurses shall need little stack.
+    #[inline(never)]
+    fn chain(&mut self, members: &'a [Expr], all: bool, negated: bool) -> Result<Node, Error> {
+        let mut nodes = Vec::with_capacity(members.len());
+        for member in members {
+            nodes.push(self.predicate(member, negated)?);
+        }
+        Ok(fold::gather(nodes, all ^ negated))
+    }
+
+    #[inline(never)]
+    fn constant(&mut self, expr: &'a Expr, negated: bool) -> Result<Node, Error> {
+        match self.operand(expr)? {
+            Operand::Const(Scalar::Bool(value), true) => Ok(Node::Const(value ^ negated)),
+            other => Err(self.not_a_predicate(expr, &other)),
         }
     }
 
@@ -148,6 +159,7 @@ impl<'a> Binder<'a> {
         }
     }
 
+    #[inline(never)]
     fn exists(&mut self, inner: &'a Expr, negated: bool) -> Result<Node, Error> {
         match self.operand(inner)? {
             Operand::Source(source)
@@ -159,6 +171,7 @@ impl<'a> Binder<'a> {
         }
     }
 
+    #[inline(never)]
     fn is_null(&mut self, value: &'a Expr, negated: bool) -> Result<Node, Error> {
         let Operand::Source(source) = self.operand(value)? else {
             return Err(Error::new(value.span, Problem::NullOperand { found: "constants" }));
@@ -175,6 +188,7 @@ impl<'a> Binder<'a> {
         Ok(source.leaf(Test::Null, negated))
     }
 
+    #[inline(never)]
     fn like(&mut self, value: &'a Expr, pattern: &'a Expr, negated: bool) -> Result<Node, Error> {
         let pattern = match self.operand(pattern)? {
             Operand::Const(Scalar::Text(text), _) => Pattern::new(&text),
