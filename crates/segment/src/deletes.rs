@@ -59,30 +59,39 @@ impl Deletes {
         page.map_or(Timestamp::MAX, |page| page[row as usize % PAGE_ROWS])
     }
 
-    /// Lets `row`, one of `rows`, die at `stamp`; the earliest of several stamps counts. Whether it lived until now.
-    pub(crate) fn kill(&mut self, row: u32, stamp: Timestamp, rows: usize) -> bool {
-        let before = self.died(row);
-        if stamp >= before {
-            return false;
+    /// Lets rows, all below `rows`, die at their stamps; the earliest of several stamps counts. How many lived until now.
+    pub(crate) fn kill(&mut self, dying: impl Iterator<Item = (u32, Timestamp)>, rows: usize) -> usize {
+        let (mut last, mut in_order, mut count) = (self.last(), true, 0);
+        for (row, stamp) in dying {
+            let place = self.stamp_of(row);
+            let before = *place;
+            if stamp >= before {
+                continue;
+            }
+            *place = stamp;
+            self.order.push((stamp, row));
+            in_order &= stamp >= last;
+            last = last.max(stamp);
+            if before == Timestamp::MAX {
+                count += 1;
+                Arc::make_mut(self.room(rows)).set(row as usize, false);
+            }
         }
+        if !in_order {
+            // Stable, and quick where what there was and what came are each in order.
+            self.order.sort_by_key(|entry| entry.0);
+        }
+        self.dead += count;
+        count
+    }
+
+    fn stamp_of(&mut self, row: u32) -> &mut Timestamp {
         let page = row as usize / PAGE_ROWS;
         if self.died.len() <= page {
             self.died.resize_with(page + 1, || None);
         }
         let page = self.died[page].get_or_insert_with(|| Box::new([Timestamp::MAX; PAGE_ROWS]));
-        page[row as usize % PAGE_ROWS] = stamp;
-        if stamp >= self.last() {
-            self.order.push((stamp, row));
-        } else {
-            let place = self.order.partition_point(|entry| entry.0 <= stamp);
-            self.order.insert(place, (stamp, row));
-        }
-        let is_new = before == Timestamp::MAX;
-        if is_new {
-            self.dead += 1;
-            Arc::make_mut(self.room(rows)).set(row as usize, false);
-        }
-        is_new
+        &mut page[row as usize % PAGE_ROWS]
     }
 
     /// The alive-bits, at least `rows` of them.
@@ -208,10 +217,8 @@ mod tests {
     #[test]
     fn the_earliest_stamp_counts_whatever_the_order() {
         let mut deletes = Deletes::default();
-        assert!(deletes.kill(3, Timestamp(20), 5));
-        assert!(!deletes.kill(3, Timestamp(30), 5));
-        assert!(!deletes.kill(3, Timestamp(10), 5));
-        assert!(deletes.kill(7, Timestamp(15), 90));
+        let mut kill = |row, stamp, rows| deletes.kill([(row, Timestamp(stamp))].into_iter(), rows);
+        assert_eq!([kill(3, 20, 5), kill(3, 30, 5), kill(3, 10, 5), kill(7, 15, 90)], [1, 0, 0, 1]);
         let alive = |rows, at| deletes.alive_at(rows, Timestamp(at)).map(|alive| alive.count);
         assert_eq!(
             [alive(90, 9), alive(90, 10), alive(90, 14), alive(90, 15)].map(Option::unwrap),

@@ -224,7 +224,7 @@ impl Growing {
         }
         let mut state = self.state_mut();
         let rows = state.rows as usize;
-        dying.into_iter().filter(|row| state.deletes.kill(*row, stamp, rows)).count()
+        state.deletes.kill(dying.into_iter().map(|row| (row, stamp)), rows)
     }
 
     /// The rows with one of `keys` that a reader at `at` sees, in the order of `keys`.
@@ -277,7 +277,7 @@ impl Growing {
         let mut state = self.state_mut();
         let rows = state.rows as usize;
         let inside = list.iter().filter(|(row, _)| (*row as usize) < rows);
-        inside.filter(|&(row, stamp)| state.deletes.kill(row, stamp, rows)).count()
+        state.deletes.kill(inside, rows)
     }
 
     /// Its rows as they are, to be written to a file. The caller appends no more; deletes may go on.

@@ -9,7 +9,7 @@ use crate::blocks::Block;
 use crate::chunk::key_of;
 use crate::column::Slots;
 use crate::files::{Head, KeyLayout, Opened, SectionWriter};
-use crate::keys::{code, lower_bounds};
+use crate::keys::{Sampled, code};
 use data::{Column, KeyRef, ScalarBuffer, Schema, Values};
 
 const CODES: &str = "keys/codes";
@@ -20,6 +20,7 @@ const ROWS: &str = "keys/rows";
 pub(crate) struct KeyOrder {
     /// Never falling.
     codes: ScalarBuffer<i64>,
+    sampled: Sampled,
     /// The row of each code; `None` when they are the rows in order.
     rows: Option<ScalarBuffer<u32>>,
     /// The primary keys.
@@ -33,25 +34,24 @@ impl KeyOrder {
         let column = primary.map(|field| slots.stored(field)).transpose()?.flatten();
         let column = column.ok_or_else(|| Error::Shape("there is no primary key".to_owned()))?;
         let rows = head.rows as usize;
-        match (head.keys, column.values()) {
-            (KeyLayout::Rising, Values::Int64(codes)) => {
-                Ok(Self { codes: codes.clone(), rows: None, column })
+        let (codes, rows) = match (head.keys, column.values()) {
+            (KeyLayout::Rising, Values::Int64(codes)) => (codes.clone(), None),
+            (KeyLayout::Rising, _) => {
+                return Err(file.damaged("head", "keys that are no numbers cannot be their own order"));
             }
             (KeyLayout::Sorted, _) => {
                 let stored =
                     file.numbers(CODES, rows).and_then(|codes| Ok((codes, file.numbers(ROWS, rows)?)));
                 let (codes, rows) = match stored {
-                    Ok((codes, rows)) => (codes, rows),
                     Err(Error::Damaged { .. }) => sorted(codes_of(&column)),
-                    Err(error) => return Err(error),
+                    other => other?,
                 };
-                Ok(Self { codes, rows: Some(rows), column })
+                (codes, Some(rows))
             }
-            (KeyLayout::Rising, _) => {
-                Err(file.damaged("head", "keys that are no numbers cannot be their own order"))
-            }
-            (KeyLayout::None, _) => Err(Error::Shape("the file has no primary key".to_owned())),
-        }
+            (KeyLayout::None, _) => return Err(Error::Shape("the file has no primary key".to_owned())),
+        };
+        let sampled = Sampled::new(&codes);
+        Ok(Self { codes, sampled, rows, column })
     }
 
     /// Calls `visit` with the place in `wanted` and the row, for each row with one of the keys `wanted`.
@@ -66,12 +66,17 @@ impl KeyOrder {
             }
         }
         let mut places = Vec::new();
-        lower_bounds(&self.codes, &codes, &mut places);
+        self.sampled.lower_bounds(&self.codes, &codes, &mut places);
         for ((w, code), place) in asked.into_iter().zip(codes).zip(places) {
             let equal = self.codes[place as usize..].iter().take_while(|found| **found == code).count();
             for place in place as usize..place as usize + equal {
                 let row = self.rows.as_ref().map_or(place as u32, |rows| rows[place]);
-                if key_of(&self.column, row as usize) == Some(wanted[w]) {
+                // The code of a number is the number.
+                let is_it = match (wanted[w], self.column.values()) {
+                    (KeyRef::Int(_), Values::Int64(values)) => (row as usize) < values.len(),
+                    (key, _) => key_of(&self.column, row as usize) == Some(key),
+                };
+                if is_it {
                     visit(w, row);
                 }
             }

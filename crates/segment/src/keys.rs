@@ -93,31 +93,55 @@ impl KeyTable {
     }
 }
 
-/// Lanes of [`lower_bounds`]: enough independent loads to hide the latency of memory.
+/// Searches that take their steps together: enough independent loads to hide the latency of memory.
 const LANES: usize = 16;
+/// Codes of which one is in [`Sampled`]: with eight bytes each they share a page, and mostly a few cache lines.
+const STRIDE: usize = 64;
 
-/// For each of `wanted`, the place of the first element of `sorted` that is not smaller; written into `places`.
-///
-/// All searches of one block take their steps together, so their cache misses overlap: at a million elements this is
-/// several times faster than one search after the other.
-pub(crate) fn lower_bounds(sorted: &[i64], wanted: &[i64], places: &mut Vec<u32>) {
-    places.clear();
-    places.reserve(wanted.len());
-    for block in wanted.chunks(LANES) {
-        let mut starts = [0_usize; LANES];
-        let mut size = sorted.len();
-        while size > 1 {
-            let half = size / 2;
-            for (start, want) in starts.iter_mut().zip(block) {
-                // The probe is in range: start + size <= len holds before and after every step.
-                *start += if sorted[*start + half - 1] < *want { half } else { 0 };
+/// Every 64th of some sorted codes, small enough to stay in the cache, so that a search among the codes themselves
+/// touches one page.
+#[derive(Debug)]
+pub(crate) struct Sampled(Vec<i64>);
+
+impl Sampled {
+    /// The sample of `sorted`.
+    pub(crate) fn new(sorted: &[i64]) -> Self {
+        Self(sorted.iter().step_by(STRIDE).copied().collect())
+    }
+
+    /// For each of `wanted`, the place of the first element of `sorted`, which this is the sample of, that is not
+    /// smaller; written into `places`.
+    pub(crate) fn lower_bounds(&self, sorted: &[i64], wanted: &[i64], places: &mut Vec<u32>) {
+        places.clear();
+        places.reserve(wanted.len());
+        let window = STRIDE.min(sorted.len());
+        for block in wanted.chunks(LANES) {
+            let mut starts = [0_usize; LANES];
+            step_down(&self.0, self.0.len(), block, &mut starts);
+            for start in &mut starts {
+                // The element before the first sample that is not smaller is smaller: from it on, or at the end.
+                *start = (start.saturating_sub(1) * STRIDE).min(sorted.len() - window);
             }
-            size -= half;
+            step_down(sorted, window, block, &mut starts);
+            places.extend(starts.iter().zip(block).map(|(start, _)| *start as u32));
         }
-        for (start, want) in starts.iter().zip(block) {
-            let step = sorted.get(*start).is_some_and(|last| last < want);
-            places.push((start + usize::from(step)) as u32);
+    }
+}
+
+/// Moves each start to the first of the `window` elements of `sorted` from there on that is not smaller than what is
+/// wanted, or to the end of the window. All take their steps together, so that their cache misses overlap: on a
+/// million elements several times faster than one after the other.
+fn step_down(sorted: &[i64], window: usize, wanted: &[i64], starts: &mut [usize; LANES]) {
+    let mut size = window;
+    while size > 1 {
+        let half = size / 2;
+        for (start, want) in starts.iter_mut().zip(wanted) {
+            *start += if sorted[*start + half - 1] < *want { half } else { 0 };
         }
+        size -= half;
+    }
+    for (start, want) in starts.iter_mut().zip(wanted) {
+        *start += usize::from(size == 1 && sorted[*start] < *want);
     }
 }
 
@@ -127,11 +151,11 @@ mod tests {
 
     #[test]
     fn lower_bounds_agree_with_partition_point() {
-        for len in [0, 1, 2, 3, 7, 64, 1000] {
+        for len in [0, 1, 2, 3, 7, 63, 64, 65, 128, 1000] {
             let sorted: Vec<i64> = (0..len).map(|i| (i / 3) * 10 - 50).collect();
             let wanted: Vec<i64> = (-70..3400).step_by(7).collect();
             let mut places = Vec::new();
-            lower_bounds(&sorted, &wanted, &mut places);
+            Sampled::new(&sorted).lower_bounds(&sorted, &wanted, &mut places);
             let want: Vec<u32> = wanted.iter().map(|w| sorted.partition_point(|s| s < w) as u32).collect();
             assert_eq!(places, want, "{len} elements");
         }

@@ -7,7 +7,7 @@
 //! delete and an insert with one stamp: the new row, not being older than the delete, lives. So what happens after
 //! `t` cannot change what a reader at `t` sees, nobody waits for anybody, and locks are held only for moments.
 //!
-//! The life of a row: [`Growing::append`], later [`Growing::freeze`] and [`write`] into a file with the same row
+//! The life of a row: [`Growing::append`], later [`Growing::freeze`] and [`write`](fn@write) into a file with the same row
 //! numbers (so that deletes carry over by number), [`Sealed::open`], [`Sealed::delete`], and at last [`merge`] with
 //! other segments into a new file that leaves out the dead.
 //!

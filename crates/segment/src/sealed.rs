@@ -198,7 +198,7 @@ impl Sealed {
             return Ok(0);
         }
         let mut deletes = self.deletes.write().unwrap_or_else(PoisonError::into_inner);
-        Ok(dying.into_iter().filter(|row| deletes.kill(*row, stamp, self.rows())).count())
+        Ok(deletes.kill(dying.into_iter().map(|row| (row, stamp)), self.rows()))
     }
 
     /// The rows with one of `keys` that a reader at `at` sees, in the order of `keys`.
@@ -234,7 +234,7 @@ impl Sealed {
         let rows = self.rows();
         let mut deletes = self.deletes.write().unwrap_or_else(PoisonError::into_inner);
         let inside = list.iter().filter(|(row, _)| (*row as usize) < rows);
-        inside.filter(|&(row, stamp)| deletes.kill(row, stamp, rows)).count()
+        deletes.kill(inside, rows)
     }
 
     /// Lets `index`, built over all rows of `field` in row order, answer searches from now on; those that run go on

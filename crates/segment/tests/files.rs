@@ -215,7 +215,9 @@ mod tests {
             if let Some((name, _)) = inside {
                 assert!(error.to_string().contains(name), "byte {byte} of {name}: {error}");
             }
-            if let Ok(sealed) = opened {
+            if let Ok(sealed) = opened
+                && byte % 5 == 0
+            {
                 ask_everything(&sealed, Type::VarChar);
             }
             blobs.delete("bad").unwrap();
