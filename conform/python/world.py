@@ -110,9 +110,16 @@ def papers(world, name, count=1200, **options):
 def insert_papers(world, collection, start, end, **options):
     rows = world.rows[start:end]
     return collection.insert([
-        [row["id"] for row in rows], [row["year"] for row in rows], [row["n_authors"] for row in rows], [row["has_doi"] for row in rows],
-        [score(row) for row in rows], short(world.vectors[start:end]).tolist(),
+        [row["id"] for row in rows], [row["year"] for row in rows], narrow(np.int32, [row["n_authors"] for row in rows]),
+        [row["has_doi"] for row in rows], narrow(np.float32, [score(row) for row in rows]), short(world.vectors[start:end]).tolist(),
     ], **options)
+
+
+def narrow(dtype, values):
+    """Clients before 2.2 guess a column's type from its first value: a plain int is an INT64, a plain float a DOUBLE."""
+    if tuple(int(part) for part in pymilvus.__version__.split(".")[:2]) < (2, 2):
+        return list(np.array(values, dtype=dtype))
+    return values
 
 
 def score(row):
