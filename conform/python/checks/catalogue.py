@@ -124,13 +124,15 @@ def aliases(world, report):
         equal([field.name for field in Collection("shelf").schema.fields], ["id", "vector"])
         Collection("shelf").insert([[7], short(world.vectors[:1]).tolist()])
         equal((flush(first), flush(second)), (1, 0))
-    with report.check("list_aliases"):
-        utility.create_alias("cat_a", "desk")
-        equal(sorted(utility.list_aliases("cat_a")), ["desk", "shelf"])
+    utility.create_alias("cat_a", "desk")
+    if world.since(2, 1):
+        with report.check("list_aliases"):
+            equal(sorted(utility.list_aliases("cat_a")), ["desk", "shelf"])
     with report.check("alter moves it"):
         utility.alter_alias("cat_b", "shelf")
         equal(Collection("shelf").num_entities, 0)
-        equal(list(utility.list_aliases("cat_a")), ["desk"])
+        if world.since(2, 1):
+            equal(list(utility.list_aliases("cat_a")), ["desk"])
     with report.check("refused: an alias that exists elsewhere, one for no collection"):
         refused(lambda: utility.create_alias("cat_a", "shelf"))
         refused(lambda: utility.create_alias("cat_never_was", "nothing"))

@@ -29,10 +29,12 @@ def insert(world, report):
     index(collection)
     collection.load()
     with report.check("every value comes back as it went in"):
-        rows = collection.query("id in [3, 550]", output_fields=["year", "authors", "has_doi", "score"])
+        bools = ["has_doi"] if world.since(2, 1) else []  # the first client cannot read a bool
+        rows = collection.query("id in [3, 550]", output_fields=["year", "authors", "score", *bools])
         for row in rows:
             given = world.rows[row["id"]]
-            equal((row["year"], row["authors"], row["has_doi"], row["score"]), (given["year"], given["n_authors"], given["has_doi"], score(given)))
+            equal((row["year"], row["authors"], row["score"]), (given["year"], given["n_authors"], score(given)))
+            equal([row[name] for name in bools], [given[name] for name in bools])
         equal(sorted(row["id"] for row in rows), [3, 550])
     if world.since(2, 3):
         with report.check("the vector comes back bit for bit"):
