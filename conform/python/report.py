@@ -34,7 +34,9 @@ class Report:
         except Absent as absent:
             self.current["absent"] = str(absent)
             self.print_line(f"-- {name}: {absent}")
-        except Exception as error:  # noqa: BLE001 - whatever a client raises is a finding
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever a client raises is a finding, and one raises the bare root class
             self.record("preparation", error)
         finally:
             self.current["seconds"] = round(time.monotonic() - began, 2)
@@ -43,9 +45,9 @@ class Report:
     def check(self, name):
         try:
             yield
-        except Absent:
+        except (Absent, KeyboardInterrupt, SystemExit):
             raise
-        except Exception as error:  # noqa: BLE001
+        except BaseException as error:  # noqa: BLE001
             self.record(name, error)
         else:
             self.record(name, None)

@@ -77,9 +77,11 @@ def basics(world, report):
     with report.check("more hits asked for than rows: all rows"):
         equal(len(search(collection, queries[:1], 5000)[0]), COUNT)
     with report.check("output fields come with the hits"):
-        for hit in search(collection, queries[:1], 10, output_fields=["year", "has_doi", "score"])[0]:
+        bools = ["has_doi"] if world.since(2, 1) else []  # the first client cannot read a bool
+        for hit in search(collection, queries[:1], 10, output_fields=["year", "score", *bools])[0]:
             given = world.rows[hit.id]
-            equal((hit.entity.get("year"), hit.entity.get("has_doi"), hit.entity.get("score")), (given["year"], given["has_doi"], score(given)))
+            equal((hit.entity.get("year"), hit.entity.get("score")), (given["year"], score(given)))
+            equal([hit.entity.get(name) for name in bools], [given[name] for name in bools])
     with report.check("a filter is exact at any selectivity"):
         for expression, true in [("year == 2019", lambda r: r["year"] == 2019), ("id in [17, 801]", lambda r: r["id"] in (17, 801)),
                                  ("authors > 6", lambda r: r["n_authors"] > 6)]:
