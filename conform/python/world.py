@@ -116,8 +116,8 @@ def insert_papers(world, collection, start, end, **options):
 
 
 def narrow(dtype, values):
-    """Clients before 2.2 guess a column's type from its first value: a plain int is an INT64, a plain float a DOUBLE."""
-    if tuple(int(part) for part in pymilvus.__version__.split(".")[:2]) < (2, 2):
+    """Clients before 2.4 guess a column's type from its first value: a plain int is an INT64, a plain float a DOUBLE."""
+    if tuple(int(part) for part in pymilvus.__version__.split(".")[:2]) < (2, 4):
         return list(np.array(values, dtype=dtype))
     return values
 
