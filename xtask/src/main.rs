@@ -77,7 +77,11 @@ fn test(selection: &Selection, tally: &mut Tally) -> Result<(), Failure> {
         tidy::check(tally);
     }
     workspace::check(selection, tally)?;
-    if selection.skip_clients {
+    let clients = !selection.skip_clients && clients::any(selection)?;
+    if selection.wants("build") || (clients && selection.server.is_none()) {
+        workspace::build(tally)?;
+    }
+    if !clients {
         return Ok(());
     }
     let results = clients::run(selection, tally)?;
@@ -88,6 +92,9 @@ fn test(selection: &Selection, tally: &mut Tally) -> Result<(), Failure> {
 }
 
 fn conform(selection: &Selection, tally: &mut Tally) -> Result<(), Failure> {
+    if selection.server.is_none() {
+        workspace::build(tally)?;
+    }
     let results = clients::run(selection, tally)?;
     if selection.only.is_some() {
         println!("COMPAT.md is left as it is: only some of the clients ran");

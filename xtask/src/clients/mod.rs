@@ -24,6 +24,11 @@ struct Client {
     command: Vec<PathBuf>,
 }
 
+/// Whether any client is asked for.
+pub(crate) fn any(selection: &Selection) -> Result<bool, Failure> {
+    Ok(python::names()?.iter().chain(&node::names()?).any(|name| selection.wants(name)))
+}
+
 /// Sets up and runs every client that is asked for; returns their results in order.
 pub(crate) fn run(selection: &Selection, tally: &mut Tally) -> Result<Vec<Value>, Failure> {
     let binary = selection.server.clone().unwrap_or_else(|| target().join("release").join("elanus"));
