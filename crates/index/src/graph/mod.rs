@@ -1,11 +1,10 @@
 //! A graph of near neighbours, searched from a few sampled entries. Invariant: links name rows that exist, and a
 //! node has at most `2 M` of them.
 //!
-//! Links are those of HNSW's lowest level (Malkov and Yashunin, "Efficient and robust approximate nearest neighbor
-//! search using hierarchical navigable small world graphs", TPAMI 2020): the nearest rows that no other chosen row
-//! is nearer to. Instead of its upper levels a search first looks at all of a small random sample. Rows are added in
-//! batches whose members do not see each other (Manohar et al., "ParlayANN", PPoPP 2024), so the result does not
-//! depend on the number of threads.
+//! Links are chosen as for HNSW's lowest level (Malkov and Yashunin, "Efficient and robust approximate nearest
+//! neighbor search using hierarchical navigable small world graphs", TPAMI 2020): the nearest rows that no other
+//! chosen row is clearly nearer to. Instead of its upper levels a search first looks at all of a small random sample.
+//! Candidates come from pairs inside overlapping groups, not from searches; see [`partition`].
 
 mod beam;
 mod build;

@@ -3,7 +3,7 @@
 //!
 //! Pairs inside a group that fits into a cache cost a tenth of the same number of pairs met on walks through a graph,
 //! where each row must be fetched from memory. (Rubel et al., "PiPNN: ultra-scalable graph-based nearest neighbor
-//! indexing", 2026, build whole graphs this way.)
+//! indexing", arXiv 2602.21247, 2026.)
 
 use host::{Cancel, Pool, Rng};
 
@@ -13,9 +13,11 @@ use crate::hits::order;
 use crate::kmeans::nearest_few;
 
 /// Rows in a group at most.
-const GROUP: usize = 1024;
+const GROUP: usize = 512;
 /// Leaders that a set of rows is shared out to at once, at most.
-const LEADERS: usize = 256;
+const LEADERS: usize = 1024;
+/// Rows that are held against all of a group while they are in the nearest cache.
+const BLOCK: usize = 24;
 /// Groups whose pairs are looked at before their results are merged.
 const WAVE: usize = 32;
 
@@ -127,14 +129,26 @@ fn split<C: Codes>(
 /// The nearest `keep` inside the group for each of its rows, filled up with [`u64::MAX`].
 fn pairs<C: Codes>(codes: &C, group: &[u32], keep: usize) -> Vec<u64> {
     let mut lists = vec![u64::MAX; group.len() * keep];
-    let mut probe = codes.probe();
-    let (mut scores, mut near) = (Vec::new(), Vec::new());
-    for (row, list) in group.iter().zip(lists.chunks_exact_mut(keep)) {
+    let aimed = |row: &u32| {
+        let mut probe = codes.probe();
         codes.aim_row(&mut probe, *row);
-        codes.scores(&probe, group, Reach::Cached, &mut scores);
+        probe
+    };
+    let probes: Vec<C::Probe> = group.iter().map(aimed).collect();
+    let mut table = vec![0f32; group.len() * group.len()];
+    let (mut some, mut near) = (Vec::new(), Vec::new());
+    for (block, rows) in group.chunks(BLOCK).enumerate() {
+        for (probe, scores) in probes.iter().zip(table.chunks_exact_mut(group.len())) {
+            codes.scores(probe, rows, Reach::Cached, &mut some);
+            scores[block * BLOCK..][..some.len()].copy_from_slice(&some);
+        }
+    }
+    for ((row, list), scores) in
+        group.iter().zip(lists.chunks_exact_mut(keep)).zip(table.chunks_exact(group.len()))
+    {
         near.clear();
         let mut limit = f32::INFINITY;
-        for (other, score) in group.iter().zip(&scores) {
+        for (other, score) in group.iter().zip(scores) {
             if *score <= limit && other != row {
                 near.push(order(*score, *other));
                 if near.len() == 2 * keep {
