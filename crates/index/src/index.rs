@@ -138,6 +138,9 @@ impl Index {
         if vectors.len() != self.rows || mask.is_some_and(|mask| mask.len() != self.rows) {
             return Err(Error::Corrupt { what: "number of rows" });
         }
+        if self.rows == 0 {
+            return Ok(vec![Hits::default(); queries.len()]);
+        }
         let refiner = Refiner { metric: self.spec.metric(), vectors, queries };
         match &self.body {
             Body::Ivf(ivf) => ivf.search(&refiner, query, mask, cancel),

@@ -1,10 +1,12 @@
-//! Making a graph in batches. Invariant: a batch reads only the graph before it, so its rows can be worked on in any
-//! order; what they add is merged in the order of row numbers.
+//! Making a graph. Invariant: a row chooses its links by itself, and ways back are merged in the order of row numbers,
+//! so the result does not depend on the number of threads.
 
 use std::ops::Range;
 
 use host::{Cancel, Pool, Progress, Rng};
+use simd::Bits;
 
+use super::beam::Neighbours;
 use super::links::Draft;
 use super::partition::{Candidates, candidates};
 use super::prune::Pruner;
@@ -13,6 +15,8 @@ use crate::codec::Codes;
 
 /// Entries at most.
 const ENTRIES: usize = 256;
+/// Entries that may be added for parts of the graph that hang together with no other.
+const MORE_ENTRIES: usize = 1024;
 /// Rows worked on by one task.
 const CHUNK: usize = 16;
 /// Rows whose links are merged at once.
@@ -50,7 +54,35 @@ pub(crate) fn build<C: Codes>(
         maker.add(start..(start + BATCH).min(rows), &candidates);
     }
     maker.trim();
+    connect(&maker.draft, &mut sample);
     Ok(Built { links: maker.draft.finish(2 * m), entries: sample })
+}
+
+/// Makes entries of rows that no entry leads to, the first of each part that hangs together.
+fn connect(draft: &Draft, entries: &mut Vec<u32>) {
+    let rows = draft.rows();
+    let mut reached = Bits::zeros(rows);
+    let mut waiting = Vec::new();
+    let limit = entries.len() + MORE_ENTRIES;
+    let mut given = entries.clone().into_iter();
+    let mut next = 0;
+    loop {
+        let start = given.next().or_else(|| {
+            let lost = (next..rows).find(|row| !reached.get(*row))?;
+            next = lost;
+            entries.push(lost as u32);
+            Some(lost as u32)
+        });
+        let Some(start) = start.filter(|_| entries.len() <= limit) else { break };
+        waiting.push(start);
+        while let Some(row) = waiting.pop() {
+            if !reached.get(row as usize) {
+                reached.set(row as usize, true);
+                draft.each(row, |row| waiting.push(row));
+            }
+        }
+    }
+    entries.truncate(limit);
 }
 
 /// As many entries as make looking at them about as dear as walking.

@@ -62,6 +62,10 @@ impl Draft {
         Self { width, slots: vec![0; rows * width], lens: vec![0; rows] }
     }
 
+    pub(crate) fn rows(&self) -> usize {
+        self.lens.len()
+    }
+
     pub(crate) fn of(&self, row: u32) -> &[u64] {
         &self.slots[row as usize * self.width..][..self.lens[row as usize] as usize]
     }

@@ -95,7 +95,7 @@ fn split<C: Codes>(
     groups: &mut Vec<Vec<u32>>,
 ) -> Result<(), Error> {
     if ids.len() <= GROUP {
-        groups.push(ids);
+        groups.extend((!ids.is_empty()).then_some(ids));
         return Ok(());
     }
     cancel.check()?;
@@ -150,7 +150,9 @@ fn pairs<C: Codes>(codes: &C, group: &[u32], keep: usize) -> Vec<u64> {
         let mut limit = f32::INFINITY;
         for (other, score) in group.iter().zip(scores) {
             if *score <= limit && other != row {
-                near.push(order(*score, *other));
+                // Equally near rows come in the order of a ring that starts at the row, so that copies of one row
+                // link to each other all around instead of all to the first few.
+                near.push(order(*score, other.wrapping_sub(*row)));
                 if near.len() == 2 * keep {
                     near.select_nth_unstable(keep - 1);
                     near.truncate(keep);
@@ -158,6 +160,10 @@ fn pairs<C: Codes>(codes: &C, group: &[u32], keep: usize) -> Vec<u64> {
                 }
             }
         }
+        near.sort_unstable();
+        near.truncate(keep);
+        near.iter_mut()
+            .for_each(|near| *near = *near >> 32 << 32 | u64::from((*near as u32).wrapping_add(*row)));
         near.sort_unstable();
         near.iter().zip(list).for_each(|(near, place)| *place = *near);
     }

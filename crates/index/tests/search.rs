@@ -1,0 +1,193 @@
+//! Search against the obvious way, for every kind and metric.
+
+mod sets;
+
+use host::{Cancel, Pool, Progress};
+use index::{Element, Error, Hits, Index, Metric, Query, Spec, Vectors, build, scan};
+use sets::{Rows, built, naive, opened, pairs, recall, specs};
+use simd::Bits;
+
+const ROWS: usize = 3000;
+
+fn check_scores(hits: &Hits, metric: Metric, rows: Vectors<'_>, queries: Vectors<'_>, q: usize) {
+    for (row, score) in hits.rows.iter().zip(&hits.scores) {
+        let want = sets::naive_score(metric, queries, q, rows, *row as usize);
+        assert!(
+            (f64::from(*score) - want).abs() <= 1e-4 * want.abs().max(1.0),
+            "{metric}: {score} and {want}"
+        );
+    }
+    let sorted = hits.scores.windows(2).all(|pair| !metric.better(pair[1], pair[0]));
+    assert!(sorted, "best first: {:?}", hits.scores);
+    let mut seen = hits.rows.clone();
+    seen.sort_unstable();
+    seen.dedup();
+    assert_eq!(seen.len(), hits.len(), "no row twice");
+}
+
+#[test]
+fn every_kind_returns_k_exact_scores_and_most_of_the_true_rows() {
+    for spec in specs() {
+        let (rows, queries) =
+            (Rows::new(spec.element(), ROWS, spec.dim(), 1), Rows::new(spec.element(), 30, spec.dim(), 2));
+        let (rows, queries) = (rows.view(), queries.view());
+        let index = opened(&spec, rows);
+        let query = spec.query(10, &pairs(&[("ef", "64"), ("nprobe", "16")])).unwrap();
+        let hits = index.search(rows, queries, &query, None, &Cancel::new()).unwrap();
+        let mut found = 0.0;
+        for (q, hits) in hits.iter().enumerate() {
+            assert_eq!(hits.len(), 10);
+            check_scores(hits, spec.metric(), rows, queries, q);
+            let truth = naive(spec.metric(), rows, queries, q, 10, |_, _| true);
+            found += recall(hits, &truth, spec.metric()) / 30.0;
+        }
+        let floor =
+            if spec.index_type().ends_with("FLAT") && !spec.index_type().contains("IVF") { 1.0 } else { 0.9 };
+        assert!(found >= floor - 1e-9, "{} {}: recall {found}", spec.index_type(), spec.metric());
+    }
+}
+
+#[test]
+fn under_any_mask_only_matching_rows_come_back_and_as_many_as_there_are() {
+    for spec in specs() {
+        let (rows, queries) =
+            (Rows::new(spec.element(), ROWS, spec.dim(), 1), Rows::new(spec.element(), 5, spec.dim(), 2));
+        let (rows, queries) = (rows.view(), queries.view());
+        let index = opened(&spec, rows);
+        let query = spec.query(10, &[]).unwrap();
+        for matching in [0, 1, 9, 11, 300, 1500, ROWS - 1] {
+            // Spread out in an order that has nothing to do with the data.
+            let mask = Bits::from_fn(ROWS, |row| row * 1997 % ROWS < matching);
+            let hits = index.search(rows, queries, &query, Some(&mask), &Cancel::new()).unwrap();
+            let mut found = 0.0;
+            for (q, hits) in hits.iter().enumerate() {
+                assert_eq!(hits.len(), matching.min(10), "{} with {matching}", spec.index_type());
+                assert!(hits.rows.iter().all(|row| mask.get(*row as usize)));
+                check_scores(hits, spec.metric(), rows, queries, q);
+                let truth = naive(spec.metric(), rows, queries, q, 10, |row, _| mask.get(row));
+                found += recall(hits, &truth, spec.metric()) / 5.0;
+            }
+            assert!(found > 0.75, "{} {} with {matching}: recall {found}", spec.index_type(), spec.metric());
+        }
+    }
+}
+
+#[test]
+fn a_range_holds_its_bounds_and_is_filled_up() {
+    for spec in specs() {
+        let (rows, queries) =
+            (Rows::new(spec.element(), ROWS, spec.dim(), 1), Rows::new(spec.element(), 4, spec.dim(), 2));
+        let (rows, queries) = (rows.view(), queries.view());
+        let (index, metric) = (opened(&spec, rows), spec.metric());
+        for q in 0..4 {
+            let all = naive(metric, rows, queries, q, 400, |_, _| true);
+            for (near, far) in [(None, 5), (Some(3), 40), (Some(60), 90)] {
+                // A little beside the scores that occur, where rounding decides.
+                let beside = |score: f64| (score + score.abs() * 1e-4 + 1e-4).to_string();
+                let mut params = vec![("radius".to_owned(), beside(all[far].1))];
+                params.extend(near.map(|near: usize| ("range_filter".to_owned(), beside(all[near].1))));
+                let Ok(query) = spec.query(20, &params) else { continue };
+                let hits = index.search(rows, queries.slice(q..q + 1), &query, None, &Cancel::new()).unwrap();
+                let inside = |score: f32| {
+                    metric.better(score, query.radius().unwrap())
+                        && query.range_filter().is_none_or(|filter| !metric.better(score, filter))
+                };
+                assert!(hits[0].scores.iter().all(|score| inside(*score)));
+                let truth = naive(metric, rows, queries, q, 20, |_, score| inside(score as f32));
+                let enough = truth.len() * 8 / 10;
+                assert!(
+                    hits[0].len() >= enough,
+                    "{} {metric}: {} of {}",
+                    spec.index_type(),
+                    hits[0].len(),
+                    truth.len()
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_scan_by_chunks_is_a_scan_and_several_queries_are_one_each() {
+    let rows = sets::clusters(1000, 33, 1);
+    let queries = sets::clusters(21, 33, 2);
+    let (rows, queries) =
+        (Vectors::F32 { dim: 33, values: &rows }, Vectors::F32 { dim: 33, values: &queries });
+    for metric in [Metric::L2, Metric::Ip, Metric::Cosine] {
+        let (query, cancel) = (Query::exact(metric, 13), Cancel::new());
+        let mask = Bits::from_fn(1000, |row| row % 5 != 2 && !(300..420).contains(&row));
+        for mask in [None, Some(&mask)] {
+            let mut whole = vec![Hits::default(); 21];
+            scan(metric, rows, queries, 0, mask, &query, &mut whole, &cancel).unwrap();
+            for cuts in [vec![0, 1000], vec![0, 1, 64, 65, 501, 1000]] {
+                for q in 0..21 {
+                    let mut hits = [Hits::default()];
+                    for cut in cuts.windows(2) {
+                        let (chunk, one) = (rows.slice(cut[0]..cut[1]), queries.slice(q..q + 1));
+                        scan(metric, chunk, one, cut[0] as u32, mask, &query, &mut hits, &cancel).unwrap();
+                    }
+                    assert_eq!(hits[0], whole[q]);
+                }
+            }
+            let (left, right) = (rows.slice(0..500), rows.slice(500..1000));
+            let mut halves = [vec![Hits::default(); 21], vec![Hits::default(); 21]];
+            scan(metric, left, queries, 0, mask, &query, &mut halves[0], &cancel).unwrap();
+            scan(metric, right, queries, 500, mask, &query, &mut halves[1], &cancel).unwrap();
+            for q in 0..21 {
+                assert_eq!(halves[0][q].merge(&halves[1][q], metric, 13), whole[q]);
+            }
+        }
+    }
+}
+
+#[test]
+fn few_equal_and_zero_rows_are_no_trouble() {
+    for spec in specs() {
+        for count in [0, 1, 2, 40, 700] {
+            let rows = match spec.element() {
+                Element::F32 => Rows::Floats(spec.dim(), vec![0.0; count * spec.dim()]),
+                Element::Bits => Rows::Bits(spec.dim(), vec![0; count * spec.dim() / 8]),
+            };
+            let index = opened(&spec, rows.view());
+            let queries = Rows::new(spec.element(), 2, spec.dim(), 3);
+            let query = spec.query(10, &[]).unwrap();
+            for hits in index.search(rows.view(), queries.view(), &query, None, &Cancel::new()).unwrap() {
+                assert_eq!(hits.len(), count.min(10), "{} of {count}", spec.index_type());
+            }
+        }
+    }
+}
+
+#[test]
+fn any_number_of_threads_builds_the_same_bytes() {
+    for spec in specs() {
+        let rows = Rows::new(spec.element(), 2500, spec.dim(), 4);
+        let image = built(&spec, rows.view(), &Pool::inline());
+        for threads in [1, 3] {
+            assert_eq!(image, built(&spec, rows.view(), &Pool::new("test", threads).unwrap()));
+        }
+    }
+}
+
+#[test]
+fn cancelled_work_says_so_and_progress_ends_at_the_total() {
+    let spec = specs().into_iter().find(|spec| spec.index_type() == "HNSW").unwrap();
+    let rows = Rows::new(spec.element(), 600, spec.dim(), 4);
+    let (cancel, progress, pool) = (Cancel::new(), Progress::new(), Pool::inline());
+    let image = build(&spec, rows.view(), 1, &pool, &cancel, &progress).unwrap();
+    assert_eq!(progress.get(), (600, 600));
+    cancel.cancel();
+    assert_eq!(build(&spec, rows.view(), 1, &pool, &cancel, &progress), Err(Error::Cancelled));
+    let index = Index::open(&spec, image, 600).unwrap();
+    let query = spec.query(3, &[]).unwrap();
+    assert_eq!(index.search(rows.view(), rows.view(), &query, None, &cancel), Err(Error::Cancelled));
+}
+
+#[test]
+fn vectors_of_another_kind_are_refused() {
+    let spec = Spec::parse(Element::F32, 8, &[]).unwrap();
+    let values = vec![0.0; 90];
+    let other = Vectors::F32 { dim: 9, values: &values };
+    let refused = build(&spec, other, 1, &Pool::inline(), &Cancel::new(), &Progress::new());
+    assert!(matches!(refused, Err(Error::OtherVectors { dim: 8, actual_dim: 9, .. })));
+}

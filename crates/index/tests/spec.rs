@@ -1,0 +1,100 @@
+//! What parameters mean, and what is said about wrong ones.
+
+mod sets;
+
+use index::{Element, Error, Kind, Metric, Spec};
+use sets::pairs;
+
+fn parse(element: Element, params: &[(&str, &str)]) -> Result<Spec, Error> {
+    Spec::parse(element, 64, &pairs(params))
+}
+
+#[test]
+fn mistakes_are_worded_once() {
+    let cases: &[(Element, &[(&str, &str)], &str)] = &[
+        (Element::F32, &[("index_type", "ANNOY"), ("metric_type", "L2")], "invalid index type: ANNOY"),
+        (Element::F32, &[("index_type", "hnsw"), ("metric_type", "L2")], "invalid index type: hnsw"),
+        (Element::F32, &[("index_type", "HNSW")], "metric type not set for vector index"),
+        (
+            Element::F32,
+            &[("index_type", "HNSW"), ("metric_type", "HAMMING")],
+            "metric type HAMMING not found or not supported, supported: [L2 IP COSINE]",
+        ),
+        (
+            Element::Bits,
+            &[("metric_type", "L2")],
+            "metric type L2 not found or not supported, supported: [HAMMING JACCARD]",
+        ),
+        (Element::Bits, &[("index_type", "IVF_FLAT")], "index IVF_FLAT does not support binary vectors"),
+        (Element::F32, &[("index_type", "BIN_FLAT")], "index BIN_FLAT does not support float vectors"),
+        (
+            Element::F32,
+            &[("index_type", "HNSW"), ("metric_type", "L2"), ("M", "1")],
+            "1 out of range 2 <= M <= 2048",
+        ),
+        (
+            Element::F32,
+            &[("index_type", "IVF_FLAT"), ("metric_type", "L2"), ("nlist", "\"65537\"")],
+            "65537 out of range 1 <= nlist <= 65536",
+        ),
+        (
+            Element::F32,
+            &[("index_type", "IVF_FLAT"), ("metric_type", "L2"), ("nlist", "many")],
+            "invalid integer value, key: 'nlist', value: 'many'",
+        ),
+        (Element::F32, &[("M", "16")], "only metric type can be passed when use AutoIndex, not M"),
+    ];
+    for (element, params, text) in cases {
+        assert_eq!(parse(*element, params).unwrap_err().to_string(), *text);
+    }
+    assert!(matches!(Spec::parse(Element::Bits, 12, &[]), Err(Error::Dimension { dim: 12, .. })));
+    assert!(matches!(Spec::parse(Element::F32, 0, &[]), Err(Error::Dimension { dim: 0, .. })));
+}
+
+#[test]
+fn what_is_built() {
+    let effective = |element, params: &[(&str, &str)]| {
+        let spec = parse(element, params).unwrap();
+        let values = spec.effective().into_iter().map(|(name, value)| format!("{name}={value}"));
+        (spec.index_type(), values.collect::<Vec<_>>().join(" "))
+    };
+    let auto = ("AUTOINDEX", "index_type=HNSW metric_type=COSINE M=18 efConstruction=240".to_owned());
+    assert_eq!(effective(Element::F32, &[]), auto);
+    assert_eq!(effective(Element::F32, &[("index_type", "AUTOINDEX"), ("mmap.enabled", "true")]), auto);
+    let binary = ("AUTOINDEX", "index_type=BIN_IVF_FLAT metric_type=JACCARD nlist=1024".to_owned());
+    assert_eq!(effective(Element::Bits, &[("metric_type", "jaccard")]), binary);
+    let quoted =
+        [("index_type", "HNSW"), ("metric_type", "l2"), ("M", "\"48\""), ("efConstruction", " 100 ")];
+    let hnsw = ("HNSW", "index_type=HNSW metric_type=L2 M=48 efConstruction=100".to_owned());
+    assert_eq!(effective(Element::F32, &quoted), hnsw);
+    assert_eq!(parse(Element::F32, &[]).unwrap().kind(), Kind::AutoIndex);
+}
+
+#[test]
+fn what_is_asked() {
+    let hnsw = parse(Element::F32, &[("index_type", "HNSW"), ("metric_type", "L2")]).unwrap();
+    let cases: &[(&[(&str, &str)], &str)] = &[
+        (&[("ef", "9")], "ef(9) should be larger than k(10)"),
+        (&[("ef", "0")], "0 out of range 1 <= ef <= 2147483647"),
+        (&[("ef", "x")], "invalid integer value, key: 'ef', value: 'x'"),
+        (&[("radius", "far")], "invalid float value, key: 'radius', value: 'far'"),
+        (&[("range_filter", "1")], "missing parameter[missing_param=radius]"),
+        (
+            &[("range_filter", "2"), ("radius", "1.5")],
+            "range_filter(2) must be less than radius(1.5) for metric type L2",
+        ),
+        (&[("metric_type", "IP")], "metric type not match: invalid parameter[expected=L2][actual=IP]"),
+    ];
+    for (params, text) in cases {
+        assert_eq!(hnsw.query(10, &pairs(params)).unwrap_err().to_string(), *text);
+    }
+    assert!(hnsw.query(0, &[]).is_err());
+    let fine =
+        [("ef", "10"), ("nprobe", "nonsense of another kind"), ("metric_type", "l2"), ("radius", "3.5")];
+    let query = hnsw.query(10, &pairs(&fine)).unwrap();
+    assert_eq!((query.k(), query.radius(), query.range_filter()), (10, Some(3.5), None));
+    let ip = parse(Element::F32, &[("index_type", "FLAT"), ("metric_type", "IP")]).unwrap();
+    assert!(ip.query(1, &pairs(&[("radius", "0.2"), ("range_filter", "0.9")])).is_ok());
+    assert!(ip.query(1, &pairs(&[("radius", "0.9"), ("range_filter", "0.2")])).is_err());
+    assert_eq!(ip.metric(), Metric::Ip);
+}
