@@ -8,11 +8,14 @@ use crate::codec::{Codes, Reach};
 use crate::hits::order;
 
 /// Rows of the sample a centroid.
-const SAMPLE: usize = 32;
+const SAMPLE: usize = 24;
 /// How often centroids are moved.
-const ROUNDS: usize = 6;
+const ROUNDS: usize = 5;
 /// Rows whose nearest centroids are looked for together, so that a centroid serves all of them while it is near.
 const BLOCK: usize = 32;
+
+/// Centroids that all rows of a block are held against while they are in the nearest cache.
+const NEAR: usize = 16;
 
 /// Moves `count` centroids through a sample of `rows` rows. `nearest` gives the nearest centroid of each row, `means`
 /// new centroids for lists of rows. The lists that come out are never empty while there are enough rows.
@@ -82,7 +85,7 @@ pub(crate) fn nearest_few<C: Codes>(
         let probes: Vec<C::Probe> = ids.iter().map(aimed).collect();
         let mut best = vec![u64::MAX; ids.len() * few];
         let mut scores = Vec::new();
-        for chosen in chosen.chunks(BLOCK) {
+        for chosen in chosen.chunks(NEAR) {
             for (probe, best) in probes.iter().zip(best.chunks_exact_mut(few)) {
                 others.scores(probe, chosen, Reach::Cached, &mut scores);
                 for (id, score) in chosen.iter().zip(&scores) {

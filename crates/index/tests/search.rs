@@ -120,13 +120,13 @@ fn a_scan_by_chunks_is_a_scan_and_several_queries_are_one_each() {
             let mut whole = vec![Hits::default(); 21];
             scan(metric, rows, queries, 0, mask, &query, &mut whole, &cancel).unwrap();
             for cuts in [vec![0, 1000], vec![0, 1, 64, 65, 501, 1000]] {
-                for q in 0..21 {
+                for (q, whole) in whole.iter().enumerate() {
                     let mut hits = [Hits::default()];
                     for cut in cuts.windows(2) {
                         let (chunk, one) = (rows.slice(cut[0]..cut[1]), queries.slice(q..q + 1));
                         scan(metric, chunk, one, cut[0] as u32, mask, &query, &mut hits, &cancel).unwrap();
                     }
-                    assert_eq!(hits[0], whole[q]);
+                    assert_eq!(hits[0], *whole);
                 }
             }
             let (left, right) = (rows.slice(0..500), rows.slice(500..1000));

@@ -5,13 +5,16 @@ mod sets;
 use index::{Element, Error, Kind, Metric, Spec};
 use sets::pairs;
 
+/// An element, parameters, and what is said about them.
+type Case<'a> = (Element, &'a [(&'a str, &'a str)], &'a str);
+
 fn parse(element: Element, params: &[(&str, &str)]) -> Result<Spec, Error> {
     Spec::parse(element, 64, &pairs(params))
 }
 
 #[test]
 fn mistakes_are_worded_once() {
-    let cases: &[(Element, &[(&str, &str)], &str)] = &[
+    let cases: &[Case<'_>] = &[
         (Element::F32, &[("index_type", "ANNOY"), ("metric_type", "L2")], "invalid index type: ANNOY"),
         (Element::F32, &[("index_type", "hnsw"), ("metric_type", "L2")], "invalid index type: hnsw"),
         (Element::F32, &[("index_type", "HNSW")], "metric type not set for vector index"),

@@ -5,7 +5,7 @@ use crate::Level;
 use crate::kernel::float_block;
 
 /// From this length on rows that follow each other are better read one by one: the arithmetic still keeps up with the
-/// memory, which foresees one stream but not four.
+/// memory, which foresees one stream but not several.
 const STREAM_DIM: usize = 128;
 
 /// What is computed of two f32 vectors.

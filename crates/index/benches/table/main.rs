@@ -69,21 +69,24 @@ fn queries(set: &Set) -> Vectors<'_> {
     Vectors::F32 { dim: set.dim, values: &set.queries }
 }
 
+/// How often reading and scanning take turns.
+const ROUNDS: u32 = 20;
+
 /// Exact search against a loop that only reads, interleaved.
 fn flat(set: &Set, out: &mut impl Write) -> std::io::Result<Vec<Hits>> {
     let bytes = (set.rows.len() * 4) as f64;
     let query = Query::exact(Metric::L2, 10);
-    let (mut read, mut scanned) = (f64::MAX, f64::MAX);
+    let (mut read, mut scanned) = (0.0, 0.0);
     let one = queries(set).slice(0..1);
-    for _ in 0..5 {
-        let start = Instant::now();
+    for _ in 0..ROUNDS {
+        let start = thread_s();
         std::hint::black_box(read_all(&set.rows));
-        read = read.min(start.elapsed().as_secs_f64());
-        let start = Instant::now();
+        read += (thread_s() - start) / f64::from(ROUNDS);
+        let start = thread_s();
         let mut hits = [Hits::default()];
         scan(Metric::L2, rows(set), one, 0, None, &query, &mut hits, &Cancel::new())
             .expect("a scan of a matching query");
-        scanned = scanned.min(start.elapsed().as_secs_f64());
+        scanned += (thread_s() - start) / f64::from(ROUNDS);
     }
     let (read_gbs, scan_gbs) = (bytes / read / 1e9, bytes / scanned / 1e9);
     writeln!(

@@ -168,7 +168,7 @@ impl<C: Codes> Walk<'_, C> {
     /// Brings the nearest `nprobe` lists to the front of `ranked`.
     fn rank(&self, probe: &C::Probe, nprobe: usize, buffers: &mut Buffers) {
         let Buffers { lists, ranked, scores, .. } = buffers;
-        self.centroids.scores(probe, lists, Reach::Cached, scores);
+        self.centroids.scores(probe, lists, Reach::Streamed, scores);
         ranked.clear();
         ranked.extend(lists.iter().zip(scores).map(|(list, score)| order(*score, *list)));
         if nprobe < ranked.len() {
