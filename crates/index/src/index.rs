@@ -26,9 +26,7 @@ pub fn build(
     progress: &Progress,
 ) -> Result<Image, Error> {
     check_vectors(spec, vectors)?;
-    if vectors.len() >= 1 << 31 {
-        return Err(Error::TooManyRows { rows: vectors.len() });
-    }
+    check_rows(vectors.len())?;
     cancel.check()?;
     progress.set_total(vectors.len() as u64);
     let mut image = Image::default();
@@ -81,6 +79,11 @@ impl Work<'_> {
     }
 }
 
+/// Row numbers leave one bit of 32 for the mark that a search makes.
+fn check_rows(rows: usize) -> Result<(), Error> {
+    if rows < 1 << 31 { Ok(()) } else { Err(Error::TooManyRows { rows }) }
+}
+
 fn check_vectors(spec: &Spec, vectors: Vectors<'_>) -> Result<(), Error> {
     let (element, dim) = (spec.element(), spec.dim());
     if (element, dim) == (vectors.element(), vectors.dim()) {
@@ -110,6 +113,7 @@ impl Index {
     /// # Errors
     /// [`Error::Corrupt`] with what does not fit; never a panic.
     pub fn open(spec: &Spec, image: Image, rows: usize) -> Result<Self, Error> {
+        check_rows(rows)?;
         Head::read(spec, rows, &image)?;
         let body = match spec.shape() {
             Shape::Flat => Body::Flat,

@@ -54,7 +54,7 @@ fn sums_are_right() {
 
 #[test]
 fn rows_chosen_and_tile_give_the_score_of_the_pair() {
-    for dim in [1, 3, 15, 16, 17, 40, 100] {
+    for dim in [1, 3, 15, 16, 17, 40, 100, 128, 150, 784] {
         for (nq, nr) in [(1, 1), (4, 4), (5, 7), (9, 13), (0, 5), (3, 0)] {
             let (queries, rows) = (floats(5, nq * dim), floats(6, nr * dim));
             for op in [Op::L2, Op::Ip] {
