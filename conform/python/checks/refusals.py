@@ -15,11 +15,14 @@ from world import SHORT, equal, flush, fresh, index, indexed, insert_papers, key
 MISSING = (100, 4, 1)  # collection not found: the code, the early enum, and what DescribeCollection says to early clients
 INVALID = (1100, 5, 1, 65535)
 NOT_LOADED = (101, 1)
+ONLY_OURS = {"M 1", "nprobe 0", "nprobe 65537", "ef below the limit"}  # a 2.3 server looks only when an index is built or used
 
 
 def run(world, report, cases):
     """A server of 2.3 words many refusals otherwise: there only the refusal itself is looked at."""
     for name, call, fragments, codes in cases:
+        if name in ONLY_OURS and not world.elanus:
+            continue
         with report.check(name):
             error = refused(call)
             if world.elanus:

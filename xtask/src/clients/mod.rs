@@ -29,6 +29,11 @@ pub(crate) fn any(selection: &Selection) -> Result<bool, Failure> {
     Ok(python::names()?.iter().chain(&node::names()?).any(|name| selection.wants(name)))
 }
 
+/// How many clients there are in all.
+pub(crate) fn count() -> Result<usize, Failure> {
+    Ok(python::names()?.len() + node::names()?.len())
+}
+
 /// Sets up and runs every client that is asked for; returns their results in order.
 pub(crate) fn run(selection: &Selection, tally: &mut Tally) -> Result<Vec<Value>, Failure> {
     let binary = selection.server.clone().unwrap_or_else(|| target().join("release").join("elanus"));
@@ -88,7 +93,7 @@ fn attempt(client: &Client, binary: &Path, tally: &mut Tally) -> Result<Value, F
         .arg(&results);
     let said = run_step(&client.name, limited(&mut command))?;
     server.stop()?;
-    count(client, &said, &results, tally)
+    settle(client, &said, &results, tally)
 }
 
 /// A hung client must not hang the run: `timeout` ends it where that program exists.
@@ -104,7 +109,7 @@ fn limited(command: &mut Command) -> &mut Command {
     command.env("PYTHONUNBUFFERED", "1").env("PYTHONDONTWRITEBYTECODE", "1")
 }
 
-fn count(client: &Client, said: &Said, results: &Path, tally: &mut Tally) -> Result<Value, Failure> {
+fn settle(client: &Client, said: &Said, results: &Path, tally: &mut Tally) -> Result<Value, Failure> {
     let text = std::fs::read_to_string(results).map_err(|_| {
         let last = said.text.lines().last().unwrap_or("nothing").to_owned();
         Failure::new(format!("ended without results; it last said: {last}"))

@@ -19,7 +19,7 @@ pub(super) fn names() -> Result<Vec<String>, Failure> {
 
 /// What is missing for this ring, if anything.
 pub(super) fn problem() -> Option<String> {
-    let needs = "import sys, venv, ensurepip; assert (3, 10) <= sys.version_info[:2] <= (3, 13), 'python 3.10 to 3.13 is needed'";
+    let needs = "import sys, venv, ensurepip; assert (3, 10) <= sys.version_info[:2] <= (3, 12), 'python 3.10 to 3.12 is needed'";
     match quietly(interpreter().args(["-c", needs])) {
         Err(failure) => Some(failure.to_string()),
         Ok(said) if said.ok => None,
