@@ -48,7 +48,8 @@ impl Node {
         let mut written = Vec::new();
         let outcome = self.write_frozen(id, &freeze, at, &mut written).and_then(|frozen| {
             let (added, deletes) = (frozen.added, frozen.deletes);
-            let moved = Moved { collection: id, checkpoint, removed: Vec::new(), added, deletes };
+            let (removed, floor) = (Vec::new(), Timestamp::ZERO);
+            let moved = Moved { collection: id, checkpoint, removed, added, deletes, floor };
             self.edit(Edit::Moved(moved)).map(|_| frozen.saved)
         });
         let saved = match outcome {

@@ -7,7 +7,7 @@
 use crate::catalog::{Catalog, Collection, Edit, Registry};
 use crate::jobs::Bells;
 use crate::record::{Record, Unstamped};
-use crate::shard::Shard;
+use crate::shard::{Members, Shard};
 use crate::time::Oracle;
 use crate::{Error, ErrorKind, Settings};
 use data::{CollectionId, Timestamp};
@@ -223,6 +223,18 @@ impl Node {
         }
     }
 
+    /// The segments of a shard and the latest moment at which they can be read.
+    pub(crate) fn members_now(&self, shard: &Shard) -> (Timestamp, Arc<Members>) {
+        loop {
+            let now = self.now();
+            let members = shard.members();
+            if members.floor <= now {
+                return (now, members);
+            }
+            // A merge has just forgotten this moment; the next one is fine.
+        }
+    }
+
     /// The moment a read is to look at.
     pub(crate) fn read_time(&self, time: crate::api::ReadTime) -> Result<Timestamp, Error> {
         let now = self.now();
@@ -266,7 +278,7 @@ impl Node {
         for (id, collection) in &after.collections {
             match before.collections.get(id) {
                 None => {
-                    let shard = Arc::new(Shard::new(*id, Vec::new()));
+                    let shard = Arc::new(Shard::new(*id, Vec::new(), Timestamp::ZERO));
                     self.shards.write().unwrap_or_else(PoisonError::into_inner).insert(*id, shard);
                 }
                 Some(old) if !Arc::ptr_eq(old, collection) => self.follow_collection(old, collection),

@@ -43,6 +43,8 @@ pub(crate) struct Moved {
     pub(crate) added: Vec<SegmentEntry>,
     /// New files of deletes, by segment.
     pub(crate) deletes: Vec<(SegmentId, String)>,
+    /// Rows that died up to this moment were left out.
+    pub(crate) floor: Timestamp,
 }
 
 impl Catalog {
@@ -227,6 +229,7 @@ impl Catalog {
             updated_at: now,
             segments: Vec::new(),
             checkpoint: 0,
+            floor: Timestamp::ZERO,
         };
         self.database_mut(&database)?.collections.insert(name, id);
         self.collections.insert(id, Arc::new(collection));
@@ -519,6 +522,7 @@ impl Catalog {
         if let Some(checkpoint) = moved.checkpoint {
             collection.checkpoint = checkpoint;
         }
+        collection.floor = collection.floor.max(moved.floor);
         Ok(())
     }
 

@@ -72,6 +72,9 @@ pub(crate) struct Collection {
     /// Log records before this place are in `segments`.
     #[serde(default)]
     pub(crate) checkpoint: u64,
+    /// Rows that died before this moment may be gone: no reader may look at an earlier one.
+    #[serde(default)]
+    pub(crate) floor: Timestamp,
 }
 
 /// A partition.

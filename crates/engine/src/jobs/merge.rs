@@ -238,6 +238,7 @@ impl Node {
             removed: gone.clone(),
             added,
             deletes: Vec::new(),
+            floor: keep_after,
         };
         self.edit(Edit::Moved(moved))?;
         if is_empty {
