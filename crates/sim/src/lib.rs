@@ -6,8 +6,11 @@
 
 mod check;
 mod client;
+mod crash;
 mod op;
+mod tap;
 pub mod truth;
 mod world;
 
+pub use crash::{CRASH_OPERATIONS, Cuts, crash, crash_many};
 pub use world::{Failure, OPERATIONS, Story, live};

@@ -49,6 +49,9 @@ impl Registers {
             let path = format!("{folder}/{file}");
             disk.remove(&path).map_err(|e| Error::io("remove an unfinished register", e))?;
         }
+        // A process that died between a rename and its sync leaves a value that is seen now and could be gone after a
+        // power cut, when others have acted on it.
+        disk.sync_folder(folder).map_err(|e| Error::io("sync the register folder", e))?;
         Ok(Self { disk, folder: folder.into(), changing: Arc::default() })
     }
 
