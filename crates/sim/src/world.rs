@@ -3,6 +3,7 @@
 
 use crate::check::{self, Watch, Wrong};
 use crate::op::{Op, Scale};
+use crate::tap::Tapped;
 use crate::truth::Truth;
 use data::Timestamp;
 use engine::{Engine, Settings};
@@ -10,7 +11,7 @@ use host::{ManualClock, Rng};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::MemoryDisk;
 
 /// Operations of an ordinary world.
@@ -72,17 +73,21 @@ pub(crate) fn settings(rng: &mut Rng) -> Settings {
     }
 }
 
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// One seeded world.
 struct World {
     rng: Rng,
     scale: Scale,
     settings: Settings,
-    disk: MemoryDisk,
+    disk: Tapped,
     clock: Arc<ManualClock>,
     engine: Arc<Engine>,
     truth: Truth,
     history: Vec<Timestamp>,
-    watch: Watch,
+    watch: Arc<Mutex<Watch>>,
     /// Counts changes of rows.
     epoch: u64,
     story: Story,
@@ -103,7 +108,7 @@ pub fn live(seed: u64, operations: u64, keep_lines: bool) -> (Story, Result<(), 
         alive_max: 2_500,
         dim_max: [4, 16][rng.below(2) as usize],
     };
-    let disk = MemoryDisk::new();
+    let disk = Tapped::new(MemoryDisk::new());
     let clock = Arc::new(ManualClock::at(1_000_000));
     let opened = Engine::open_still(settings.clone(), Arc::new(disk.clone()), Arc::clone(&clock) as _);
     let engine = match opened {
@@ -122,7 +127,7 @@ pub fn live(seed: u64, operations: u64, keep_lines: bool) -> (Story, Result<(), 
         engine,
         truth: Truth::default(),
         history: Vec::new(),
-        watch: Watch::default(),
+        watch: Arc::default(),
         epoch: 0,
         story: Story::default(),
         keep_lines,
@@ -148,11 +153,11 @@ impl World {
         let op = self.scale.next(&self.truth, &mut self.rng);
         self.act(&op).map_err(|wrong| format!("{op:?}: {wrong}"))?;
         for name in self.truth.collections.keys() {
-            self.watch.look(&self.engine, name, self.epoch)?;
+            lock(&self.watch).look(&self.engine, name, self.epoch)?;
         }
         if self.rng.chance(0.1) {
             check::everything(&self.engine, &self.truth).map_err(|wrong| format!("{op:?}: {wrong}"))?;
-            check::files(&self.engine, &self.disk).map_err(|wrong| format!("{op:?}: {wrong}"))?;
+            check::files(&self.engine, self.disk.disk()).map_err(|wrong| format!("{op:?}: {wrong}"))?;
         }
         let picked = self.rng.below(self.truth.collections.len().max(1) as u64) as usize;
         if let Some((name, collection)) = self.truth.collections.iter().nth(picked) {
@@ -164,7 +169,12 @@ impl World {
     }
 
     fn act(&mut self, op: &Op) -> Result<(), Wrong> {
+        let wrong = self.look_on(op);
         let got = op.perform(&self.engine, &self.truth);
+        self.disk.watch(None);
+        if let Some(wrong) = lock(&wrong).take() {
+            return Err(format!("on the way: {wrong}"));
+        }
         let stamp = got.as_ref().ok().copied().flatten();
         let at = stamp.unwrap_or_else(|| self.engine.timestamp());
         let want = op.apply(&mut self.truth, at, self.settings.drop_index_online);
@@ -174,7 +184,7 @@ impl World {
             _ => return Err(format!("the engine says {got:?}, the truth is {want:?}")),
         };
         let mut line = String::new();
-        let operations = self.disk.operations();
+        let operations = self.disk.disk().operations();
         // A String takes everything.
         let _ = write!(line, "{op:?} -> {outcome} ({operations} changes of the disk)");
         self.story.tell(self.keep_lines, op.word(), &line);
@@ -185,11 +195,36 @@ impl World {
         Ok(())
     }
 
+    /// Looks on while background work is done: at every change of the disk, everything is as before.
+    fn look_on(&mut self, op: &Op) -> Arc<Mutex<Option<Wrong>>> {
+        let found: Arc<Mutex<Option<Wrong>>> = Arc::default();
+        if !matches!(op, Op::Flush { .. } | Op::Tend) {
+            return found;
+        }
+        let (engine, truth, history) = (Arc::clone(&self.engine), self.truth.clone(), self.history.clone());
+        let (watch, epoch, sink) = (Arc::clone(&self.watch), self.epoch, Arc::clone(&found));
+        let may_refuse = self.settings.retention_ms == 0;
+        let mut rng = self.rng.child("on the way");
+        self.disk.watch(Some(Box::new(move |_| {
+            for (name, collection) in &truth.collections {
+                let mut looked = lock(&watch).look(&engine, name, epoch);
+                if looked.is_ok() && rng.chance(0.1) {
+                    looked = check::sample(&engine, name, collection, &history, may_refuse, &mut rng);
+                }
+                if let Err(wrong) = looked {
+                    lock(&sink).get_or_insert(wrong);
+                }
+            }
+        })));
+        found
+    }
+
     fn restart(&mut self, is_crash: bool) -> Result<(), Wrong> {
         let word = if is_crash { "crash" } else { "restart" };
-        let line = format!("{word} after {} changes of the disk", self.disk.operations());
+        let line = format!("{word} after {} changes of the disk", self.disk.disk().operations());
         self.story.tell(self.keep_lines, word, &line);
-        let disk = if is_crash { self.disk.crash(&mut self.rng) } else { self.disk.clone() };
+        let disk = self.disk.disk();
+        let disk = if is_crash { disk.crash(&mut self.rng) } else { disk.clone() };
         self.engine.close();
         // The old engine holds the lock of its disk until nobody has it.
         let placeholder = Engine::open_still(
@@ -198,14 +233,14 @@ impl World {
             Arc::clone(&self.clock) as _,
         );
         self.engine = placeholder.map_err(|error| error.to_string())?;
-        self.disk = disk;
+        self.disk = Tapped::new(disk);
         let settings = self.settings.clone();
         let opened = Engine::open_still(settings, Arc::new(self.disk.clone()), Arc::clone(&self.clock) as _);
         self.engine = opened.map_err(|error| format!("{word}: cannot be opened again: {error}"))?;
-        self.watch = Watch::default();
+        self.watch = Arc::default();
         let looked = check::healthy(&self.engine)
             .and_then(|()| check::everything(&self.engine, &self.truth))
-            .and_then(|()| check::files(&self.engine, &self.disk));
+            .and_then(|()| check::files(&self.engine, self.disk.disk()));
         looked.map_err(|wrong| format!("{word}: {wrong}"))
     }
 }
