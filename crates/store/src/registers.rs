@@ -124,6 +124,12 @@ impl Registers {
         }
     }
 
+    /// Whether a change failed at its very last step, so that it is unknown which value will survive; see
+    /// [`Registers::commit`].
+    pub fn is_poisoned(&self) -> bool {
+        lock(&self.changing).is_some()
+    }
+
     /// The names of registers that begin with `prefix`, sorted.
     pub fn list(&self, prefix: &str) -> Result<Vec<String>, Error> {
         let files = self.disk.list(&self.folder).map_err(|e| Error::io("list registers", e))?;
