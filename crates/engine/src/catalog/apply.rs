@@ -61,7 +61,7 @@ impl Catalog {
                     }
                 }
             }
-            Edit::Moved(moved) => next.moved(moved)?,
+            Edit::Moved(moved) => next.moved(moved, limits)?,
             Edit::Built { collection, segment, entry } => next.built(collection, segment, entry)?,
             Edit::Lost { collection, segment, index } => {
                 let collection = next.collection_mut(collection)?;
@@ -507,12 +507,18 @@ impl Catalog {
         Ok(())
     }
 
-    fn moved(&mut self, moved: Moved) -> Result<(), Error> {
+    fn moved(&mut self, moved: Moved, limits: &Settings) -> Result<(), Error> {
         let collection = self.collection_mut(moved.collection)?;
         let partitions: Vec<PartitionId> =
             collection.partitions.iter().map(|partition| partition.id).collect();
+        let mut living = moved.added;
+        living.retain(|segment| partitions.contains(&segment.partition));
+        for segment in &mut living {
+            // An index that was dropped in the meantime is dropped here, too.
+            segment.indexes.retain(|built| collection.indexes.iter().any(|index| index.id == built.index));
+        }
+        check_merge(collection, &moved.removed, &living, limits)?;
         collection.segments.retain(|segment| !moved.removed.contains(&segment.id));
-        let living = moved.added.into_iter().filter(|segment| partitions.contains(&segment.partition));
         collection.segments.extend(living);
         for (id, file) in moved.deletes {
             if let Some(segment) = collection.segments.iter_mut().find(|segment| segment.id == id) {
@@ -543,6 +549,31 @@ impl Catalog {
         found.indexes.push(entry);
         Ok(())
     }
+}
+
+/// Holds a merge against what happened while it ran: its sources must be there still, and what an index covers of them
+/// it must cover of the merged segment.
+fn check_merge(
+    collection: &Collection,
+    removed: &[SegmentId],
+    added: &[SegmentEntry],
+    limits: &Settings,
+) -> Result<(), Error> {
+    let sources: Vec<&SegmentEntry> =
+        collection.segments.iter().filter(|segment| removed.contains(&segment.id)).collect();
+    if sources.len() != removed.len() {
+        return Err(Error::new(ErrorKind::Cancelled, "a segment went away while it was merged"));
+    }
+    let covers = |entry: &SegmentEntry, index: IndexId| {
+        entry.rows < limits.index_rows_min || entry.indexes.iter().any(|built| built.index == index)
+    };
+    for index in &collection.indexes {
+        let had = sources.iter().any(|source| covers(source, index.id));
+        if had && !added.iter().all(|entry| covers(entry, index.id)) {
+            return Err(Error::new(ErrorKind::Cancelled, "an index came while segments were merged"));
+        }
+    }
+    Ok(())
 }
 
 /// What an index's parameters mean for `field`; every mistake in them is found here.

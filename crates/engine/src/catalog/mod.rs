@@ -183,6 +183,12 @@ impl Catalog {
         self.collections.get(&id).ok_or_else(missing)
     }
 
+    pub(crate) fn has_index(&self, id: CollectionId, index: IndexId) -> bool {
+        self.collections
+            .get(&id)
+            .is_some_and(|collection| collection.indexes.iter().any(|one| one.id == index))
+    }
+
     /// Names of all files that belong to something.
     pub(crate) fn files(&self) -> impl Iterator<Item = &String> {
         let segments = self.collections.values().flat_map(|collection| &collection.segments);
