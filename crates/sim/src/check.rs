@@ -120,9 +120,6 @@ pub(crate) fn adds_up(info: &IndexInfo) -> Result<(), Wrong> {
     if finished != (pending == 0) {
         return Err(format!("index {}: {:?} with {pending} rows pending", info.name, info.state));
     }
-    if info.state == IndexState::Failed {
-        return Err(format!("index {}: failed: {}", info.name, info.reason));
-    }
     Ok(())
 }
 
@@ -142,6 +139,9 @@ impl Watch {
             return Ok(());
         };
         adds_up(&info)?;
+        if info.state == IndexState::Failed {
+            return Err(format!("index of {name} failed: {}", info.reason));
+        }
         if let Some((before, then)) = self.seen.get(name)
             && before.id == info.id
             && *then == epoch

@@ -7,7 +7,7 @@ use crate::client;
 use crate::op::{Op, Scale};
 use crate::tap::Tapped;
 use crate::truth::{Collection, Row, Truth};
-use crate::world::{Failure, settings};
+use crate::world::{Failure, guarded, settings};
 use engine::{Engine, Settings};
 use host::{ManualClock, Rng};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -45,8 +45,10 @@ impl Cuts {
 /// Where a recovered database is not what it should be.
 pub fn crash(seed: u64, operations: u64) -> (Cuts, Result<(), Failure>) {
     let mut cuts = Cuts::default();
-    let outcome = Workload::new(seed)
-        .and_then(|mut workload| (0..operations).try_for_each(|number| workload.step(number, &mut cuts)));
+    let outcome = guarded(|| {
+        let mut workload = Workload::new(seed)?;
+        (0..operations).try_for_each(|number| workload.step(number, &mut cuts))
+    });
     (cuts, outcome.map_err(|text| Failure { seed, text }))
 }
 

@@ -7,10 +7,12 @@
 mod check;
 mod client;
 mod crash;
+mod fault;
 mod op;
 mod tap;
 pub mod truth;
 mod world;
 
 pub use crash::{CRASH_OPERATIONS, Cuts, crash, crash_many};
+pub use fault::{FAULT_OPERATIONS, Faults, fail, fail_many};
 pub use world::{Failure, OPERATIONS, Story, live};

@@ -77,6 +77,16 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Runs `work`; a panic is a wrong like any other.
+pub(crate) fn guarded<T>(work: impl FnOnce() -> Result<T, Wrong>) -> Result<T, Wrong> {
+    let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+    caught.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a word");
+        Err(format!("panicked: {text}"))
+    })
+}
+
 /// One seeded world.
 struct World {
     rng: Rng,
@@ -134,7 +144,7 @@ pub fn live(seed: u64, operations: u64, keep_lines: bool) -> (Story, Result<(), 
     };
     let mut outcome = Ok(());
     for number in 0..operations {
-        if let Err(wrong) = world.step() {
+        if let Err(wrong) = guarded(|| world.step()) {
             outcome = Err(Failure { seed, text: format!("operation {number}: {wrong}") });
             break;
         }
