@@ -48,7 +48,8 @@ impl Node {
         let mut written = Vec::new();
         let outcome = self.write_frozen(id, &freeze, at, &mut written).and_then(|frozen| {
             let (added, deletes) = (frozen.added, frozen.deletes);
-            let moved = Moved { collection: id, checkpoint, removed: Vec::new(), added, deletes };
+            let (removed, floor) = (Vec::new(), Timestamp::ZERO);
+            let moved = Moved { collection: id, checkpoint, removed, added, deletes, floor };
             self.edit(Edit::Moved(moved)).map(|_| frozen.saved)
         });
         let saved = match outcome {
@@ -75,6 +76,14 @@ impl Node {
     ) -> Result<FrozenFiles, Error> {
         let mut files = FrozenFiles::default();
         for growing in freeze.frozen.iter().filter(|growing| growing.rows() > 0) {
+            if self.is_named(id, growing.id()) {
+                // An earlier flush has written it and could not open it; only its deletes may be new.
+                let list = growing.deletes(at);
+                let file = self.save_deletes(id, growing.id(), &list, at, written)?;
+                files.deletes.extend(file.map(|file| (growing.id(), file)));
+                files.saved.insert(growing.id(), list.len());
+                continue;
+            }
             let file = rows_file(id, growing.id());
             let rows = segment::write(&growing.freeze(), &self.blobs, &file, &self.stopping)?;
             written.push(file.clone());
@@ -120,7 +129,12 @@ impl Node {
     }
 
     /// Deletes files of work that came to nothing. What cannot be deleted is a leftover, which the next start removes.
+    ///
+    /// While the catalogue is in doubt it may name them after the next start: then they stay.
     pub(crate) fn discard(&self, written: Vec<String>) {
+        if self.registry.is_in_doubt() {
+            return;
+        }
         for file in written {
             if let Err(error) = self.blobs.delete(&file) {
                 self.trouble(format!("cannot delete {file}: {error}; the next start removes it"));
@@ -146,6 +160,8 @@ impl Node {
             }
         }
         let _still = self.hold_still();
+        // A partition may have been dropped in the meantime.
+        opened.retain(|(_, sealed)| self.is_named(shard.id, sealed.id()));
         for (growing, sealed) in &opened {
             sealed.apply_deletes(&growing.deletes(Timestamp::MAX));
         }

@@ -97,6 +97,10 @@ impl Node {
                     ));
                     self.forget_index(collection, entry.id, index.id);
                 }
+                // It may have been dropped in the meantime.
+                if !self.registry.current().has_index(collection.id, index.id) {
+                    sealed.detach_index(index.field);
+                }
             }
         }
         Ok(())

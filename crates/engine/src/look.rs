@@ -105,10 +105,10 @@ impl Question for RowCount {
         let collection = catalog.collection(&self.target)?;
         let partition =
             self.partition.map(|name| collection.partition(&name).map(|one| one.id)).transpose()?;
-        let now = node.now();
         let shard = node.shard(collection.id)?;
+        let (now, members) = node.members_now(&shard);
         let mut rows = 0;
-        for member in &shard.members().list {
+        for member in &members.list {
             if partition.is_none_or(|partition| partition == member.segment.partition()) {
                 rows += member.segment.live_rows(now)? as u64;
             }

@@ -7,10 +7,10 @@
 use crate::catalog::{Catalog, Collection, Edit, Registry};
 use crate::jobs::Bells;
 use crate::record::{Record, Unstamped};
-use crate::shard::Shard;
+use crate::shard::{Members, Shard};
 use crate::time::Oracle;
 use crate::{Error, ErrorKind, Settings};
-use data::{CollectionId, Timestamp};
+use data::{CollectionId, SegmentId, Timestamp};
 use host::{Budget, Cancel, Pool};
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
@@ -149,6 +149,12 @@ impl Node {
 
     /// Writes a record: it is stamped, durable and applied when this returns.
     pub(crate) fn append(&self, mut record: Record) -> Result<Timestamp, Error> {
+        if self.registry.is_in_doubt() {
+            // The next start may find that this collection was dropped; what it would then forget is not taken.
+            let text = "a change of the catalogue failed half-way, and only the next start can tell whether it \
+                        holds: no rows are taken until the process is restarted";
+            return Err(Error::new(ErrorKind::Io, text));
+        }
         let unstamped = Unstamped::new(&record)?;
         let (lsn, stamp) = {
             let mut queue = self.queue();
@@ -223,6 +229,18 @@ impl Node {
         }
     }
 
+    /// The segments of a shard and the latest moment at which they can be read.
+    pub(crate) fn members_now(&self, shard: &Shard) -> (Timestamp, Arc<Members>) {
+        loop {
+            let now = self.now();
+            let members = shard.members();
+            if members.floor <= now {
+                return (now, members);
+            }
+            // A merge has just forgotten this moment; the next one is fine.
+        }
+    }
+
     /// The moment a read is to look at.
     pub(crate) fn read_time(&self, time: crate::api::ReadTime) -> Result<Timestamp, Error> {
         let now = self.now();
@@ -256,21 +274,34 @@ impl Node {
     pub(crate) fn edit(&self, edit: Edit) -> Result<(Timestamp, Arc<Catalog>), Error> {
         // A new collection gives numbers to its partitions from the same range.
         let now = self.oracle.reserve(self.settings.partitions_max as u64 + 2);
-        let catalog =
-            self.registry.edit(edit, now, &self.settings, |before, after| self.follow(before, after))?;
+        let prepare = |before: &Catalog, after: &Catalog| self.prepare(before, after);
+        let follow = |before: &Catalog, after: &Catalog| self.follow(before, after);
+        let catalog = self.registry.edit(edit, now, &self.settings, prepare, follow)?;
         Ok((now, catalog))
+    }
+
+    /// Makes room for new collections before anybody can write to them.
+    fn prepare(&self, before: &Catalog, after: &Catalog) {
+        for id in after.collections.keys().filter(|id| !before.collections.contains_key(id)) {
+            let shard = Arc::new(Shard::new(*id, Vec::new(), Timestamp::ZERO));
+            self.shards.write().unwrap_or_else(PoisonError::into_inner).insert(*id, shard);
+        }
+    }
+
+    /// Whether the catalogue of this moment names a segment.
+    pub(crate) fn is_named(&self, collection: CollectionId, segment: SegmentId) -> bool {
+        let catalog = self.registry.current();
+        catalog
+            .collection_by_id(collection)
+            .is_ok_and(|collection| collection.segments.iter().any(|entry| entry.id == segment))
     }
 
     /// Follows an edit. Readers that began before keep what they hold.
     fn follow(&self, before: &Catalog, after: &Catalog) {
         for (id, collection) in &after.collections {
             match before.collections.get(id) {
-                None => {
-                    let shard = Arc::new(Shard::new(*id, Vec::new()));
-                    self.shards.write().unwrap_or_else(PoisonError::into_inner).insert(*id, shard);
-                }
                 Some(old) if !Arc::ptr_eq(old, collection) => self.follow_collection(old, collection),
-                Some(_) => {}
+                Some(_) | None => {}
             }
         }
         for (id, gone) in &before.collections {

@@ -72,7 +72,8 @@ impl Node {
                 }
             }
         }
-        Ok(Shard::new(collection.id, sealed))
+        self.oracle.advance(collection.floor);
+        Ok(Shard::new(collection.id, sealed, collection.floor))
     }
 
     fn open_segment(

@@ -72,12 +72,12 @@ pub(crate) struct Freeze {
 }
 
 impl Shard {
-    pub(crate) fn new(id: CollectionId, sealed: Vec<(Arc<Sealed>, usize)>) -> Self {
+    pub(crate) fn new(id: CollectionId, sealed: Vec<(Arc<Sealed>, usize)>, floor: Timestamp) -> Self {
         let member = |(segment, saved_deletes)| Member {
             segment: Segment::Sealed(segment),
             role: Role::Sealed { saved_deletes },
         };
-        let members = Members { list: sealed.into_iter().map(member).collect(), floor: Timestamp::ZERO };
+        let members = Members { list: sealed.into_iter().map(member).collect(), floor };
         Self {
             id,
             members: RwLock::new(Arc::new(members)),

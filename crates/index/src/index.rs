@@ -10,7 +10,7 @@ use crate::ivf::{self, Ivf};
 use crate::refine::Refiner;
 use crate::scan::{check_alike, scan};
 use crate::spec::{Codec, Shape};
-use crate::{Error, Hits, Image, Query, Spec, Vectors};
+use crate::{Error, Hits, Image, Metric, Query, Spec, Vectors};
 
 /// Builds an index of `vectors`. The same input and `seed` give the same bytes with any number of threads.
 /// `progress` counts rows.
@@ -155,6 +155,11 @@ impl Index {
                 Ok(hits)
             }
         }
+    }
+
+    /// How it measures nearness.
+    pub fn metric(&self) -> Metric {
+        self.spec.metric()
     }
 
     /// Bytes this index keeps in memory, or in a mapped file.

@@ -56,6 +56,8 @@ impl Sealed {
     pub fn search(&self, request: &Nearest<'_>) -> Result<Vec<Hits>, Error> {
         let column = self.column(request.field)?;
         let index = if request.use_index { self.index(request.field) } else { None };
+        // An index may be dropped and made anew while a search is on its way.
+        let index = index.filter(|index| index.metric() == request.metric);
         let Some(index) = index else {
             return scan_pieces(&[(0, column)], request);
         };

@@ -49,6 +49,9 @@ impl Registers {
             let path = format!("{folder}/{file}");
             disk.remove(&path).map_err(|e| Error::io("remove an unfinished register", e))?;
         }
+        // A process that died between a rename and its sync leaves a value that is seen now and could be gone after a
+        // power cut, when others have acted on it.
+        disk.sync_folder(folder).map_err(|e| Error::io("sync the register folder", e))?;
         Ok(Self { disk, folder: folder.into(), changing: Arc::default() })
     }
 
@@ -119,6 +122,12 @@ impl Registers {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
             Err(e) => Err(Error::io("remove a register", e)),
         }
+    }
+
+    /// Whether a change failed at its very last step, so that it is unknown which value will survive; see
+    /// [`Registers::commit`].
+    pub fn is_poisoned(&self) -> bool {
+        lock(&self.changing).is_some()
     }
 
     /// The names of registers that begin with `prefix`, sorted.

@@ -43,6 +43,8 @@ pub(crate) struct Moved {
     pub(crate) added: Vec<SegmentEntry>,
     /// New files of deletes, by segment.
     pub(crate) deletes: Vec<(SegmentId, String)>,
+    /// Rows that died up to this moment were left out.
+    pub(crate) floor: Timestamp,
 }
 
 impl Catalog {
@@ -59,7 +61,7 @@ impl Catalog {
                     }
                 }
             }
-            Edit::Moved(moved) => next.moved(moved)?,
+            Edit::Moved(moved) => next.moved(moved, limits)?,
             Edit::Built { collection, segment, entry } => next.built(collection, segment, entry)?,
             Edit::Lost { collection, segment, index } => {
                 let collection = next.collection_mut(collection)?;
@@ -227,6 +229,7 @@ impl Catalog {
             updated_at: now,
             segments: Vec::new(),
             checkpoint: 0,
+            floor: Timestamp::ZERO,
         };
         self.database_mut(&database)?.collections.insert(name, id);
         self.collections.insert(id, Arc::new(collection));
@@ -504,12 +507,18 @@ impl Catalog {
         Ok(())
     }
 
-    fn moved(&mut self, moved: Moved) -> Result<(), Error> {
+    fn moved(&mut self, moved: Moved, limits: &Settings) -> Result<(), Error> {
         let collection = self.collection_mut(moved.collection)?;
         let partitions: Vec<PartitionId> =
             collection.partitions.iter().map(|partition| partition.id).collect();
+        let mut living = moved.added;
+        living.retain(|segment| partitions.contains(&segment.partition));
+        for segment in &mut living {
+            // An index that was dropped in the meantime is dropped here, too.
+            segment.indexes.retain(|built| collection.indexes.iter().any(|index| index.id == built.index));
+        }
+        check_merge(collection, &moved.removed, &living, limits)?;
         collection.segments.retain(|segment| !moved.removed.contains(&segment.id));
-        let living = moved.added.into_iter().filter(|segment| partitions.contains(&segment.partition));
         collection.segments.extend(living);
         for (id, file) in moved.deletes {
             if let Some(segment) = collection.segments.iter_mut().find(|segment| segment.id == id) {
@@ -519,6 +528,7 @@ impl Catalog {
         if let Some(checkpoint) = moved.checkpoint {
             collection.checkpoint = checkpoint;
         }
+        collection.floor = collection.floor.max(moved.floor);
         Ok(())
     }
 
@@ -539,6 +549,31 @@ impl Catalog {
         found.indexes.push(entry);
         Ok(())
     }
+}
+
+/// Holds a merge against what happened while it ran: its sources must be there still, and what an index covers of them
+/// it must cover of the merged segment.
+fn check_merge(
+    collection: &Collection,
+    removed: &[SegmentId],
+    added: &[SegmentEntry],
+    limits: &Settings,
+) -> Result<(), Error> {
+    let sources: Vec<&SegmentEntry> =
+        collection.segments.iter().filter(|segment| removed.contains(&segment.id)).collect();
+    if sources.len() != removed.len() {
+        return Err(Error::new(ErrorKind::Cancelled, "a segment went away while it was merged"));
+    }
+    let covers = |entry: &SegmentEntry, index: IndexId| {
+        entry.rows < limits.index_rows_min || entry.indexes.iter().any(|built| built.index == index)
+    };
+    for index in &collection.indexes {
+        let had = sources.iter().any(|source| covers(source, index.id));
+        if had && !added.iter().all(|entry| covers(entry, index.id)) {
+            return Err(Error::new(ErrorKind::Cancelled, "an index came while segments were merged"));
+        }
+    }
+    Ok(())
 }
 
 /// What an index's parameters mean for `field`; every mistake in them is found here.

@@ -72,6 +72,9 @@ pub(crate) struct Collection {
     /// Log records before this place are in `segments`.
     #[serde(default)]
     pub(crate) checkpoint: u64,
+    /// Rows that died before this moment may be gone: no reader may look at an earlier one.
+    #[serde(default)]
+    pub(crate) floor: Timestamp,
 }
 
 /// A partition.
@@ -178,6 +181,12 @@ impl Catalog {
     pub(crate) fn collection_by_id(&self, id: CollectionId) -> Result<&Arc<Collection>, Error> {
         let missing = || Error::collection_not_found("", &id.to_string());
         self.collections.get(&id).ok_or_else(missing)
+    }
+
+    pub(crate) fn has_index(&self, id: CollectionId, index: IndexId) -> bool {
+        self.collections
+            .get(&id)
+            .is_some_and(|collection| collection.indexes.iter().any(|one| one.id == index))
     }
 
     /// Names of all files that belong to something.

@@ -77,20 +77,28 @@ impl Registry {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Whether an edit failed in a way that leaves open which catalogue the next start finds.
+    pub(crate) fn is_in_doubt(&self) -> bool {
+        self.registers.is_poisoned()
+    }
+
     /// Makes the next catalogue and keeps it; gives the one before and the new one. Edits wait for each other.
     ///
-    /// `visible` is called after the edit is durable and before anybody else can edit.
+    /// `prepare` is called when the edit is durable and before anybody sees it, `visible` right after and before
+    /// anybody else can edit.
     pub(crate) fn edit(
         &self,
         edit: Edit,
         now: Timestamp,
         limits: &Settings,
+        prepare: impl FnOnce(&Catalog, &Catalog),
         visible: impl FnOnce(&Catalog, &Catalog),
     ) -> Result<Arc<Catalog>, Error> {
         let mut versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.current();
         let after = Arc::new(before.apply(edit, now, limits)?);
         self.keep(&mut versions, &before, &after)?;
+        prepare(&before, &after);
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&after);
         visible(&before, &after);
         Ok(after)
@@ -111,7 +119,8 @@ impl Registry {
             versions.root = Some(self.registers.commit(ROOT, versions.root, &encode(&*after.root)?)?);
         }
         for id in before.collections.keys().filter(|id| !after.collections.contains_key(id)) {
-            self.registers.remove(&register_of(*id))?;
+            // The collection is gone with its name; a register that stays is a leftover, which the next start removes.
+            drop(self.registers.remove(&register_of(*id)));
             versions.collections.remove(id);
         }
         Ok(())

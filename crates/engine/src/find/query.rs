@@ -112,7 +112,9 @@ fn in_key_order(
     for place in order {
         match kept.last_mut() {
             Some(last) if keys.get(*last as usize) == keys.get(place as usize) => {
-                if stamp(scope, places[place as usize])? > stamp(scope, places[*last as usize])? {
+                let (this, that) = (places[place as usize], places[*last as usize]);
+                // Of rows written together the last counts.
+                if (stamp(scope, this)?, this) > (stamp(scope, that)?, that) {
                     *last = place;
                 }
             }

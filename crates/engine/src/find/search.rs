@@ -43,13 +43,21 @@ pub(crate) fn search(node: &Node, search: Search) -> Result<Found, Error> {
     };
     let scope = Scope::new(node, &wanted)?;
     let output = Output::new(scope.schema(), &search.output, false)?;
-    let plan = plan(node, &scope, &search)?;
+    let mut plan = plan(node, &scope, &search)?;
     let count = plan.queries.len();
     let cost_ns = cost_ns(&scope.segments, plan.field, count, plan.predicate.is_some());
     let inline = Pool::inline();
     let pool = if cost_ns <= QUICK_NS_MAX { &inline } else { &node.search_pool };
-    let hits = ask_segments(&scope, &plan, pool)?;
-    let reduced = reduce(&scope, &hits, plan.metric, count, search.offset, search.limit)?;
+    let window = Window { offset: search.offset, limit: search.limit, k: search.offset + search.limit };
+    let mut reduced = reduce(&scope, &ask_segments(&scope, &plan, pool)?, plan.metric, count, &window)?;
+    let mut k = window.k;
+    while reduced.is_short {
+        // Rows with the same key took the places of others: ask for more of them.
+        k = k.saturating_mul(4);
+        plan.query = wider_query(&scope.collection, plan.field, &search, k)?;
+        let window = Window { k, ..window };
+        reduced = reduce(&scope, &ask_segments(&scope, &plan, pool)?, plan.metric, count, &window)?;
+    }
     let fields = output.fetch(&scope, &reduced.places)?;
     let mut scores = reduced.scores;
     round(&mut scores, search.round_decimal);
@@ -136,7 +144,7 @@ fn vector_field<'a>(schema: &'a Schema, name: &str) -> Result<&'a Field, Error> 
 
 fn plan<'a>(node: &Node, scope: &'a Scope, search: &Search) -> Result<Plan<'a>, Error> {
     let field = vector_field(scope.schema(), &search.field)?;
-    let (metric, query) = index_query(&scope.collection, field, search)?;
+    let (metric, query) = index_query(&scope.collection, field, search, search.limit + search.offset)?;
     let predicate = predicate(scope.schema(), &search.filter, &search.templates, "query")?;
     let queries = match &search.queries {
         Queries::Vectors(column) => checked(field, column.clone())?,
@@ -151,8 +159,8 @@ fn index_query(
     collection: &Collection,
     field: &Field,
     search: &Search,
+    k: usize,
 ) -> Result<(Metric, index::Query), Error> {
-    let k = search.limit + search.offset;
     let spec = match collection.index_on(field.id) {
         Some(index) => index_spec(field, &index.params)?,
         None => {
@@ -170,6 +178,19 @@ fn index_query(
         return Err(Error::expected("metric type not match", metric.name(), &search.metric));
     }
     Ok((metric, spec.query(k, &search.params)?))
+}
+
+/// The same question for `k` rows, with no less effort than that takes.
+fn wider_query(
+    collection: &Collection,
+    field: &Field,
+    search: &Search,
+    k: usize,
+) -> Result<index::Query, Error> {
+    let mut wider = search.clone();
+    let is_enough = |text: &str| text.trim().parse::<usize>().is_ok_and(|ef| ef >= k);
+    wider.params.retain(|(key, value)| key != "ef" || is_enough(value));
+    index_query(collection, field, &wider, k).map(|(_, query)| query)
 }
 
 /// Query vectors that fit the field.
@@ -262,6 +283,15 @@ struct Reduced {
     places: Vec<Place>,
     keys: Keys,
     scores: Vec<f32>,
+    /// Rows with the same key left some query with fewer rows than there may be.
+    is_short: bool,
+}
+
+/// Which of the best are wanted, and how many each segment was asked for.
+struct Window {
+    offset: usize,
+    limit: usize,
+    k: usize,
 }
 
 /// Brings the segments' answers together: best first, one row a key, `offset` of them left out.
@@ -270,15 +300,17 @@ fn reduce(
     hits: &[Vec<Hits>],
     metric: Metric,
     queries: usize,
-    offset: usize,
-    limit: usize,
+    window: &Window,
 ) -> Result<Reduced, Error> {
     let mut candidates: Vec<(Place, f32)> = Vec::new();
     let mut bounds = vec![0];
+    // Whether a query has more rows than its candidates.
+    let mut has_more = vec![false; queries];
     for query in 0..queries {
         let start = candidates.len();
         for (segment, hits) in (0_u32..).zip(hits) {
             if let Some(hits) = hits.get(query) {
+                has_more[query] |= hits.len() >= window.k;
                 candidates
                     .extend(hits.rows.iter().zip(&hits.scores).map(|(row, score)| ((segment, *row), *score)));
             }
@@ -290,7 +322,8 @@ fn reduce(
                 by_score.then(a.0.cmp(&b.0))
             };
             candidates[start..].sort_unstable_by(order);
-            candidates.truncate(start + offset + limit);
+            has_more[query] |= candidates.len() - start > window.k;
+            candidates.truncate(start + window.k);
         }
         bounds.push(candidates.len());
     }
@@ -299,12 +332,14 @@ fn reduce(
     let mut kept: Vec<u32> = Vec::with_capacity(candidates.len());
     let mut counts = Vec::with_capacity(queries);
     let mut seen: HashSet<KeyRef<'_>> = HashSet::new();
-    for bound in bounds.windows(2) {
+    let mut is_short = false;
+    for (query, bound) in bounds.windows(2).enumerate() {
         seen.clear();
         let start = kept.len();
         let first_of_key = (bound[0]..bound[1]).filter(|place| seen.insert(keys.get(*place)));
-        kept.extend(first_of_key.skip(offset).take(limit).map(|place| place as u32));
+        kept.extend(first_of_key.skip(window.offset).take(window.limit).map(|place| place as u32));
         counts.push(kept.len() - start);
+        is_short |= kept.len() - start < window.limit && has_more[query];
     }
     let taken = Keys::new(keys.column().take(&kept)).ok_or_else(|| Error::internal("keys stay keys"))?;
     Ok(Reduced {
@@ -312,6 +347,7 @@ fn reduce(
         places: kept.iter().map(|place| places[*place as usize]).collect(),
         scores: kept.iter().map(|place| candidates[*place as usize].1).collect(),
         keys: taken,
+        is_short,
     })
 }
 

@@ -7,7 +7,7 @@ use crate::catalog::{Collection, Edit, Index, IndexEntry, index_spec};
 use crate::node::Node;
 use crate::{Error, ErrorKind};
 use bytes::Bytes;
-use data::{IndexId, SegmentId};
+use data::{CollectionId, FieldId, IndexId, SegmentId};
 use host::{Cancel, Progress};
 use segment::Sealed;
 use std::collections::HashMap;
@@ -149,10 +149,9 @@ impl Node {
         let file = entry.file.clone();
         let built = Edit::Built { collection: collection.id, segment: sealed.id(), entry };
         match self.edit(built) {
-            Ok((_, catalog)) => {
-                if catalog.collection_by_id(collection.id).is_ok_and(|collection| collection.is_loaded()) {
-                    sealed.attach_index(index.field, Arc::new(opened));
-                }
+            Ok(_) => {
+                sealed.attach_index(index.field, Arc::new(opened));
+                self.detach_unless_wanted(collection.id, sealed, index.id, index.field);
                 Ok(())
             }
             Err(error) => {
@@ -198,6 +197,22 @@ impl Node {
         let build_ms = self.oracle.clock().now_ms().saturating_sub(started_ms);
         let entry = IndexEntry { index: index.id, file, bytes, build_ms, effective: spec.effective() };
         Ok((entry, opened))
+    }
+
+    /// Takes an index that was just attached out of use again when it was dropped, or its collection released, in the
+    /// meantime. Whoever drops or releases later finds it attached.
+    pub(crate) fn detach_unless_wanted(
+        &self,
+        id: CollectionId,
+        sealed: &Sealed,
+        index: IndexId,
+        field: FieldId,
+    ) {
+        let catalog = self.registry.current();
+        let is_loaded = catalog.collection_by_id(id).is_ok_and(|collection| collection.is_loaded());
+        if !is_loaded || !catalog.has_index(id, index) {
+            sealed.detach_index(field);
+        }
     }
 
     /// Takes an index file out of the catalogue, so that it is built again.

@@ -1,15 +1,15 @@
 //! Merging: small segments become one, dead rows go. Invariant: what is indexed stays indexed; the old segments serve
 //! until the new one stands with its indexes.
 
-use crate::catalog::{Collection, Edit, IndexEntry, Moved, SegmentEntry};
+use crate::catalog::{Collection, Edit, Moved, SegmentEntry};
 use crate::flush::rows_file;
 use crate::node::Node;
 use crate::shard::{Member, Role, Shard};
 use crate::{Error, ErrorKind};
-use data::{CollectionId, PartitionId, SegmentId, Timestamp};
+use data::{CollectionId, FieldId, IndexId, PartitionId, SegmentId, Timestamp};
 use host::Progress;
 use segment::{Merged, Sealed, Segment};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// So many small segments of a partition are merged without being asked.
@@ -160,9 +160,12 @@ impl Node {
             deletes: None,
             indexes: Vec::new(),
         };
-        let outcome = self.index_merged(collection, sources, &mut entry, &mut written).and_then(|sealed| {
-            self.swap_merged(&shard, &segments, &merged, entry, sealed, keep_after, &mut written)
-        });
+        let outcome = self.index_merged(collection, sources, &mut entry, &mut written).and_then(
+            |(sealed, indexes)| {
+                let new = NewSegment { entry, sealed, indexes, floor: keep_after };
+                self.swap_merged(&shard, &segments, &merged, new, &mut written)
+            },
+        );
         match outcome {
             Ok(()) => Ok(Some((sources.iter().map(|source| source.id()).collect(), new))),
             Err(error) => {
@@ -172,56 +175,51 @@ impl Node {
         }
     }
 
-    /// Opens the new segment and builds the indexes that a source had, before anybody sees it.
+    /// Opens the new segment and builds the indexes that cover a source, before anybody sees it.
     fn index_merged(
         &self,
         collection: &Collection,
         sources: &[Arc<Sealed>],
         entry: &mut SegmentEntry,
         written: &mut Vec<String>,
-    ) -> Result<Arc<Sealed>, Error> {
+    ) -> Result<(Arc<Sealed>, Vec<(IndexId, FieldId)>), Error> {
         let schema = Arc::clone(&collection.schema);
         let sealed = Sealed::open(&self.blobs, &entry.file, entry.id, entry.partition, schema)?;
-        let had = |index| {
-            let of_sources =
+        // Small sources count as covered: they are scanned.
+        let covered = |index| {
+            let mut of_sources =
                 collection.segments.iter().filter(|old| sources.iter().any(|s| s.id() == old.id));
-            of_sources.flat_map(|old| &old.indexes).any(|built: &IndexEntry| built.index == index)
+            let least = self.settings.index_rows_min;
+            let is_built = |old: &SegmentEntry| old.indexes.iter().any(|built| built.index == index);
+            of_sources.any(|old| old.rows < least || is_built(old))
         };
+        let mut indexes = Vec::new();
         for index in &collection.indexes {
-            if entry.rows >= self.settings.index_rows_min && had(index.id) {
+            if entry.rows >= self.settings.index_rows_min && covered(index.id) {
                 let progress = Progress::new();
                 let (built, opened) =
                     self.build_index(collection, index, &sealed, &self.stopping, &progress)?;
                 written.push(built.file.clone());
                 entry.indexes.push(built);
-                if collection.is_loaded() {
-                    sealed.attach_index(index.field, Arc::new(opened));
-                }
+                indexes.push((index.id, index.field));
+                sealed.attach_index(index.field, Arc::new(opened));
             }
         }
-        Ok(Arc::new(sealed))
+        Ok((Arc::new(sealed), indexes))
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one step of a merge, called once")]
+    /// Puts the new segment in the place of its sources, in the catalogue and before readers.
     fn swap_merged(
         &self,
         shard: &Shard,
         segments: &[Segment],
         merged: &Merged,
-        mut entry: SegmentEntry,
-        sealed: Arc<Sealed>,
-        keep_after: Timestamp,
+        new: NewSegment,
         written: &mut Vec<String>,
     ) -> Result<(), Error> {
+        let NewSegment { mut entry, sealed, indexes, floor } = new;
         let _maintenance = shard.maintain();
-        let current = self.registry.current();
-        let collection = current.collection_by_id(shard.id)?;
         let gone: Vec<SegmentId> = segments.iter().map(Segment::id).collect();
-        if !gone.iter().all(|id| collection.segments.iter().any(|old| old.id == *id)) {
-            return Err(Error::new(ErrorKind::Cancelled, "a segment went away while it was merged"));
-        }
-        // An index that was dropped in the meantime is dropped here, too.
-        entry.indexes.retain(|built| collection.indexes.iter().any(|index| index.id == built.index));
         // A flush may have saved deletes of the sources and moved the checkpoint past them: save them all.
         let at = self.oracle.next();
         let deletes = {
@@ -229,30 +227,47 @@ impl Node {
             merged.deletes(segments)
         };
         entry.deletes = self.save_deletes(shard.id, entry.id, &deletes, at, written)?;
-        let saved_deletes = deletes.len();
-        let is_empty = entry.rows == 0;
-        let added = if is_empty { Vec::new() } else { vec![entry.clone()] };
+        let (id, saved_deletes) = (entry.id, deletes.len());
+        let added = if entry.rows == 0 { Vec::new() } else { vec![entry] };
         let moved = Moved {
             collection: shard.id,
             checkpoint: None,
             removed: gone.clone(),
             added,
             deletes: Vec::new(),
+            floor,
         };
-        self.edit(Edit::Moved(moved))?;
-        if is_empty {
-            self.discard(std::mem::take(written));
+        let (_, catalog) = self.edit(Edit::Moved(moved))?;
+        {
+            let _still = self.hold_still();
+            sealed.apply_deletes(&merged.deletes(segments));
+            // An empty segment is none, and one whose partition was dropped meanwhile is none either.
+            let is_there = self.is_named(shard.id, id);
+            shard.replace(|members| {
+                members.list.retain(|member| !gone.contains(&member.segment.id()));
+                if is_there {
+                    let segment = Segment::Sealed(Arc::clone(&sealed));
+                    members.list.push(Member { segment, role: Role::Sealed { saved_deletes } });
+                }
+                members.floor = members.floor.max(floor);
+            });
         }
-        let _still = self.hold_still();
-        sealed.apply_deletes(&merged.deletes(segments));
-        shard.replace(|members| {
-            members.list.retain(|member| !gone.contains(&member.segment.id()));
-            if !is_empty {
-                let segment = Segment::Sealed(sealed);
-                members.list.push(Member { segment, role: Role::Sealed { saved_deletes } });
-            }
-            members.floor = members.floor.max(keep_after);
-        });
+        for (index, field) in indexes {
+            self.detach_unless_wanted(shard.id, &sealed, index, field);
+        }
+        let named: HashSet<&String> = catalog.files().collect();
+        written.retain(|file| !named.contains(file));
+        self.discard(std::mem::take(written));
         Ok(())
     }
+}
+
+/// A merged segment before anybody knows of it.
+struct NewSegment {
+    entry: SegmentEntry,
+    sealed: Arc<Sealed>,
+    /// Indexes built and attached.
+    indexes: Vec<(IndexId, FieldId)>,
+    /// Rows that died up to this moment were left out.
+    floor: Timestamp,
 }

@@ -1,0 +1,305 @@
+//! Speaks to the engine in the words of the [`truth`](crate::truth): rows in, rows out.
+
+use crate::truth::{Collection, Filter, Kind, Metric, Row};
+use data::{Column, Consistency, Field, Keys, Schema, Timestamp, Type, Values};
+use engine::api::{self, Change, NamedColumn, OutputField, Queries, ReadTime, Target, Write};
+use engine::{Engine, Error};
+use std::collections::BTreeMap;
+
+/// The most rows a query may give.
+const LIMIT_MAX: usize = 16_384;
+
+/// The collection called `name`.
+pub(crate) fn target(name: &str) -> Target {
+    Target::new("", name)
+}
+
+/// A key as text, in the order of numbers.
+fn text_of(key: i64) -> String {
+    format!("k{key:06}")
+}
+
+/// Makes a collection.
+///
+/// # Errors
+/// The engine's.
+pub(crate) fn create(engine: &Engine, name: &str, dim: usize, text_keys: bool) -> Result<Timestamp, Error> {
+    let key = if text_keys {
+        Field::new("id", Type::VarChar).with_max_length(16)
+    } else {
+        Field::new("id", Type::Int64)
+    };
+    let schema = Schema {
+        fields: vec![
+            key.primary(),
+            Field::new("v", Type::FloatVector).with_dim(dim),
+            Field::new("number", Type::Int64),
+            Field::new("tag", Type::VarChar).with_max_length(8),
+        ],
+        ..Schema::default()
+    };
+    let create = api::CreateCollection {
+        target: target(name),
+        schema,
+        shards: 0,
+        consistency: Consistency::Strong,
+        properties: vec![],
+        partitions: 0,
+    };
+    engine.change(Change::CreateCollection(create)).map(|changed| changed.timestamp)
+}
+
+/// Rows as a request carries them.
+pub(crate) fn rows(name: &str, partition: &str, text_keys: bool, dim: usize, rows: &[Row]) -> api::Rows {
+    let named = |name: &str, column| NamedColumn { name: name.to_owned(), is_dynamic: false, column };
+    let keys = if text_keys {
+        Column::from_texts(rows.iter().map(|row| text_of(row.key)))
+    } else {
+        Column::from_ints(rows.iter().map(|row| row.key).collect())
+    };
+    let vectors = rows.iter().flat_map(|row| row.vector.iter().copied()).collect();
+    let columns = vec![
+        named("id", keys),
+        named("v", Column::from_vectors(dim, vectors).expect("every row has dim components")),
+        named("number", Column::from_ints(rows.iter().map(|row| row.number).collect())),
+        named("tag", Column::from_texts(rows.iter().map(|row| row.tag.as_str()))),
+    ];
+    api::Rows { target: target(name), partition: partition.to_owned(), rows: rows.len(), columns }
+}
+
+/// Takes rows out; an empty partition = of all.
+///
+/// # Errors
+/// The engine's.
+pub(crate) fn delete(
+    engine: &Engine,
+    name: &str,
+    partition: &str,
+    filter: &Filter,
+    text_keys: bool,
+) -> Result<Timestamp, Error> {
+    let write = Write::Delete {
+        target: target(name),
+        partition: partition.to_owned(),
+        filter: expression(filter, text_keys),
+        templates: BTreeMap::new(),
+    };
+    engine.write(write).map(|written| written.timestamp)
+}
+
+/// A filter in the engine's language.
+pub(crate) fn expression(filter: &Filter, text_keys: bool) -> String {
+    let key = |key: &i64| if text_keys { format!("'{}'", text_of(*key)) } else { key.to_string() };
+    match filter {
+        Filter::All => String::new(),
+        Filter::Below(number) => format!("number < {number}"),
+        Filter::Tag(tag) => format!("tag == '{tag}'"),
+        Filter::Both(number, tag) => format!("number < {number} and tag == '{tag}'"),
+        Filter::Keys(keys) => format!("id in [{}]", keys.iter().map(key).collect::<Vec<_>>().join(", ")),
+    }
+}
+
+/// Asks for an index on the vectors.
+///
+/// # Errors
+/// The engine's.
+pub(crate) fn create_index(engine: &Engine, name: &str, kind: Kind, metric: Metric) -> Result<Timestamp, Error> {
+    let (kind, own): (_, &[(&str, &str)]) = match kind {
+        Kind::Flat => ("FLAT", &[]),
+        Kind::Ivf => ("IVF_FLAT", &[("nlist", "4")]),
+        Kind::Hnsw => ("HNSW", &[("M", "6"), ("efConstruction", "16")]),
+    };
+    let named = [("index_type", kind), ("metric_type", metric.name())];
+    let params = named.iter().chain(own).map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+    let create = api::CreateIndex {
+        target: target(name),
+        field: "v".to_owned(),
+        name: String::new(),
+        params: params.collect(),
+        echo: vec![],
+    };
+    engine.change(Change::CreateIndex(create)).map(|changed| changed.timestamp)
+}
+
+/// Drops the index on the vectors.
+///
+/// # Errors
+/// The engine's.
+pub(crate) fn drop_index(engine: &Engine, name: &str) -> Result<Timestamp, Error> {
+    let drop = Change::DropIndex { target: target(name), index: String::new(), field: "v".to_owned() };
+    engine.change(drop).map(|changed| changed.timestamp)
+}
+
+/// The index on the vectors, if there is one.
+///
+/// # Errors
+/// The engine's.
+pub(crate) fn index(engine: &Engine, name: &str) -> Result<Option<api::IndexInfo>, Error> {
+    let all = api::Indexes { target: target(name), field: String::new(), index: String::new() };
+    match engine.describe(all) {
+        Ok(mut indexes) => Ok(indexes.pop()),
+        Err(error) if error.kind() == engine::ErrorKind::IndexNotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Rows by what they say.
+///
+/// # Errors
+/// The engine's.
+pub(crate) fn query(
+    engine: &Engine,
+    name: &str,
+    text_keys: bool,
+    partitions: &[String],
+    filter: &Filter,
+    travel: Timestamp,
+) -> Result<Vec<Row>, Error> {
+    let request = api::Query {
+        target: target(name),
+        partitions: partitions.to_vec(),
+        keys: None,
+        filter: expression(filter, text_keys),
+        templates: BTreeMap::new(),
+        output: vec!["*".to_owned()],
+        limit: Some(LIMIT_MAX),
+        offset: 0,
+        ignore_growing: false,
+        time: ReadTime { guarantee: Timestamp::ZERO, travel },
+    };
+    let found = engine.query(request)?;
+    let keys = found.keys.as_ref().map(ints).unwrap_or_default();
+    Ok(assemble(&keys, &found.fields))
+}
+
+/// How many rows.
+///
+/// # Errors
+/// The engine's.
+pub(crate) fn count(
+    engine: &Engine,
+    name: &str,
+    text_keys: bool,
+    filter: &Filter,
+    travel: Timestamp,
+) -> Result<u64, Error> {
+    let request = api::Query {
+        target: target(name),
+        partitions: vec![],
+        keys: None,
+        filter: expression(filter, text_keys),
+        templates: BTreeMap::new(),
+        output: vec!["count(*)".to_owned()],
+        limit: None,
+        offset: 0,
+        ignore_growing: false,
+        time: ReadTime { guarantee: Timestamp::ZERO, travel },
+    };
+    Ok(engine.query(request)?.count.unwrap_or_default())
+}
+
+/// A search for the `limit` nearest rows, by one vector.
+#[derive(Debug, Clone)]
+pub(crate) struct Ask {
+    /// In which collection.
+    pub(crate) name: String,
+    /// In which partitions; empty = in all that are loaded.
+    pub(crate) partitions: Vec<String>,
+    /// Near to what.
+    pub(crate) vector: Vec<f32>,
+    /// How near is measured.
+    pub(crate) metric: Metric,
+    /// How many.
+    pub(crate) limit: usize,
+    /// Among which.
+    pub(crate) filter: Filter,
+    /// When; zero = now.
+    pub(crate) travel: Timestamp,
+}
+
+/// The rows found and their scores, best first.
+///
+/// # Errors
+/// The engine's.
+pub(crate) fn search(engine: &Engine, ask: &Ask, text_keys: bool) -> Result<Vec<(f32, Row)>, Error> {
+    let vector = Column::from_vectors(ask.vector.len(), ask.vector.clone()).expect("one vector");
+    let request = api::Search {
+        target: target(&ask.name),
+        partitions: ask.partitions.clone(),
+        queries: Queries::Vectors(vector),
+        field: String::new(),
+        limit: ask.limit,
+        offset: 0,
+        metric: ask.metric.name().to_owned(),
+        params: vec![],
+        filter: expression(&ask.filter, text_keys),
+        templates: BTreeMap::new(),
+        output: vec!["*".to_owned()],
+        round_decimal: -1,
+        ignore_growing: false,
+        time: ReadTime { guarantee: Timestamp::ZERO, travel: ask.travel },
+    };
+    let found = engine.search(request)?;
+    let rows = assemble(&ints(&found.keys), &found.fields);
+    Ok(found.scores.into_iter().zip(rows).collect())
+}
+
+/// What the engine's partitions of a collection are, and whether they are loaded.
+///
+/// # Errors
+/// The engine's.
+pub(crate) fn partitions(engine: &Engine, name: &str) -> Result<BTreeMap<String, bool>, Error> {
+    let info = engine.describe(api::Collection { target: target(name), id: None })?;
+    let loaded = |one: &api::PartitionInfo| one.load.state == api::LoadState::Loaded;
+    Ok(info.partitions.iter().map(|one| (one.name.clone(), loaded(one))).collect())
+}
+
+/// Loads the whole collection, or some partitions.
+///
+/// # Errors
+/// The engine's.
+pub(crate) fn load(engine: &Engine, name: &str, partitions: &[String]) -> Result<(), Error> {
+    engine.run(api::Load { target: target(name), partitions: partitions.to_vec() })
+}
+
+/// Writes the rows of a model collection to the engine, for a start.
+///
+/// # Errors
+/// The engine's.
+pub(crate) fn insert(
+    engine: &Engine,
+    name: &str,
+    partition: &str,
+    like: &Collection,
+    new: &[Row],
+) -> Result<Timestamp, Error> {
+    let rows = rows(name, partition, like.text_keys, like.dim, new);
+    engine.write(Write::Insert(rows)).map(|written| written.timestamp)
+}
+
+fn ints(keys: &Keys) -> Vec<i64> {
+    let number = |key: data::KeyRef<'_>| match key.to_key() {
+        data::Key::Int(value) => value,
+        data::Key::Text(text) => text.trim_start_matches('k').parse().unwrap_or(i64::MIN),
+    };
+    keys.iter().map(number).collect()
+}
+
+/// Rows from columns; a column of another type leaves its part of the rows empty, which no model row is.
+fn assemble(keys: &[i64], fields: &[OutputField]) -> Vec<Row> {
+    let row = |key: &i64| Row { key: *key, vector: Vec::new(), number: i64::MIN, tag: String::new() };
+    let mut rows: Vec<Row> = keys.iter().map(row).collect();
+    for field in fields {
+        for (place, row) in rows.iter_mut().enumerate().take(field.column.len()) {
+            match (field.field.name.as_str(), field.column.values()) {
+                ("v", Values::FloatVector { dim, values }) => {
+                    row.vector = values[place * dim..(place + 1) * dim].to_vec();
+                }
+                ("number", Values::Int64(values)) => row.number = values[place],
+                ("tag", Values::Text(texts)) => row.tag = texts.text(place).to_owned(),
+                _ => {}
+            }
+        }
+    }
+    rows
+}
