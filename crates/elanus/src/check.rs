@@ -62,7 +62,8 @@ impl Findings {
         self.files += 1;
         self.bytes += std::fs::metadata(file).map(|data| data.len()).unwrap_or_default();
         if let Some(blob) = name.strip_prefix("blobs/") {
-            self.present.insert(blob.to_owned());
+            // Blobs lie flat in their folder.
+            self.present.insert(blob.replace('+', "/"));
         }
         if name.ends_with(".tmp") {
             self.notes

@@ -20,6 +20,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
     if arguments.path.is_dir() {
         for file in files_below(&arguments.path)? {
             let shown = file.strip_prefix(&arguments.path).unwrap_or(&file).display();
+            if file.ends_with("LOCK") || file.ends_with("FORMAT") {
+                continue;
+            }
             let size = std::fs::metadata(&file).map(|data| data.len()).unwrap_or_default();
             let what = match read(&file) {
                 Ok(recognised) => summary(&recognised),
