@@ -2,7 +2,7 @@
 //!
 //! Invariant: the same results give the same bytes (no times, no ports), so a change in the file is a change in behaviour.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use serde_json::Value;
@@ -14,9 +14,51 @@ const HEAD: &str = "# Compatibility
 
 Real clients, as published, against Elanus: `cargo xtask conform` runs them and writes this page. A number is the checks that passed;
 `5/7` means that two of seven failed, and they are listed below; a dash means that this client has no such call. A difference from
-Milvus that is not listed here is a bug.
+Milvus that is not listed here is a bug. What is not there yet is listed in `conform/gaps.txt` and does not fail the run; everything else does.
 
 ";
+
+/// Checks that are known to fail because something is not there yet.
+pub(crate) const GAPS: &str = "conform/gaps.txt";
+
+/// One check of a client: `feature: name`, and whether it passed.
+pub(crate) struct Check {
+    pub(crate) label: String,
+    pub(crate) ok: bool,
+}
+
+/// Every check in the results of a client, in order.
+pub(crate) fn checks(result: &Value) -> Vec<Check> {
+    let mut all = Vec::new();
+    for feature in list(result, "features") {
+        for check in list(feature, "checks") {
+            let label = format!("{}: {}", text(feature, "name"), text(check, "name"));
+            all.push(Check { label, ok: check.get("ok").and_then(Value::as_bool) == Some(true) });
+        }
+    }
+    all
+}
+
+/// The labels in the list of gaps; empty lines and lines that begin with `#` are for the reader.
+pub(crate) fn gaps() -> Result<BTreeSet<String>, Failure> {
+    let lines = std::fs::read_to_string(root().join(GAPS))?;
+    Ok(lines
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .map(str::to_owned)
+        .collect())
+}
+
+/// Says which gaps no client ran into any more, so that the list does not outlive them.
+pub(crate) fn report_closed_gaps(results: &[Value]) -> Result<(), Failure> {
+    let failed: BTreeSet<String> =
+        results.iter().flat_map(checks).filter(|check| !check.ok).map(|check| check.label).collect();
+    for label in gaps()?.difference(&failed) {
+        println!("note: no client fails `{label}` any more; take it out of {GAPS}");
+    }
+    Ok(())
+}
 
 /// What one client found out about one feature.
 #[derive(Default)]
@@ -73,9 +115,9 @@ fn render(results: &[Value]) -> String {
 fn read(result: &Value) -> (String, BTreeMap<String, Found>) {
     let name = format!("{} {}", text(result, "client"), text(result, "version"));
     let mut features: BTreeMap<String, Found> = BTreeMap::new();
-    for feature in result.get("features").and_then(Value::as_array).into_iter().flatten() {
+    for feature in list(result, "features") {
         let found = features.entry(text(feature, "name")).or_default();
-        for check in feature.get("checks").and_then(Value::as_array).into_iter().flatten() {
+        for check in list(feature, "checks") {
             if check.get("ok").and_then(Value::as_bool) == Some(true) {
                 found.passed += 1;
             } else {
@@ -119,6 +161,10 @@ fn failures(page: &mut String, clients: &[(String, BTreeMap<String, Found>)]) {
     if !lines.is_empty() {
         let _ = write!(page, "\n## Differences\n\n{}\n", lines.join("\n"));
     }
+}
+
+fn list<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
+    value.get(key).and_then(Value::as_array).into_iter().flatten()
 }
 
 fn text(value: &Value, key: &str) -> String {

@@ -34,14 +34,14 @@ def rules(world, report):
         collection.release()
         collection.drop_index()
         if world.since(2, 1):
-            index(collection, index_type="IVF_SQ8", index_name="mine")
-            equal(collection.index(index_name="mine").params["index_type"], "IVF_SQ8")
+            index(collection, index_type="HNSW", params={"M": 8, "efConstruction": 64}, index_name="mine")
+            equal(collection.index(index_name="mine").params["index_type"], "HNSW")
             equal(collection.has_index(index_name="mine"), True)
             collection.drop_index(index_name="mine")
             equal(collection.has_index(index_name="mine"), False)
         else:
-            index(collection, index_type="IVF_SQ8")
-            equal(collection.index().params["index_type"], "IVF_SQ8")
+            index(collection, index_type="HNSW", params={"M": 8, "efConstruction": 64})
+            equal(collection.index().params["index_type"], "HNSW")
             collection.drop_index()
     if world.since(2, 2):
         with report.check("dropping an index that is not there is no error"):
