@@ -5,6 +5,7 @@ use crate::status::Fault;
 use data::{SegmentId, Timestamp};
 use engine::api::{Flush, FlushAll, FlushState};
 use wire::proto::milvus as pb;
+use wire::proto::milvus::flush_response::{CollSegIDsEntry, FlushCollSegIDsEntry};
 use wire::proto::schema::LongArray;
 
 fn numbers(segments: &[SegmentId]) -> LongArray {
@@ -19,8 +20,9 @@ pub(crate) fn collections(call: &Call, request: pb::FlushRequest) -> Result<pb::
         pb::FlushResponse { status: ok(), db_name: database.clone(), ..pb::FlushResponse::default() };
     for flushed in call.engine().run(Flush { targets })? {
         let name = flushed.target.collection;
-        reply.coll_seg_i_ds.insert(name.clone(), numbers(&flushed.segments));
-        reply.flush_coll_seg_i_ds.insert(name.clone(), numbers(&flushed.earlier));
+        let (new, earlier) = (numbers(&flushed.segments), numbers(&flushed.earlier));
+        reply.coll_seg_i_ds.push(CollSegIDsEntry { key: name.clone(), value: Some(new) });
+        reply.flush_coll_seg_i_ds.push(FlushCollSegIDsEntry { key: name.clone(), value: Some(earlier) });
         reply.coll_seal_times.insert(name.clone(), signed(flushed.timestamp.ms() / 1_000));
         reply.coll_flush_ts.insert(name, flushed.timestamp.0);
     }

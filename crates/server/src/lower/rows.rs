@@ -64,5 +64,6 @@ pub(crate) fn delete(call: &Call, request: pb::DeleteRequest) -> Result<pb::Muta
         filter: request.expr,
         templates: wire::templates::decode(request.expr_template_values),
     })?;
-    Ok(reply(Ok(written), 0))
+    // No keys: newer clients take them for the answer of a server before 2.3.2 and hide the count.
+    Ok(pb::MutationResult { i_ds: None, ..reply(Ok(written), 0) })
 }

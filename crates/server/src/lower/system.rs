@@ -3,7 +3,7 @@
 use super::{Call, NODE_ID, Node, RESOURCE_GROUP, ok};
 use crate::MILVUS_VERSION;
 use crate::status::Fault;
-use engine::api::{NodeInfo, System};
+use engine::api::{Databases, NodeInfo, System};
 use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
 use wire::Code;
@@ -15,6 +15,12 @@ const OWN_NAME: &str = "elanus";
 const OWN_VERSION: &str = env!("CARGO_PKG_VERSION");
 
 pub(crate) fn connect(call: &Call, _: pb::ConnectRequest) -> Result<pb::ConnectResponse, Fault> {
+    // A connection to a database that is not there is refused at once, not at its first use.
+    let database = call.database(String::new());
+    if !database.is_empty() && call.engine().describe(Databases)?.iter().all(|info| info.name != database) {
+        let reason = format!("database not found[database={database}]");
+        return Err(Fault::new(Code::DatabaseNotFound, reason));
+    }
     let settings = &call.node.settings;
     let server_info = common::ServerInfo {
         build_tags: MILVUS_VERSION.to_owned(),
