@@ -75,7 +75,7 @@ fn shape(engine: &Engine, name: &str, truth: &Collection) -> Result<(), Wrong> {
 }
 
 /// Every row that can be read, with all that is in it.
-fn rows(engine: &Engine, name: &str, truth: &Collection) -> Result<(), Wrong> {
+pub(crate) fn rows(engine: &Engine, name: &str, truth: &Collection) -> Result<(), Wrong> {
     let at = Timestamp(u64::MAX - 1);
     let got = client::query(engine, name, truth.text_keys, &[], &Filter::All, Timestamp::ZERO);
     let got = got.map_err(unexpected("query", name))?;
