@@ -39,6 +39,7 @@ impl Node {
         if !shard.has_unflushed() {
             return Ok(Vec::new());
         }
+        self.registry.check()?;
         let (freeze, checkpoint, at) = {
             let _still = self.hold_still();
             let checkpoint = self.last_applied().map(|lsn| lsn.0 + 1);

@@ -43,7 +43,7 @@ impl Task for Release {
         let catalog = node.registry.current();
         let collection = catalog.collection(&self.target)?;
         let partitions = named(collection, &self.partitions)?;
-        if collection.is_loaded() {
+        if collection.is_loaded() || node.registry.is_in_doubt() {
             node.edit(Edit::Loaded { collection: collection.id, partitions, is_loaded: false })?;
         }
         Ok(())

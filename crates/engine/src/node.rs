@@ -149,12 +149,8 @@ impl Node {
 
     /// Writes a record: it is stamped, durable and applied when this returns.
     pub(crate) fn append(&self, mut record: Record) -> Result<Timestamp, Error> {
-        if self.registry.is_in_doubt() {
-            // The next start may find that this collection was dropped; what it would then forget is not taken.
-            let text = "a change of the catalogue failed half-way, and only the next start can tell whether it \
-                        holds: no rows are taken until the process is restarted";
-            return Err(Error::new(ErrorKind::Io, text));
-        }
+        // The next start may find that this collection was dropped; what it would then forget is not taken.
+        self.registry.check()?;
         let unstamped = Unstamped::new(&record)?;
         let (lsn, stamp) = {
             let mut queue = self.queue();

@@ -55,11 +55,7 @@ fn shape(engine: &Engine, name: &str, truth: &Collection) -> Result<(), Wrong> {
     for partition in whole.chain(truth.partitions.keys().map(Some)) {
         let question = api::RowCount { target: client::target(name), partition: partition.cloned() };
         let got = engine.describe(question).map_err(unexpected("count", name))?;
-        same!(
-            format!("rows of {name} {partition:?}"),
-            got,
-            truth.count(partition.map(String::as_str))
-        );
+        same!(format!("rows of {name} {partition:?}"), got, truth.count(partition.map(String::as_str)));
     }
     let index = client::index(engine, name).map_err(unexpected("describe index", name))?;
     same!(format!("index of {name}"), index.is_some(), truth.index.is_some());
@@ -79,7 +75,7 @@ fn shape(engine: &Engine, name: &str, truth: &Collection) -> Result<(), Wrong> {
 }
 
 /// Every row that can be read, with all that is in it.
-fn rows(engine: &Engine, name: &str, truth: &Collection) -> Result<(), Wrong> {
+pub(crate) fn rows(engine: &Engine, name: &str, truth: &Collection) -> Result<(), Wrong> {
     let at = Timestamp(u64::MAX - 1);
     let got = client::query(engine, name, truth.text_keys, &[], &Filter::All, Timestamp::ZERO);
     let got = got.map_err(unexpected("query", name))?;
@@ -111,7 +107,10 @@ fn same_rows(what: &str, got: &[Row], want: &[Row]) -> Result<(), Wrong> {
 pub(crate) fn adds_up(info: &IndexInfo) -> Result<(), Wrong> {
     let (total, indexed, pending) = (info.total_rows, info.indexed_rows, info.pending_rows);
     if total != indexed + pending {
-        return Err(format!("index {}: total {total} is not indexed {indexed} + pending {pending}", info.name));
+        return Err(format!(
+            "index {}: total {total} is not indexed {indexed} + pending {pending}",
+            info.name
+        ));
     }
     if indexed != info.build.built_rows + info.build.scanned_rows {
         return Err(format!("index {}: indexed {indexed} is not {:?}", info.name, info.build));
@@ -193,7 +192,9 @@ pub(crate) fn sample(
     let got = client::query(engine, name, truth.text_keys, &partitions, &filter, travel);
     let got = match got {
         // With no retention, a merge may have forgotten that moment; then it must say so.
-        Err(error) if may_refuse && at == travel && error.to_string().contains("travel back") => return Ok(()),
+        Err(error) if may_refuse && at == travel && error.to_string().contains("travel back") => {
+            return Ok(());
+        }
         other => other.map_err(unexpected("query", &what))?,
     };
     same_rows(&format!("query of {what}"), &got, &truth.query(&among, &filter, at))?;

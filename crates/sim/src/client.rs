@@ -103,7 +103,12 @@ pub(crate) fn expression(filter: &Filter, text_keys: bool) -> String {
 ///
 /// # Errors
 /// The engine's.
-pub(crate) fn create_index(engine: &Engine, name: &str, kind: Kind, metric: Metric) -> Result<Timestamp, Error> {
+pub(crate) fn create_index(
+    engine: &Engine,
+    name: &str,
+    kind: Kind,
+    metric: Metric,
+) -> Result<Timestamp, Error> {
     let (kind, own): (_, &[(&str, &str)]) = match kind {
         Kind::Flat => ("FLAT", &[]),
         Kind::Ivf => ("IVF_FLAT", &[("nlist", "4")]),

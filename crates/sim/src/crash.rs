@@ -102,7 +102,9 @@ impl Workload {
         let at = stamp.unwrap_or_else(|| self.engine.timestamp());
         let want = op.apply(&mut self.truth, at, self.settings.drop_index_online);
         if got.as_ref().map(drop).map_err(|error| error.kind()) != want {
-            return Err(format!("operation {number}: {op:?}: the engine says {got:?}, the truth is {want:?}"));
+            return Err(format!(
+                "operation {number}: {op:?}: the engine says {got:?}, the truth is {want:?}"
+            ));
         }
         let truths = [before, self.truth.clone()];
         let left = std::mem::take(&mut *found.lock().unwrap_or_else(PoisonError::into_inner));
@@ -149,7 +151,8 @@ impl Workload {
     /// Life goes on: everything can be loaded, indexes get finished, rows can be written and survive.
     fn go_on(&self, engine: &Engine, disk: &MemoryDisk, truth: &Truth, op: &Op) -> Result<(), Wrong> {
         let mut truth = truth.clone();
-        let failed = |what: &'static str| move |error: engine::Error| format!("{what} after recovery: {error}");
+        let failed =
+            |what: &'static str| move |error: engine::Error| format!("{what} after recovery: {error}");
         load_all(engine, &mut truth)?;
         for (name, collection) in &mut truth.collections {
             let row = Row { key: 9_999, vector: vec![1.0; collection.dim], number: 1, tag: "t0".to_owned() };
@@ -257,4 +260,3 @@ pub fn crash_many(first_seed: u64, operations: u64, points: u64, threads: u64) -
     });
     total.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
-

@@ -8,6 +8,7 @@ mod check;
 mod client;
 mod crash;
 mod fault;
+mod killer;
 mod op;
 mod tap;
 pub mod truth;
@@ -15,4 +16,5 @@ mod world;
 
 pub use crash::{CRASH_OPERATIONS, Cuts, crash, crash_many};
 pub use fault::{FAULT_OPERATIONS, Faults, fail, fail_many};
+pub use killer::{Kills, child, kill};
 pub use world::{Failure, OPERATIONS, Story, live};

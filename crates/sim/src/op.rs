@@ -62,9 +62,19 @@ impl Op {
         }
     }
 
-    /// Whether rows come or go.
-    pub(crate) fn is_write(&self) -> bool {
-        matches!(self, Self::Insert { .. } | Self::Upsert { .. } | Self::Delete { .. })
+    /// The same with the keys that an expression stands for.
+    pub(crate) fn resolved(&self, truth: &Truth) -> Self {
+        if let Self::Delete { name, partition, filter } = self
+            && !matches!(filter, Filter::Keys(_))
+            && let Some(collection) = truth.collections.get(name)
+            && let named = Some(partition.as_str()).filter(|name| !name.is_empty())
+            && named.is_none_or(|name| collection.partitions.contains_key(name))
+            && let Ok(keys) = keys_matching(collection, named, filter)
+        {
+            let (name, partition) = (name.clone(), partition.clone());
+            return Self::Delete { name, partition, filter: Filter::Keys(keys) };
+        }
+        self.clone()
     }
 
     /// Does it. Gives its stamp, where it has one.
@@ -79,10 +89,9 @@ impl Op {
                 client::create(engine, name, *dim, *text_keys).map(|_| None)
             }
             Self::Drop { name } => change(Change::DropCollection(client::target(name))),
-            Self::CreatePartition { name, partition } => change(Change::CreatePartition {
-                target: client::target(name),
-                partition: partition.clone(),
-            }),
+            Self::CreatePartition { name, partition } => {
+                change(Change::CreatePartition { target: client::target(name), partition: partition.clone() })
+            }
             Self::DropPartition { name, partition } => {
                 change(Change::DropPartition { target: client::target(name), partition: partition.clone() })
             }
@@ -111,8 +120,7 @@ impl Op {
             Self::DropIndex { name } => client::drop_index(engine, name).map(|_| None),
             Self::Load { name, partitions } => client::load(engine, name, partitions).map(|()| None),
             Self::Release { name, partitions } => {
-                let release =
-                    api::Release { target: client::target(name), partitions: partitions.clone() };
+                let release = api::Release { target: client::target(name), partitions: partitions.clone() };
                 engine.run(release).map(|()| None)
             }
             Self::Tend => {
@@ -184,20 +192,7 @@ impl Op {
                 let partition = if partition.is_empty() { None } else { Some(known(collection, partition)?) };
                 let keys = match filter {
                     Filter::Keys(keys) => keys.clone(),
-                    _ => {
-                        if !collection.is_loaded() {
-                            return Err(ErrorKind::CollectionNotLoaded);
-                        }
-                        let among = match &partition {
-                            Some(name) if !collection.partitions[name] => {
-                                return Err(ErrorKind::PartitionNotLoaded);
-                            }
-                            Some(name) => vec![name.clone()],
-                            None => collection.loaded(),
-                        };
-                        let before = Timestamp(at.0.saturating_sub(1));
-                        collection.matching(&among, filter, before).map(|row| row.key).collect()
-                    }
+                    _ => keys_matching(collection, partition.as_deref(), filter)?,
                 };
                 collection.delete(partition.as_deref(), &keys, at);
             }
@@ -218,6 +213,24 @@ impl Op {
         }
         Ok(())
     }
+}
+
+/// The keys of the rows that an expression deletes: those of rows that can be read.
+fn keys_matching(
+    collection: &Collection,
+    partition: Option<&str>,
+    filter: &Filter,
+) -> Result<Vec<i64>, ErrorKind> {
+    if !collection.is_loaded() {
+        return Err(ErrorKind::CollectionNotLoaded);
+    }
+    let among = match partition {
+        Some(name) if !collection.partitions[name] => return Err(ErrorKind::PartitionNotLoaded),
+        Some(name) => vec![name.to_owned()],
+        None => collection.loaded(),
+    };
+    let now = Timestamp(u64::MAX - 1);
+    Ok(collection.matching(&among, filter, now).map(|row| row.key).collect())
 }
 
 fn known(collection: &Collection, partition: &str) -> Result<String, ErrorKind> {
@@ -295,8 +308,7 @@ impl Scale {
                     0 => filter(rng),
                     _ => Filter::Keys(some_keys(collection, rng, self.rows_max, false)),
                 };
-                let partition =
-                    if rng.chance(0.7) { String::new() } else { partition(collection, rng) };
+                let partition = if rng.chance(0.7) { String::new() } else { partition(collection, rng) };
                 Op::Delete { name, partition, filter }
             }
             58..70 => Op::Flush { name },

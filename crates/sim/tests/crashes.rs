@@ -12,6 +12,9 @@ fn no_power_cut_loses_or_invents_anything() {
     for failure in &failures {
         println!("crash seed {}: {}", failure.seed, failure.text);
     }
-    println!("{} power cuts, {} recoveries cut short, {} times the operation under way was found done", cuts.points, cuts.nested, cuts.done);
+    println!(
+        "{} power cuts, {} recoveries cut short, {} times the operation under way was found done",
+        cuts.points, cuts.nested, cuts.done
+    );
     assert!(failures.is_empty(), "{} seeds failed", failures.len());
 }

@@ -10,6 +10,10 @@ use store::{Registers, Version};
 
 const ROOT: &str = "root";
 
+/// Why nothing is acknowledged any more once a change of a register has failed at its last step.
+const IN_DOUBT: &str = "a change of the catalogue failed half-way, and only the next start can tell whether \
+                                   it holds: nothing more is taken until the process is restarted";
+
 /// The catalogue and the registers it rests in.
 #[derive(Debug)]
 pub(crate) struct Registry {
@@ -82,6 +86,11 @@ impl Registry {
         self.registers.is_poisoned()
     }
 
+    /// An error while it is in doubt.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if self.is_in_doubt() { Err(Error::new(ErrorKind::Io, IN_DOUBT)) } else { Ok(()) }
+    }
+
     /// Makes the next catalogue and keeps it; gives the one before and the new one. Edits wait for each other.
     ///
     /// `prepare` is called when the edit is durable and before anybody sees it, `visible` right after and before
@@ -95,6 +104,8 @@ impl Registry {
         visible: impl FnOnce(&Catalog, &Catalog),
     ) -> Result<Arc<Catalog>, Error> {
         let mut versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
+        // Not even what changes nothing is acknowledged: the next start may find another catalogue than this one.
+        self.check()?;
         let before = self.current();
         let after = Arc::new(before.apply(edit, now, limits)?);
         self.keep(&mut versions, &before, &after)?;

@@ -119,6 +119,9 @@ impl Node {
     }
 
     fn find_gap(&self) -> Option<Gap> {
+        if self.registry.is_in_doubt() {
+            return None;
+        }
         let catalog = self.registry.current();
         for collection in catalog.collections.values() {
             for index in &collection.indexes {

@@ -71,7 +71,7 @@ impl Node {
     pub(crate) fn merge_due(&self, id: CollectionId) -> bool {
         let is_asked = self.bells.compactions.is_asked(id);
         let mut fine = true;
-        while !self.stopping.is_cancelled() {
+        while !self.stopping.is_cancelled() && !self.registry.is_in_doubt() {
             let Some(sources) = self.choose(id, is_asked) else { break };
             match self.merge(id, &sources) {
                 Ok(Some(plan)) => self.bells.compactions.note(id, |asked| asked.plans.push(plan.clone())),
@@ -160,12 +160,11 @@ impl Node {
             deletes: None,
             indexes: Vec::new(),
         };
-        let outcome = self.index_merged(collection, sources, &mut entry, &mut written).and_then(
-            |(sealed, indexes)| {
+        let outcome =
+            self.index_merged(collection, sources, &mut entry, &mut written).and_then(|(sealed, indexes)| {
                 let new = NewSegment { entry, sealed, indexes, floor: keep_after };
                 self.swap_merged(&shard, &segments, &merged, new, &mut written)
-            },
-        );
+            });
         match outcome {
             Ok(()) => Ok(Some((sources.iter().map(|source| source.id()).collect(), new))),
             Err(error) => {

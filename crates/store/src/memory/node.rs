@@ -62,6 +62,8 @@ impl Node {
             self.cut_off = Some((length, end.to_vec()));
         }
         self.bytes.resize(length, 0);
+        // What is written from here on is new to the system, which writes it at the next sync.
+        self.doubtful = self.doubtful.filter(|doubtful| *doubtful < length);
     }
 
     pub(super) fn sync(&mut self) {
