@@ -10,9 +10,6 @@ mod show;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// A vector database that speaks Milvus, in one binary.
 #[derive(Debug, Parser)]
 #[command(version, about, max_term_width = 100)]

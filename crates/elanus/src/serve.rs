@@ -29,22 +29,22 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: Arguments) -> Result<(), String> {
     let config = configure(arguments)?;
+    let address = config.server.address;
+    let server = Server::bind(config.server.clone()).map_err(|error| taken(address.port(), &error))?;
     let engine = Engine::open(config.engine.clone()).map_err(|error| error.to_string())?;
     for trouble in engine.describe(engine::api::System).map(|info| info.troubles).unwrap_or_default() {
         show::error(trouble);
     }
     let runtime =
         server::runtime(&config.server).map_err(|error| format!("cannot start threads: {error}"))?;
-    let address = config.server.address;
+    let at = server.address().map_err(|error| error.to_string())?;
+    let admin =
+        server.admin_address().ok().flatten().map(|admin| format!(", health on http://{admin}/healthz"));
+    let folder = config.engine.folder.display();
+    show::line(format!("Elanus serves {folder} on http://{at}{}", admin.unwrap_or_default()));
     let served = runtime.block_on(async {
-        let server =
-            Server::bind(config.server, engine.clone()).map_err(|error| taken(address.port(), &error))?;
-        let at = server.address().map_err(|error| error.to_string())?;
-        let folder = config.engine.folder.display();
-        let admin =
-            server.admin_address().ok().flatten().map(|admin| format!(", health on http://{admin}/healthz"));
-        show::line(format!("Elanus serves {folder} on http://{at}{}", admin.unwrap_or_default()));
-        server.run(told_to_stop()).await.map_err(|error| error.to_string())
+        let served = server.run(engine.clone(), told_to_stop()).await;
+        served.map_err(|error| error.to_string())
     });
     engine.close();
     served

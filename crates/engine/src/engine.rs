@@ -29,9 +29,9 @@ impl Engine {
                 format!("cannot open the folder {}: {error}", settings.folder.display()),
             )
         })?;
-        let pool =
-            |name, threads| Pool::new(name, threads).map_err(|text| Error::new(ErrorKind::Internal, text));
-        let pools = (pool("search", settings.search_threads)?, pool("build", settings.build_threads)?);
+        let search = Pool::new("search", settings.search_threads).map_err(Error::internal)?;
+        let build = Pool::patient("build", settings.build_threads).map_err(Error::internal)?;
+        let pools = (search, build);
         let node = Node::open(settings, Arc::new(folder), Arc::new(SystemClock), pools)?;
         let threads = jobs::start(&node);
         Ok(Arc::new(Self { node, threads: Mutex::new(threads) }))

@@ -13,6 +13,6 @@ mod rng;
 pub use budget::{Budget, OutOfMemory, Ticket};
 pub use cancel::{Cancel, Cancelled};
 pub use clock::{Clock, ManualClock, SystemClock};
-pub use pool::Pool;
+pub use pool::{Pool, stand_back};
 pub use progress::Progress;
 pub use rng::Rng;

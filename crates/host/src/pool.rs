@@ -23,6 +23,20 @@ impl Pool {
         built.map(|pool| Self { threads: Some(Arc::new(pool)) }).map_err(|error| error.to_string())
     }
 
+    /// The same with threads that stand back: whoever else wants a core gets it first. For work that nobody waits for
+    /// as long as somebody waits for an answer.
+    ///
+    /// # Errors
+    /// As [`Pool::new`].
+    pub fn patient(name: &'static str, threads: usize) -> Result<Self, String> {
+        let built = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads.max(1))
+            .thread_name(move |n| format!("{name}-{n}"))
+            .start_handler(|_| stand_back())
+            .build();
+        built.map(|pool| Self { threads: Some(Arc::new(pool)) }).map_err(|error| error.to_string())
+    }
+
     /// A pool without threads: the caller does the work.
     pub fn inline() -> Self {
         Self { threads: None }
@@ -49,6 +63,13 @@ impl Pool {
             _ => (0..count).map(map).collect(),
         }
     }
+}
+
+/// Lets this thread stand back behind others. A system that does not let it is no reason to do no work.
+pub fn stand_back() {
+    const NICENESS: i32 = 15;
+    // On Linux a thread has a niceness of its own.
+    let _ = rustix::process::setpriority_process(None, NICENESS);
 }
 
 impl fmt::Debug for Pool {

@@ -33,18 +33,18 @@ pub struct Server {
     settings: Settings,
     listener: TcpListener,
     admin: Option<TcpListener>,
-    engine: Arc<Engine>,
 }
 
 impl Server {
-    /// Takes the ports. Clients can connect from now on; they are served once [`Server::run`] runs.
+    /// Takes the ports. Clients can connect from now on; they are served once [`Server::run`] runs. So it pays to bind
+    /// before the engine is opened: who connects early waits for milliseconds instead of being refused.
     ///
     /// # Errors
     /// When an address is taken or not ours.
-    pub fn bind(settings: Settings, engine: Arc<Engine>) -> io::Result<Self> {
+    pub fn bind(settings: Settings) -> io::Result<Self> {
         let listener = listen(settings.address)?;
         let admin = settings.admin_address.map(listen).transpose()?;
-        Ok(Self { settings, listener, admin, engine })
+        Ok(Self { settings, listener, admin })
     }
 
     /// Where gRPC and REST really listen (of interest when port 0 was asked for).
@@ -63,14 +63,14 @@ impl Server {
         self.admin.as_ref().map(TcpListener::local_addr).transpose()
     }
 
-    /// Serves until `shutdown` is ready, then lets running requests finish for a while. The engine stays open.
+    /// Serves `engine` until `shutdown` is ready, then lets running requests finish for a while. The engine stays open.
     ///
     /// # Errors
     /// When the ports cannot be handed to the runtime.
-    pub async fn run(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
+    pub async fn run(self, engine: Arc<Engine>, shutdown: impl Future<Output = ()>) -> io::Result<()> {
         let drain = Duration::from_millis(self.settings.drain_ms);
         let address = self.listener.local_addr()?;
-        let node = Arc::new(lower::Node::new(self.engine, self.settings, address));
+        let node = Arc::new(lower::Node::new(engine, self.settings, address));
         let doors = grpc::routes(&node).merge(rest::routes());
         let doors = doors.fallback(rest::nothing_here);
         let (stop, stopped) = tokio::sync::watch::channel(());

@@ -83,7 +83,8 @@ fn code_of(kind: ErrorKind) -> Code {
         ErrorKind::AliasExists => Code::AliasAlreadyExist,
         ErrorKind::FieldNotFound => Code::FieldNotFound,
         ErrorKind::FieldName => Code::FieldInvalidName,
-        ErrorKind::Plan => Code::QueryPlan,
+        // A number of its own exists from Milvus 3.0 on; the line served here knows one for every bad filter.
+        ErrorKind::Plan => Code::ParameterInvalid,
         ErrorKind::Conflict => Code::Unexpected,
         ErrorKind::Io => Code::IoFailed,
         ErrorKind::Corrupt => Code::DataIntegrity,

@@ -74,7 +74,8 @@ fn loaded_partitions(collection: &Collection, names: &[String]) -> Result<Vec<Pa
         return Ok(loaded.map(|partition| partition.id).collect());
     }
     let named = names.iter().map(|name| {
-        let partition = collection.partition(name)?;
+        let missing = |error: Error| error.context(&format!("partition name {name} not found"));
+        let partition = collection.partition(name).map_err(missing)?;
         if partition.is_loaded {
             return Ok(partition.id);
         }

@@ -71,6 +71,7 @@ pub(crate) fn start(node: &Arc<Node>) -> Vec<JoinHandle<()>> {
     };
     let builder = Arc::clone(node);
     let builder = move || {
+        host::stand_back();
         while !builder.stopping.is_cancelled() {
             if !builder.build_one() {
                 builder.bells.builder.wait(None);

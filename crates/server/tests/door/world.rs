@@ -31,10 +31,10 @@ impl World {
         let any: SocketAddr = (Ipv4Addr::LOCALHOST, 0).into();
         let settings =
             server::Settings { address: any, admin_address: Some(any), ..server::Settings::default() };
-        let server = server::Server::bind(settings, Arc::clone(&engine)).unwrap();
+        let server = server::Server::bind(settings).unwrap();
         let (address, admin) = (server.address().unwrap(), server.admin_address().unwrap().unwrap());
         let (stop, stopped) = oneshot::channel::<()>();
-        tokio::spawn(server.run(async { drop(stopped.await) }));
+        tokio::spawn(server.run(Arc::clone(&engine), async { drop(stopped.await) }));
         Self { address, admin, stop: Some(stop), engine, _folder: folder }
     }
 
