@@ -65,19 +65,23 @@ impl Door {
             return aside(move || search::plan(&call, request).and_then(|plan| search::run(&call, plan)))
                 .await;
         }
-        match contain(|| search::plan(&call, request)) {
+        let planned =
+            contain(|| search::plan(&call, request).map(|plan| (search::is_quick(&call, &plan), plan)));
+        match planned {
             Err(fault) => answer(Err(fault)),
-            Ok(plan) if search::is_quick(&call, &plan) => answer(contain(|| search::run(&call, plan))),
-            Ok(plan) => aside(move || search::run(&call, plan)).await,
+            Ok((true, plan)) => answer(contain(|| search::run(&call, plan))),
+            Ok((false, plan)) => aside(move || search::run(&call, plan)).await,
         }
     }
 
     async fn look_up(&self, request: Request<pb::QueryRequest>) -> Answer<pb::QueryResults> {
         let (call, request) = self.call(request);
-        match contain(|| query::plan(&call, request)) {
+        let planned =
+            contain(|| query::plan(&call, request).map(|plan| (query::is_quick(&call, &plan), plan)));
+        match planned {
             Err(fault) => answer(Err(fault)),
-            Ok(plan) if query::is_quick(&call, &plan) => answer(contain(|| query::run(&call, plan))),
-            Ok(plan) => aside(move || query::run(&call, plan)).await,
+            Ok((true, plan)) => answer(contain(|| query::run(&call, plan))),
+            Ok((false, plan)) => aside(move || query::run(&call, plan)).await,
         }
     }
 

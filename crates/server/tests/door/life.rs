@@ -206,3 +206,70 @@ async fn rows_that_do_not_fit_are_all_refused() {
     assert_eq!(codes(&reply.status.unwrap()).0, 1100);
     assert_eq!(reply.err_index, [0, 1, 2]);
 }
+
+#[tokio::test]
+async fn the_database_of_a_connection() {
+    let world = World::new().await;
+    let client = &mut world.client().await;
+    let reply = client.connect(pb::ConnectRequest::default()).await.unwrap().into_inner();
+    check(reply.status);
+    assert_eq!(reply.server_info.unwrap().build_tags, server::MILVUS_VERSION);
+    assert!(reply.identifier > 0);
+
+    let on = |database: &'static str| {
+        let mut request = tonic::Request::new(pb::ConnectRequest::default());
+        request.metadata_mut().insert("dbname", database.parse().unwrap());
+        request
+    };
+    let status = client.connect(on("other")).await.unwrap().into_inner().status.unwrap();
+    assert_eq!((status.code, status.reason.as_str()), (800, "database not found[database=other]"));
+    let make = pb::CreateDatabaseRequest { db_name: "other".into(), ..Default::default() };
+    check(Some(client.create_database(make).await.unwrap().into_inner()));
+    check(client.connect(on("other")).await.unwrap().into_inner().status);
+
+    // A database named in the message wins over the connection's.
+    check(Some(create(client, "films").await));
+    let ask = |named: &str| {
+        let mut request = tonic::Request::new(pb::HasCollectionRequest {
+            db_name: named.into(),
+            collection_name: "films".into(),
+            ..Default::default()
+        });
+        request.metadata_mut().insert("dbname", "other".parse().unwrap());
+        request
+    };
+    assert!(!client.has_collection(ask("")).await.unwrap().into_inner().value);
+    assert!(client.has_collection(ask("default")).await.unwrap().into_inner().value);
+}
+
+#[tokio::test]
+async fn many_requests_at_once_on_one_connection() {
+    let world = World::new().await;
+    let mut client = world.client().await;
+    check(Some(create(&mut client, "c").await));
+    check(insert(&mut client, "c", 50).await.status);
+    let index = pb::CreateIndexRequest {
+        collection_name: "c".into(),
+        field_name: "vec".into(),
+        extra_params: wire::params::encode([("index_type", "FLAT"), ("metric_type", "L2")]),
+        ..Default::default()
+    };
+    check(Some(client.create_index(index).await.unwrap().into_inner()));
+    let load = pb::LoadCollectionRequest { collection_name: "c".into(), ..Default::default() };
+    check(Some(client.load_collection(load).await.unwrap().into_inner()));
+    let tasks: Vec<_> = (0..64)
+        .map(|n| {
+            let mut client = client.clone();
+            tokio::spawn(async move {
+                let near = (n % 50) as f32;
+                let request = search("c", &[near, 1.0, 0.0, 0.0], &[("topk", "1")]);
+                let results = client.search(request).await.unwrap().into_inner().results.unwrap();
+                let Some(IdField::IntId(ids)) = results.ids.unwrap().id_field else { panic!("numbers") };
+                assert_eq!(ids.data, [n % 50]);
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+}
