@@ -82,7 +82,8 @@ function indexRequest(name, index_type, params, metric_type = 'L2') {
 
 function search(name, vector, limit, params, more = {}) {
   const { expr, ...rest } = more;
-  if (!early) return client.search({ collection_name: name, data: vector, anns_field: 'vector', limit, params, filter: expr, ...rest });
+  // Without an index nothing but the request says which metric is meant.
+  if (!early) return client.search({ collection_name: name, data: vector, anns_field: 'vector', metric_type: 'L2', limit, params, filter: expr, ...rest });
   return data.search({
     collection_name: name, vectors: [vector], vector_type: DataType.FloatVector, expr: expr || '',
     search_params: { anns_field: 'vector', topk: String(limit), metric_type: 'L2', params: JSON.stringify(params), round_decimal: -1 }, ...rest,
