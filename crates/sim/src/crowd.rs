@@ -12,7 +12,7 @@ use data::Timestamp;
 use engine::api::{self, Write};
 use engine::{Engine, Error, ErrorKind, Settings};
 use host::Rng;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,6 +31,8 @@ const SILENCE: Duration = Duration::from_secs(60);
 struct Certain {
     alive: BTreeSet<i64>,
     dead: BTreeSet<i64>,
+    /// How often each key was written or deleted.
+    turns: BTreeMap<i64, u64>,
 }
 
 /// What the crowd did.
@@ -161,19 +163,22 @@ impl Crowd {
             let one = one.lock().unwrap_or_else(PoisonError::into_inner);
             all.alive.extend(&one.alive);
             all.dead.extend(&one.dead);
+            all.turns.extend(&one.turns);
         }
         all
     }
 
-    /// What is certain both before and after `read`.
+    /// What is certain before and after `read`, and was not touched in between.
     fn during<T>(&self, read: impl FnOnce() -> T) -> (Certain, T) {
         let before = self.certain();
         let found = read();
         let after = self.certain();
-        let both = |a: &BTreeSet<i64>, b: &BTreeSet<i64>| a.intersection(b).copied().collect();
-        let certain =
-            Certain { alive: both(&before.alive, &after.alive), dead: both(&before.dead, &after.dead) };
-        (certain, found)
+        let both = |a: &BTreeSet<i64>, b: &BTreeSet<i64>| {
+            let same = |key: &&i64| before.turns.get(key) == after.turns.get(key);
+            a.intersection(b).filter(same).copied().collect()
+        };
+        let (alive, dead) = (both(&before.alive, &after.alive), both(&before.dead, &after.dead));
+        (Certain { alive, dead, turns: BTreeMap::new() }, found)
     }
 
     /// The row of a key, which is the same whenever it is written.
@@ -190,7 +195,10 @@ impl Crowd {
             keys.iter().for_each(|key| change(&mut certain, *key));
         };
         let outcome = if rng.chance(0.6) {
-            set(&|certain, key| drop(certain.dead.remove(&key)));
+            set(&|certain, key| {
+                certain.dead.remove(&key);
+                *certain.turns.entry(key).or_default() += 1;
+            });
             let rows: Vec<Row> = keys.iter().map(|key| Self::row(*key)).collect();
             let rows = client::rows(NAME, "", false, DIM, &rows);
             // An upsert leaves its keys there all the time.
@@ -198,7 +206,10 @@ impl Crowd {
             set(&|certain, key| drop(certain.alive.insert(key)));
             outcome
         } else {
-            set(&|certain, key| drop(certain.alive.remove(&key)));
+            set(&|certain, key| {
+                certain.alive.remove(&key);
+                *certain.turns.entry(key).or_default() += 1;
+            });
             let outcome = client::delete(&self.engine, NAME, "", &Filter::Keys(keys.clone()), false);
             set(&|certain, key| drop(certain.dead.insert(key)));
             outcome.map(drop)
