@@ -130,7 +130,8 @@ impl Crowd {
             }
             let now = beats();
             for (thread, beat) in now.iter().enumerate() {
-                silent[thread] = if *beat == last[thread] && *beat != u64::MAX { silent[thread] + 1 } else { 0 };
+                silent[thread] =
+                    if *beat == last[thread] && *beat != u64::MAX { silent[thread] + 1 } else { 0 };
                 if silent[thread] > silence_max {
                     let wrongs = self.wrongs.lock().unwrap_or_else(PoisonError::into_inner);
                     // A deadlock cannot be unwound: say what is known and end.
@@ -265,7 +266,8 @@ impl Crowd {
         };
         let keys: BTreeSet<i64> = found.iter().map(|row| row.key).collect();
         let wanted = |key: &&i64| filter.holds(&Self::row(**key));
-        let missing: Vec<&i64> = certain.alive.iter().filter(wanted).filter(|key| !keys.contains(key)).collect();
+        let missing: Vec<&i64> =
+            certain.alive.iter().filter(wanted).filter(|key| !keys.contains(key)).collect();
         let extra: Vec<&i64> = certain.dead.iter().filter(|key| keys.contains(key)).collect();
         if !missing.is_empty() || !extra.is_empty() {
             return Err(format!("query {filter:?}: missing {missing:?}, deleted but there {extra:?}"));
