@@ -204,7 +204,9 @@ impl Crowd {
             let rows = client::rows(NAME, "", false, DIM, &rows);
             // An upsert leaves its keys there all the time.
             let outcome = self.engine.write(Write::Upsert(rows)).map(drop);
-            set(&|certain, key| drop(certain.alive.insert(key)));
+            set(&|certain, key| {
+                certain.alive.insert(key);
+            });
             outcome
         } else {
             set(&|certain, key| {
@@ -212,7 +214,9 @@ impl Crowd {
                 *certain.turns.entry(key).or_default() += 1;
             });
             let outcome = client::delete(&self.engine, NAME, "", &Filter::Keys(keys.clone()), false);
-            set(&|certain, key| drop(certain.dead.insert(key)));
+            set(&|certain, key| {
+                certain.dead.insert(key);
+            });
             outcome.map(drop)
         };
         self.bustle.writes.fetch_add(1, Ordering::Relaxed);
