@@ -5,7 +5,7 @@
 //! whose delete has not begun is there, and a key whose delete was acknowledged and whose insert has not begun is not.
 
 use crate::check::{self, Watch, Wrong};
-use crate::client::{self, Ask};
+use crate::client::{self, Ask, Window};
 use crate::op::contents;
 use crate::truth::{Filter, Kind, Metric, Row};
 use data::Timestamp;
@@ -227,9 +227,10 @@ impl Crowd {
         let wanted = rng.below((WRITERS * KEYS) as u64) as i64;
         // The metric is that of an index that comes and goes: always L2.
         let limit = 1 + rng.below(30) as usize;
+        let window = Window { offset: 0, limit };
         let (vector, filter) = (Self::row(wanted).vector, Filter::All);
         let (name, partitions, travel) = (NAME.to_owned(), vec![], Timestamp::ZERO);
-        let ask = Ask { name, partitions, vector, metric: Metric::L2, limit, filter, travel };
+        let ask = Ask { name, partitions, vector, metric: Metric::L2, window, filter, travel };
         let (certain, found) = self.during(|| client::search(&self.engine, &ask, false));
         self.bustle.reads.fetch_add(1, Ordering::Relaxed);
         let found = match found {
@@ -261,7 +262,7 @@ impl Crowd {
         let first = rng.below((WRITERS * KEYS) as u64) as i64;
         let keys: Vec<i64> = (first..first + 100).collect();
         let filter = if rng.chance(0.3) { Filter::All } else { Filter::Keys(keys) };
-        let read = || client::query(&self.engine, NAME, false, &[], &filter, Timestamp::ZERO);
+        let read = || client::query(&self.engine, NAME, false, &[], &filter, Window::ALL, Timestamp::ZERO);
         let (certain, found) = self.during(read);
         self.bustle.reads.fetch_add(1, Ordering::Relaxed);
         let found = match found {
@@ -331,7 +332,7 @@ impl Crowd {
         if rng.chance(0.5) {
             self.engine.run(api::Flush { targets: vec![client::target(&name)] }).map_err(wrong)?;
         }
-        let all = client::query(&self.engine, &name, false, &[], &Filter::All, Timestamp::ZERO);
+        let all = client::query(&self.engine, &name, false, &[], &Filter::All, Window::ALL, Timestamp::ZERO);
         let found = all.map_err(wrong)?;
         if found != rows {
             return Err(format!("{name}: {} of {} rows are there", found.len(), rows.len()));
