@@ -91,6 +91,10 @@ impl Node {
                 let Some(index) = index.filter(|index| sealed.index(index.field).is_none()) else { continue };
                 // A derived file that is missing or damaged is rebuilt, never fatal.
                 if let Err(error) = self.attach(collection, &sealed, index, file) {
+                    // What went away with its segment or its index is not missing.
+                    if !self.registry.current().files().any(|named| *named == file.file) {
+                        continue;
+                    }
                     self.trouble(format!(
                         "index {} of segment {}: {error}; it is rebuilt",
                         index.name, entry.id

@@ -1,6 +1,6 @@
 //! Holds the engine against the [`truth`](crate::truth). Invariant: looking changes nothing.
 
-use crate::client::{self, Ask};
+use crate::client::{self, Ask, Window};
 use crate::op;
 use crate::truth::{Collection, Filter, Kind, Metric, Row, Truth};
 use data::Timestamp;
@@ -77,7 +77,7 @@ fn shape(engine: &Engine, name: &str, truth: &Collection) -> Result<(), Wrong> {
 /// Every row that can be read, with all that is in it.
 pub(crate) fn rows(engine: &Engine, name: &str, truth: &Collection) -> Result<(), Wrong> {
     let at = Timestamp(u64::MAX - 1);
-    let got = client::query(engine, name, truth.text_keys, &[], &Filter::All, Timestamp::ZERO);
+    let got = client::query(engine, name, truth.text_keys, &[], &Filter::All, Window::ALL, Timestamp::ZERO);
     let got = got.map_err(unexpected("query", name))?;
     same_rows(&format!("rows of {name}"), &got, &truth.query(&truth.loaded(), &Filter::All, at))?;
     let count = client::count(engine, name, truth.text_keys, &Filter::All, Timestamp::ZERO);
@@ -189,7 +189,11 @@ pub(crate) fn sample(
     };
     let among = if partitions.is_empty() { truth.loaded() } else { partitions.clone() };
     let what = format!("{name} in {partitions:?} at {travel:?} where {filter:?}");
-    let got = client::query(engine, name, truth.text_keys, &partitions, &filter, travel);
+    let window = match rng.below(3) {
+        0 => Window { offset: rng.below(10) as usize, limit: 1 + rng.below(30) as usize },
+        _ => Window::ALL,
+    };
+    let got = client::query(engine, name, truth.text_keys, &partitions, &filter, window, travel);
     let got = match got {
         // With no retention, a merge may have forgotten that moment; then it must say so.
         Err(error) if may_refuse && at == travel && error.to_string().contains("travel back") => {
@@ -197,14 +201,17 @@ pub(crate) fn sample(
         }
         other => other.map_err(unexpected("query", &what))?,
     };
-    same_rows(&format!("query of {what}"), &got, &truth.query(&among, &filter, at))?;
+    let all = truth.query(&among, &filter, at);
+    let want: Vec<Row> = all.into_iter().skip(window.offset).take(window.limit).collect();
+    same_rows(&format!("query of {what}, {window:?}"), &got, &want)?;
     let metric = match truth.index {
         Some((_, metric)) => metric,
         None => [Metric::L2, Metric::Ip, Metric::Cosine][rng.below(3) as usize],
     };
-    let limit = 1 + rng.below(20) as usize;
+    let offset = if rng.chance(0.3) { rng.below(8) as usize } else { 0 };
+    let window = Window { offset, limit: 1 + rng.below(20) as usize };
     let vector = op::vector(rng, truth.dim);
-    let ask = Ask { name: name.to_owned(), partitions, vector, metric, limit, filter, travel };
+    let ask = Ask { name: name.to_owned(), partitions, vector, metric, window, filter, travel };
     search(engine, truth, &ask, &among, at)
 }
 
@@ -218,7 +225,9 @@ fn search(
 ) -> Result<(), Wrong> {
     let what = format!("search {ask:?}");
     let got = client::search(engine, ask, truth.text_keys).map_err(unexpected("search", &what))?;
-    let want = truth.nearest(among, &ask.filter, at, &ask.vector, ask.metric, ask.limit);
+    let k = ask.window.offset + ask.window.limit;
+    let want = truth.nearest(among, &ask.filter, at, &ask.vector, ask.metric, k);
+    let want: Vec<(f32, i64)> = want.into_iter().skip(ask.window.offset).collect();
     same!(format!("{what}: hits"), got.len(), want.len());
     let mut keys = BTreeSet::new();
     let exact = !matches!(truth.index, Some((Kind::Hnsw | Kind::Ivf, _)));

@@ -9,6 +9,18 @@ use std::collections::BTreeMap;
 /// The most rows a query may give.
 const LIMIT_MAX: usize = 16_384;
 
+/// Which of the rows found are wanted: so many, after so many others.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Window {
+    pub(crate) offset: usize,
+    pub(crate) limit: usize,
+}
+
+impl Window {
+    /// As many as can be had.
+    pub(crate) const ALL: Self = Self { offset: 0, limit: LIMIT_MAX };
+}
+
 /// The collection called `name`.
 pub(crate) fn target(name: &str) -> Target {
     Target::new("", name)
@@ -49,17 +61,21 @@ pub(crate) fn create(engine: &Engine, name: &str, dim: usize, text_keys: bool) -
     engine.change(Change::CreateCollection(create)).map(|changed| changed.timestamp)
 }
 
+fn key_column(keys: &[i64], text_keys: bool) -> Column {
+    if text_keys {
+        Column::from_texts(keys.iter().map(|key| text_of(*key)))
+    } else {
+        Column::from_ints(keys.to_vec())
+    }
+}
+
 /// Rows as a request carries them.
 pub(crate) fn rows(name: &str, partition: &str, text_keys: bool, dim: usize, rows: &[Row]) -> api::Rows {
     let named = |name: &str, column| NamedColumn { name: name.to_owned(), is_dynamic: false, column };
-    let keys = if text_keys {
-        Column::from_texts(rows.iter().map(|row| text_of(row.key)))
-    } else {
-        Column::from_ints(rows.iter().map(|row| row.key).collect())
-    };
+    let keys: Vec<i64> = rows.iter().map(|row| row.key).collect();
     let vectors = rows.iter().flat_map(|row| row.vector.iter().copied()).collect();
     let columns = vec![
-        named("id", keys),
+        named("id", key_column(&keys, text_keys)),
         named("v", Column::from_vectors(dim, vectors).expect("every row has dim components")),
         named("number", Column::from_ints(rows.iter().map(|row| row.number).collect())),
         named("tag", Column::from_texts(rows.iter().map(|row| row.tag.as_str()))),
@@ -158,17 +174,23 @@ pub(crate) fn query(
     text_keys: bool,
     partitions: &[String],
     filter: &Filter,
+    window: Window,
     travel: Timestamp,
 ) -> Result<Vec<Row>, Error> {
+    let keys = match filter {
+        // Some by a list of keys, some by an expression that is one.
+        Filter::Keys(keys) if window.offset % 2 == 1 => Keys::new(key_column(keys, text_keys)),
+        _ => None,
+    };
     let request = api::Query {
         target: target(name),
         partitions: partitions.to_vec(),
-        keys: None,
-        filter: expression(filter, text_keys),
+        filter: if keys.is_some() { String::new() } else { expression(filter, text_keys) },
+        keys,
         templates: BTreeMap::new(),
         output: vec!["*".to_owned()],
-        limit: Some(LIMIT_MAX),
-        offset: 0,
+        limit: Some(window.limit),
+        offset: window.offset,
         ignore_growing: false,
         time: ReadTime { guarantee: Timestamp::ZERO, travel },
     };
@@ -214,8 +236,8 @@ pub(crate) struct Ask {
     pub(crate) vector: Vec<f32>,
     /// How near is measured.
     pub(crate) metric: Metric,
-    /// How many.
-    pub(crate) limit: usize,
+    /// How many, after how many others.
+    pub(crate) window: Window,
     /// Among which.
     pub(crate) filter: Filter,
     /// When; zero = now.
@@ -233,8 +255,8 @@ pub(crate) fn search(engine: &Engine, ask: &Ask, text_keys: bool) -> Result<Vec<
         partitions: ask.partitions.clone(),
         queries: Queries::Vectors(vector),
         field: String::new(),
-        limit: ask.limit,
-        offset: 0,
+        limit: ask.window.limit,
+        offset: ask.window.offset,
         metric: ask.metric.name().to_owned(),
         params: vec![],
         filter: expression(&ask.filter, text_keys),

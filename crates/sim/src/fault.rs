@@ -207,7 +207,8 @@ impl FaultWorld {
                 self.step(engine, &op, false).map_err(wrong)?;
             }
         }
-        Ok(())
+        // Also builds that failed while there was none.
+        crash::finish(engine, &self.candidates[0])
     }
 
     /// The next start finds one of the candidates, even if it fails a few times.

@@ -58,7 +58,8 @@ fn name_of(collection: u64) -> String {
 /// Operation `number` of a collection.
 fn step(seed: u64, collection: u64, number: u64) -> Step {
     let mut rng = Rng::new(seed).child(&format!("{collection} {number}"));
-    let rows = 1 + rng.below(if rng.clone().chance(0.1) { 300 } else { 20 });
+    let is_large = rng.chance(0.1);
+    let rows = 1 + rng.below(if is_large { 300 } else { 20 });
     let first = rng.below(KEYS) as i64;
     let keys: Vec<i64> = (first..first + rows as i64).collect();
     match rng.below(10) {
@@ -216,7 +217,7 @@ fn one_round(
             .inspect(|line| {
                 if line == "ready" {
                     // The parent may have stopped waiting.
-                    drop(ready.send(()));
+                    let _ = ready.send(());
                 }
             })
             .collect();

@@ -7,6 +7,7 @@
 mod check;
 mod client;
 mod crash;
+mod crowd;
 mod fault;
 mod killer;
 mod op;
@@ -15,6 +16,7 @@ pub mod truth;
 mod world;
 
 pub use crash::{CRASH_OPERATIONS, Cuts, crash, crash_many};
+pub use crowd::{Bustle, crowd};
 pub use fault::{FAULT_OPERATIONS, Faults, fail, fail_many};
 pub use killer::{Kills, child, kill};
 pub use world::{Failure, OPERATIONS, Story, live};

@@ -15,6 +15,8 @@ pub(crate) enum Op {
     Create { name: String, dim: usize, text_keys: bool },
     /// Removes a collection.
     Drop { name: String },
+    /// Gives a collection another name.
+    Rename { name: String, to: String },
     /// A new partition.
     CreatePartition { name: String, partition: String },
     /// Removes a partition.
@@ -47,6 +49,7 @@ impl Op {
         match self {
             Self::Create { .. } => "create",
             Self::Drop { .. } => "drop",
+            Self::Rename { .. } => "rename",
             Self::CreatePartition { .. } => "create partition",
             Self::DropPartition { .. } => "drop partition",
             Self::Insert { .. } => "insert",
@@ -89,6 +92,9 @@ impl Op {
                 client::create(engine, name, *dim, *text_keys).map(|_| None)
             }
             Self::Drop { name } => change(Change::DropCollection(client::target(name))),
+            Self::Rename { name, to } => {
+                change(Change::RenameCollection { from: client::target(name), to: client::target(to) })
+            }
             Self::CreatePartition { name, partition } => {
                 change(Change::CreatePartition { target: client::target(name), partition: partition.clone() })
             }
@@ -147,6 +153,17 @@ impl Op {
             }
             Self::Drop { name } => {
                 truth.collections.remove(name);
+                Ok(())
+            }
+            Self::Rename { name, to } => {
+                if !truth.collections.contains_key(name) {
+                    return Err(ErrorKind::CollectionNotFound);
+                }
+                if truth.collections.contains_key(to) {
+                    return Err(ErrorKind::Conflict);
+                }
+                let moved = truth.collections.remove(name);
+                truth.collections.extend(moved.map(|moved| (to.clone(), moved)));
                 Ok(())
             }
             Self::Tend => Ok(()),
@@ -208,7 +225,7 @@ impl Op {
             }
             Self::Load { partitions, .. } => set_loaded(collection, partitions, true)?,
             Self::Release { partitions, .. } => set_loaded(collection, partitions, false)?,
-            Self::Create { .. } | Self::Drop { .. } | Self::Tend => {}
+            Self::Create { .. } | Self::Drop { .. } | Self::Rename { .. } | Self::Tend => {}
             Self::Flush { .. } | Self::Compact { .. } => {}
         }
         Ok(())
@@ -319,7 +336,8 @@ impl Scale {
             87..89 => Op::Release { name, partitions: some_partitions(collection, rng) },
             89..91 => Op::CreatePartition { name, partition: format!("p{}", rng.below(3)) },
             91..92 => Op::DropPartition { name, partition: format!("p{}", rng.below(3)) },
-            92..93 => Op::Drop { name },
+            92..93 if rng.chance(0.5) => Op::Drop { name },
+            92..93 => Op::Rename { name, to: format!("c{}", rng.below(self.collections_max)) },
             _ => Op::Tend,
         }
     }

@@ -9,7 +9,6 @@ use data::Timestamp;
 use engine::{Engine, Settings};
 use host::{ManualClock, Rng};
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::MemoryDisk;
@@ -154,7 +153,8 @@ pub fn live(seed: u64, operations: u64, keep_lines: bool) -> (Story, Result<(), 
 
 impl World {
     fn step(&mut self) -> Result<(), Wrong> {
-        self.clock.advance_ms(self.rng.below(if self.rng.clone().chance(0.1) { 5_000 } else { 20 }));
+        let is_long = self.rng.chance(0.1);
+        self.clock.advance_ms(self.rng.below(if is_long { 5_000 } else { 20 }));
         let is_restart = self.rng.chance(0.02);
         let is_crash = self.rng.chance(0.03);
         if is_restart || is_crash {
@@ -193,10 +193,8 @@ impl World {
             (Err(error), Err(kind)) if error.kind() == *kind => format!("refused: {error}"),
             _ => return Err(format!("the engine says {got:?}, the truth is {want:?}")),
         };
-        let mut line = String::new();
         let operations = self.disk.disk().operations();
-        // A String takes everything.
-        let _ = write!(line, "{op:?} -> {outcome} ({operations} changes of the disk)");
+        let line = format!("{op:?} -> {outcome} ({operations} changes of the disk)");
         self.story.tell(self.keep_lines, op.word(), &line);
         if let Some(stamp) = stamp {
             self.history.push(stamp);

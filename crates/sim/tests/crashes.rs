@@ -2,7 +2,7 @@
 
 /// So many points at least.
 fn points() -> u64 {
-    std::env::var("SIM_POINTS").ok().and_then(|text| text.parse().ok()).unwrap_or(10_000)
+    std::env::var("SIM_POINTS").ok().and_then(|text| text.parse().ok()).unwrap_or(30_000)
 }
 
 #[test]

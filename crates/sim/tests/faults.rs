@@ -2,7 +2,7 @@
 
 /// So many worlds.
 fn worlds() -> u64 {
-    std::env::var("SIM_WORLDS").ok().and_then(|text| text.parse().ok()).unwrap_or(1_000)
+    std::env::var("SIM_WORLDS").ok().and_then(|text| text.parse().ok()).unwrap_or(3_000)
 }
 
 #[test]

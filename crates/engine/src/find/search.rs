@@ -306,11 +306,11 @@ fn reduce(
     let mut bounds = vec![0];
     // Whether a query has more rows than its candidates.
     let mut has_more = vec![false; queries];
-    for query in 0..queries {
+    for (query, has_more) in has_more.iter_mut().enumerate() {
         let start = candidates.len();
         for (segment, hits) in (0_u32..).zip(hits) {
             if let Some(hits) = hits.get(query) {
-                has_more[query] |= hits.len() >= window.k;
+                *has_more |= hits.len() >= window.k;
                 candidates
                     .extend(hits.rows.iter().zip(&hits.scores).map(|(row, score)| ((segment, *row), *score)));
             }
@@ -322,7 +322,7 @@ fn reduce(
                 by_score.then(a.0.cmp(&b.0))
             };
             candidates[start..].sort_unstable_by(order);
-            has_more[query] |= candidates.len() - start > window.k;
+            *has_more |= candidates.len() - start > window.k;
             candidates.truncate(start + window.k);
         }
         bounds.push(candidates.len());

@@ -12,13 +12,16 @@ use host::{Cancel, Progress};
 use segment::Sealed;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use store::{Blobs, file};
 
 /// What kind of file an index is, and its version.
 const KIND: [u8; 8] = *b"ELINDEX\0";
 const VERSION: u32 = 1;
-/// How often a build that failed is tried.
+/// How often a build that failed is tried at once.
 const TRIES_MAX: u32 = 3;
+/// When a build is tried again that failed for want of memory or disk, which may pass.
+const RETRY_MS: u64 = 5_000;
 /// The same rows and parameters make the same index.
 const SEED: u64 = 42;
 
@@ -31,7 +34,16 @@ pub(crate) struct Builds {
 #[derive(Debug, Default)]
 struct Inner {
     running: Option<Running>,
-    failed: HashMap<(SegmentId, IndexId), (u32, String)>,
+    failed: HashMap<(SegmentId, IndexId), Failed>,
+}
+
+/// A build that failed.
+#[derive(Debug, Default)]
+struct Failed {
+    tries: u32,
+    reason: String,
+    /// When it is worth another try; `None` = never.
+    again_at_ms: Option<u64>,
 }
 
 /// The build that is going on.
@@ -56,11 +68,33 @@ impl Builds {
     /// Why there is no index `index` on `segment`, when its build has failed for good.
     pub(crate) fn failure(&self, segment: SegmentId, index: IndexId) -> Option<String> {
         let inner = self.inner();
-        inner
-            .failed
-            .get(&(segment, index))
-            .filter(|(tries, _)| *tries >= TRIES_MAX)
-            .map(|(_, reason)| reason.clone())
+        let failed = inner.failed.get(&(segment, index)).filter(|failed| failed.tries >= TRIES_MAX);
+        failed.map(|failed| failed.reason.clone())
+    }
+
+    /// Whether a build has failed and is not worth another try yet.
+    fn waits(&self, key: (SegmentId, IndexId), now_ms: u64) -> bool {
+        let inner = self.inner();
+        let failed = inner.failed.get(&key).filter(|failed| failed.tries >= TRIES_MAX);
+        failed.is_some_and(|failed| failed.again_at_ms.is_none_or(|at_ms| now_ms < at_ms))
+    }
+
+    /// Notes that a build has failed.
+    fn note(&self, key: (SegmentId, IndexId), error: &Error, now_ms: u64) {
+        let may_pass = matches!(error.kind(), ErrorKind::DiskFull | ErrorKind::Io | ErrorKind::MemoryLimit);
+        let mut inner = self.inner();
+        let failed = inner.failed.entry(key).or_default();
+        failed.tries += 1;
+        failed.reason = error.to_string();
+        failed.again_at_ms = may_pass.then_some(now_ms + RETRY_MS);
+    }
+
+    /// Forgets builds that nobody wants any more, and gives the time until another is worth a try.
+    fn next_try(&self, is_wanted: impl Fn((SegmentId, IndexId)) -> bool, now_ms: u64) -> Option<Duration> {
+        let mut inner = self.inner();
+        inner.failed.retain(|key, _| is_wanted(*key));
+        let again = inner.failed.values().filter_map(|failed| failed.again_at_ms).min();
+        again.map(|at_ms| Duration::from_millis(at_ms.saturating_sub(now_ms).max(1)))
     }
 
     /// Stops whatever is being built.
@@ -98,24 +132,31 @@ impl Node {
         };
         self.bells.builds.inner().running = Some(running.clone());
         let outcome = self.build_gap(&gap, &running);
-        let mut builds = self.bells.builds.inner();
-        builds.running = None;
+        let builds = &self.bells.builds;
+        builds.inner().running = None;
         match outcome {
-            Ok(()) => {
-                builds.failed.remove(&key);
-            }
+            Ok(()) => drop(builds.inner().failed.remove(&key)),
             // The segment or the index is gone, or the engine closes.
             Err(error)
                 if matches!(
                     error.kind(),
                     ErrorKind::Cancelled | ErrorKind::IndexNotFound | ErrorKind::CollectionNotFound
                 ) => {}
-            Err(error) => {
-                let entry = builds.failed.entry(key).or_insert_with(|| (0, String::new()));
-                *entry = (entry.0 + 1, error.to_string());
-            }
+            Err(error) => builds.note(key, &error, self.oracle.clock().now_ms()),
         }
         true
+    }
+
+    /// The time until a build that failed is worth another try; to be asked when there is nothing to build.
+    pub(crate) fn until_next_build(&self) -> Option<Duration> {
+        let catalog = self.registry.current();
+        let is_wanted = |(segment, index): (SegmentId, IndexId)| {
+            catalog.collections.values().any(|collection| {
+                collection.indexes.iter().any(|one| one.id == index)
+                    && collection.segments.iter().any(|one| one.id == segment)
+            })
+        };
+        self.bells.builds.next_try(is_wanted, self.oracle.clock().now_ms())
     }
 
     fn find_gap(&self) -> Option<Gap> {
@@ -123,12 +164,13 @@ impl Node {
             return None;
         }
         let catalog = self.registry.current();
+        let now_ms = self.oracle.clock().now_ms();
         for collection in catalog.collections.values() {
             for index in &collection.indexes {
                 for entry in &collection.segments {
                     let lacks = !entry.indexes.iter().any(|built| built.index == index.id);
                     let worth = entry.rows >= self.settings.index_rows_min;
-                    if !lacks || !worth || self.bells.builds.failure(entry.id, index.id).is_some() {
+                    if !lacks || !worth || self.bells.builds.waits((entry.id, index.id), now_ms) {
                         continue;
                     }
                     let sealed = self.shard(collection.id).ok().and_then(|shard| shard.sealed(entry.id));

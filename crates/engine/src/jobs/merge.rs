@@ -181,7 +181,7 @@ impl Node {
         sources: &[Arc<Sealed>],
         entry: &mut SegmentEntry,
         written: &mut Vec<String>,
-    ) -> Result<(Arc<Sealed>, Vec<(IndexId, FieldId)>), Error> {
+    ) -> Result<(Arc<Sealed>, Attached), Error> {
         let schema = Arc::clone(&collection.schema);
         let sealed = Sealed::open(&self.blobs, &entry.file, entry.id, entry.partition, schema)?;
         // Small sources count as covered: they are scanned.
@@ -261,12 +261,14 @@ impl Node {
     }
 }
 
+/// Indexes that were built for a segment and are attached to it.
+type Attached = Vec<(IndexId, FieldId)>;
+
 /// A merged segment before anybody knows of it.
 struct NewSegment {
     entry: SegmentEntry,
     sealed: Arc<Sealed>,
-    /// Indexes built and attached.
-    indexes: Vec<(IndexId, FieldId)>,
+    indexes: Attached,
     /// Rows that died up to this moment were left out.
     floor: Timestamp,
 }

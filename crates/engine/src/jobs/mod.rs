@@ -74,7 +74,7 @@ pub(crate) fn start(node: &Arc<Node>) -> Vec<JoinHandle<()>> {
         host::stand_back();
         while !builder.stopping.is_cancelled() {
             if !builder.build_one() {
-                builder.bells.builder.wait(None);
+                builder.bells.builder.wait(builder.until_next_build());
             }
         }
     };
