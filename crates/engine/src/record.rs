@@ -250,6 +250,19 @@ mod tests {
         assert_eq!(insert.batch.columns()[1].value(1), data::Value::Text("bb".into()));
     }
 
+    /// The format of the version that was released stays readable; and as long as there is one version, what is
+    /// written is that, byte for byte. `ELANUS_BLESS=1` writes the fixture when there is none.
+    #[test]
+    fn the_fixture_opens() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/formats/engine/record-1.bin");
+        if std::env::var_os("ELANUS_BLESS").is_some() && !path.exists() {
+            std::fs::write(&path, bytes(&record())).unwrap();
+        }
+        let kept = Bytes::from(std::fs::read(&path).unwrap());
+        assert_eq!(kept, bytes(&record()));
+        assert_eq!(Record::decode(&kept).unwrap().inserts[0].batch.rows(), 3);
+    }
+
     #[test]
     fn a_cut_record_is_an_error_at_every_length() {
         let whole = bytes(&record());

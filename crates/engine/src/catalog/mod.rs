@@ -195,3 +195,21 @@ impl Catalog {
         segments.flat_map(SegmentEntry::files)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What older versions have written must be read, with every field kept.
+    #[test]
+    fn the_fixtures_open() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/formats/engine");
+        let root = std::fs::read_to_string(folder.join("root-1.json")).unwrap();
+        let collection = std::fs::read_to_string(folder.join("collection-1.json")).unwrap();
+        let read: Root = serde_json::from_str(&root).unwrap();
+        assert_eq!(serde_json::to_string_pretty(&read).unwrap(), root.trim_end());
+        let read: Collection = serde_json::from_str(&collection).unwrap();
+        assert_eq!(serde_json::to_string_pretty(&read).unwrap(), collection.trim_end());
+        assert_eq!(read.segments[0].indexes[0].index, read.indexes[0].id);
+    }
+}
