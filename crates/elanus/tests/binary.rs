@@ -74,7 +74,10 @@ fn one_line_says_where_and_the_folder_can_be_checked_and_inspected() {
     assert!(server.line.contains("/healthz"), "{}", server.line);
     TcpStream::connect(("127.0.0.1", server.port())).unwrap();
     let second = refusal(&elanus(&["serve", "--port", "0", "--data", folder.text()]));
-    assert!(second.contains("is in use by process") && second.contains("stop that process first"), "{second}");
+    assert!(
+        second.contains("is in use by process") && second.contains("stop that process first"),
+        "{second}"
+    );
     drop(server);
     let check = elanus(&["check", folder.text()]);
     assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
@@ -105,7 +108,10 @@ fn a_folder_of_other_things_is_refused_and_left_alone() {
     let names: Vec<_> = fs::read_dir(&folder.0).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names, ["holiday.jpg"]);
     assert!(refusal(&elanus(&["check", folder.text()])).contains("is no data folder"));
-    assert!(refusal(&elanus(&["inspect", folder.0.join("holiday.jpg").to_str().unwrap()])).contains("none of our files"));
+    assert!(
+        refusal(&elanus(&["inspect", folder.0.join("holiday.jpg").to_str().unwrap()]))
+            .contains("none of our files")
+    );
 }
 
 #[test]
@@ -132,7 +138,10 @@ fn settings_that_make_no_sense_are_told() {
     let path = folder.0.join("milvus.yaml");
     fs::write(&path, "rootCoord:\n  minSegmentSizeToEnableIndex: few\n").unwrap();
     let said = refusal(&elanus(&["serve", "--config", path.to_str().unwrap()]));
-    assert!(said.contains("rootCoord.minSegmentSizeToEnableIndex must be a whole number, got \"few\""), "{said}");
+    assert!(
+        said.contains("rootCoord.minSegmentSizeToEnableIndex must be a whole number, got \"few\""),
+        "{said}"
+    );
     let said = refusal(&elanus(&["serve", "--config", "nowhere.yaml"]));
     assert!(said.contains("cannot read nowhere.yaml"), "{said}");
     let help = elanus(&["--help"]);

@@ -254,7 +254,8 @@ mod tests {
     /// written is that, byte for byte. `ELANUS_BLESS=1` writes the fixture when there is none.
     #[test]
     fn the_fixture_opens() {
-        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/formats/engine/record-1.bin");
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../../fixtures/formats/engine/record-1.bin");
         if std::env::var_os("ELANUS_BLESS").is_some() && !path.exists() {
             std::fs::write(&path, bytes(&record())).unwrap();
         }

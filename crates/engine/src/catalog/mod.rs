@@ -209,6 +209,13 @@ mod tests {
         let read: Root = serde_json::from_str(&root).unwrap();
         assert_eq!(serde_json::to_string_pretty(&read).unwrap(), root.trim_end());
         let read: Collection = serde_json::from_str(&collection).unwrap();
+        if std::env::var_os("ELANUS_BLESS").is_some() {
+            std::fs::write(
+                folder.join("collection-1.json"),
+                serde_json::to_string_pretty(&read).unwrap() + "\n",
+            )
+            .unwrap();
+        }
         assert_eq!(serde_json::to_string_pretty(&read).unwrap(), collection.trim_end());
         assert_eq!(read.segments[0].indexes[0].index, read.indexes[0].id);
     }
