@@ -151,13 +151,13 @@ impl FaultWorld {
                 self.off_at = Some(at);
                 disk.crash_after(at);
             }
-            Fault::Sync => self.disk.watch(Some(Box::new(move |disk| {
+            Fault::Sync => self.disk.watch(Some(Box::new(move |disk, _| {
                 if left == 0 {
                     disk.fail_sync(count);
                 }
                 left = left.wrapping_sub(1);
             }))),
-            Fault::Blip => self.disk.watch(Some(Box::new(move |disk| {
+            Fault::Blip => self.disk.watch(Some(Box::new(move |disk, _| {
                 if left == 0 {
                     disk.fail_after(0);
                 } else if left == 0_u64.wrapping_sub(count) {
