@@ -90,7 +90,7 @@ impl Workload {
         let found: Arc<Mutex<Vec<MemoryDisk>>> = Arc::default();
         let (sink, mut rng) = (Arc::clone(&found), self.rng.child("cuts"));
         self.rng.next_u64();
-        self.disk.watch(Some(Box::new(move |disk| {
+        self.disk.watch(Some(Box::new(move |disk, _| {
             // Now and then only the process dies.
             let left = if rng.chance(0.1) { disk.killed() } else { disk.crash(&mut rng) };
             sink.lock().unwrap_or_else(PoisonError::into_inner).push(left);

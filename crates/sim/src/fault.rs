@@ -5,13 +5,14 @@
 use crate::check::{self, Wrong};
 use crate::crash;
 use crate::op::{Op, Scale};
+use crate::tap::Tapped;
 use crate::truth::{Filter, Truth};
 use crate::world::{Failure, guarded, settings};
 use engine::{Engine, Error, ErrorKind, Settings};
 use host::{ManualClock, Rng};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use store::MemoryDisk;
+use store::{Disk, MemoryDisk};
 
 /// So many databases may be the right one; then the workload ends.
 const CANDIDATES_MAX: usize = 16;
@@ -28,6 +29,8 @@ enum Fault {
     Sync,
     /// Every change fails.
     Errors,
+    /// A few changes fail, somewhere in the middle of an operation.
+    Blip,
     /// The machine is off.
     Power,
 }
@@ -58,7 +61,7 @@ struct FaultWorld {
     rng: Rng,
     scale: Scale,
     settings: Settings,
-    disk: MemoryDisk,
+    disk: Tapped,
     clock: Arc<ManualClock>,
     fault: Fault,
     /// At which change the power goes.
@@ -82,12 +85,13 @@ pub fn fail(seed: u64) -> (Faults, Result<(), Failure>) {
         alive_max: 200,
         dim_max: 4,
     };
-    let fault = [Fault::Full, Fault::Sync, Fault::Errors, Fault::Power][rng.below(4) as usize];
+    let faults = [Fault::Full, Fault::Sync, Fault::Sync, Fault::Errors, Fault::Blip, Fault::Power];
+    let fault = faults[rng.below(faults.len() as u64) as usize];
     let mut world = FaultWorld {
         rng,
         scale,
         settings,
-        disk: MemoryDisk::new(),
+        disk: Tapped::new(MemoryDisk::new()),
         clock: Arc::new(ManualClock::at(1_000_000)),
         fault,
         off_at: None,
@@ -99,12 +103,13 @@ pub fn fail(seed: u64) -> (Faults, Result<(), Failure>) {
 }
 
 impl FaultWorld {
-    fn open(&self, disk: &MemoryDisk) -> Result<Arc<Engine>, Error> {
-        Engine::open_still(self.settings.clone(), Arc::new(disk.clone()), Arc::clone(&self.clock) as _)
+    fn open(&self, disk: Arc<dyn Disk>) -> Result<Arc<Engine>, Error> {
+        Engine::open_still(self.settings.clone(), disk, Arc::clone(&self.clock) as _)
     }
 
     fn run(&mut self) -> Result<(), Wrong> {
-        let engine = self.open(&self.disk).map_err(|error| format!("an empty disk: {error}"))?;
+        let engine =
+            self.open(Arc::new(self.disk.clone())).map_err(|error| format!("an empty disk: {error}"))?;
         let begins = self.rng.below(FAULT_OPERATIONS);
         let ends = begins + 1 + self.rng.below(FAULT_OPERATIONS);
         for number in 0..FAULT_OPERATIONS {
@@ -112,7 +117,8 @@ impl FaultWorld {
                 self.begin();
             }
             if number == ends && self.fault != Fault::Power {
-                self.disk.heal();
+                self.disk.watch(None);
+                self.disk.disk().heal();
             }
             self.clock.advance_ms(self.rng.below(3_000));
             let op = self.scale.next(&self.candidates[0], &mut self.rng);
@@ -122,8 +128,9 @@ impl FaultWorld {
                 break;
             }
         }
+        self.disk.watch(None);
         if self.fault == Fault::Full {
-            self.disk.heal();
+            self.disk.disk().heal();
             self.works_again(&engine)?;
         }
         engine.close();
@@ -131,21 +138,38 @@ impl FaultWorld {
         self.reopen()
     }
 
+    /// The fault comes some changes from now.
     fn begin(&mut self) {
+        let disk = self.disk.disk();
+        let mut left = self.rng.below(40);
+        let count = 1 + self.rng.below(3);
         match self.fault {
-            Fault::Full => self.disk.full_after(self.rng.below(10_000)),
-            Fault::Sync => self.disk.fail_sync(1 + self.rng.below(3)),
-            Fault::Errors => self.disk.fail_after(self.rng.below(30)),
+            Fault::Full => disk.full_after(self.rng.below(10_000)),
+            Fault::Errors => disk.fail_after(left),
             Fault::Power => {
-                let at = self.disk.operations() + self.rng.below(60);
+                let at = disk.operations() + left;
                 self.off_at = Some(at);
-                self.disk.crash_after(at);
+                disk.crash_after(at);
             }
+            Fault::Sync => self.disk.watch(Some(Box::new(move |disk, _| {
+                if left == 0 {
+                    disk.fail_sync(count);
+                }
+                left = left.wrapping_sub(1);
+            }))),
+            Fault::Blip => self.disk.watch(Some(Box::new(move |disk, _| {
+                if left == 0 {
+                    disk.fail_after(0);
+                } else if left == 0_u64.wrapping_sub(count) {
+                    disk.heal();
+                }
+                left = left.wrapping_sub(1);
+            }))),
         }
     }
 
     fn is_off(&self) -> bool {
-        self.off_at.is_some_and(|at| self.disk.operations() > at)
+        self.off_at.is_some_and(|at| self.disk.disk().operations() > at)
     }
 
     fn step(&mut self, engine: &Engine, op: &Op, may_fail: bool) -> Result<(), Wrong> {
@@ -214,8 +238,8 @@ impl FaultWorld {
     /// The next start finds one of the candidates, even if it fails a few times.
     fn reopen(&mut self) -> Result<(), Wrong> {
         let mut disk = match self.rng.below(3) {
-            0 if self.fault != Fault::Power => self.disk.killed(),
-            _ => self.disk.crash(&mut self.rng),
+            0 if self.fault != Fault::Power => self.disk.disk().killed(),
+            _ => self.disk.disk().crash(&mut self.rng),
         };
         while self.rng.chance(0.3) {
             match self.rng.below(3) {
@@ -223,7 +247,7 @@ impl FaultWorld {
                 1 => disk.fail_sync(1),
                 _ => disk.fail_after(self.rng.below(8)),
             }
-            match self.open(&disk) {
+            match self.open(Arc::new(disk.clone())) {
                 Ok(_) => {}
                 Err(error) if is_storage(&error) => {}
                 Err(error) => return Err(format!("a start on a failing disk: {:?}: {error}", error.kind())),
@@ -233,7 +257,8 @@ impl FaultWorld {
                 disk = disk.crash(&mut self.rng);
             }
         }
-        let engine = self.open(&disk).map_err(|error| format!("cannot be opened again: {error}"))?;
+        let engine =
+            self.open(Arc::new(disk.clone())).map_err(|error| format!("cannot be opened again: {error}"))?;
         let found = crash::judge(&engine, &disk, &self.candidates)?;
         self.faults.done += u64::from(found > 0);
         crash::finish(&engine, &self.candidates[found])

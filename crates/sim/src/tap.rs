@@ -10,8 +10,8 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use store::{Disk, DiskFile, MemoryDisk};
 
-/// What is called at every change.
-pub(crate) type Watcher = Box<dyn FnMut(&MemoryDisk) + Send>;
+/// What is called at every change, with the path that changed.
+pub(crate) type Watcher = Box<dyn FnMut(&MemoryDisk, &str) + Send>;
 
 /// A watched disk. Clones are the same disk.
 #[derive(Clone, Default)]
@@ -43,27 +43,27 @@ impl Tapped {
     }
 
     /// Calls the watcher, who is not called again from within.
-    fn changed<T>(&self, outcome: T) -> T {
+    fn changed<T>(&self, path: &str, outcome: T) -> T {
         let watcher = self.watcher.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(mut watcher) = watcher {
-            watcher(&self.disk);
+            watcher(&self.disk, path);
             self.watcher.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(watcher);
         }
         outcome
     }
 
-    fn file(&self, file: Box<dyn DiskFile>) -> Box<dyn DiskFile> {
-        Box::new(TappedFile { disk: self.clone(), file })
+    fn file(&self, path: &str, file: Box<dyn DiskFile>) -> Box<dyn DiskFile> {
+        Box::new(TappedFile { disk: self.clone(), path: path.to_owned(), file })
     }
 }
 
 impl Disk for Tapped {
     fn create(&self, path: &str) -> io::Result<Box<dyn DiskFile>> {
-        self.changed(self.disk.create(path).map(|file| self.file(file)))
+        self.changed(path, self.disk.create(path).map(|file| self.file(path, file)))
     }
 
     fn open_append(&self, path: &str) -> io::Result<Box<dyn DiskFile>> {
-        self.disk.open_append(path).map(|file| self.file(file))
+        self.disk.open_append(path).map(|file| self.file(path, file))
     }
 
     fn read(&self, path: &str) -> io::Result<Bytes> {
@@ -75,11 +75,11 @@ impl Disk for Tapped {
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        self.changed(self.disk.rename(from, to))
+        self.changed(to, self.disk.rename(from, to))
     }
 
     fn remove(&self, path: &str) -> io::Result<()> {
-        self.changed(self.disk.remove(path))
+        self.changed(path, self.disk.remove(path))
     }
 
     fn list(&self, folder: &str) -> io::Result<Vec<String>> {
@@ -87,15 +87,15 @@ impl Disk for Tapped {
     }
 
     fn create_folder(&self, folder: &str) -> io::Result<()> {
-        self.changed(self.disk.create_folder(folder))
+        self.changed(folder, self.disk.create_folder(folder))
     }
 
     fn remove_folder(&self, folder: &str) -> io::Result<()> {
-        self.changed(self.disk.remove_folder(folder))
+        self.changed(folder, self.disk.remove_folder(folder))
     }
 
     fn sync_folder(&self, folder: &str) -> io::Result<()> {
-        self.changed(self.disk.sync_folder(folder))
+        self.changed(folder, self.disk.sync_folder(folder))
     }
 
     fn len(&self, path: &str) -> io::Result<u64> {
@@ -119,24 +119,25 @@ impl Disk for Tapped {
 #[derive(Debug)]
 struct TappedFile {
     disk: Tapped,
+    path: String,
     file: Box<dyn DiskFile>,
 }
 
 impl DiskFile for TappedFile {
     fn append(&mut self, parts: &[Bytes]) -> io::Result<()> {
-        self.disk.changed(self.file.append(parts))
+        self.disk.changed(&self.path, self.file.append(parts))
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.disk.changed(self.file.sync())
+        self.disk.changed(&self.path, self.file.sync())
     }
 
     fn rewrite(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.disk.changed(self.file.rewrite(offset, bytes))
+        self.disk.changed(&self.path, self.file.rewrite(offset, bytes))
     }
 
     fn truncate(&mut self, length: u64) -> io::Result<()> {
-        self.disk.changed(self.file.truncate(length))
+        self.disk.changed(&self.path, self.file.truncate(length))
     }
 
     fn len(&self) -> u64 {
