@@ -314,3 +314,56 @@ fn merging_keeps_rows_deletes_and_indexes() {
     let info = world.engine.describe(Collection { target: target(), id: None }).unwrap();
     assert_eq!(info.name, "c");
 }
+
+#[test]
+fn a_load_that_cannot_fit_fails_at_once_with_both_figures() {
+    let world = World::new(Settings { memory_limit_bytes: 100_000, ..Settings::default() });
+    world.create();
+    world.insert(0..3000);
+    world.flush();
+    let refused = world.engine.run(Load { target: target(), partitions: vec![] }).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::MemoryLimit);
+    let text = refused.to_string();
+    assert!(text.contains("needs ") && text.contains("100000 of 100000 are available"), "{text}");
+    assert_eq!(world.search(1, "", Timestamp::ZERO).unwrap_err().kind(), ErrorKind::CollectionNotLoaded);
+    assert_eq!(world.count(), 3000, "nothing was lost");
+}
+
+#[test]
+fn wrong_rows_are_refused_whole() {
+    let world = World::new(Settings::default());
+    world.create();
+    let rows =
+        |columns: Vec<NamedColumn>, rows| Rows { target: target(), partition: String::new(), rows, columns };
+    let id = || named("id", Column::from_ints(vec![1]));
+    let tag = |text: &str| named("tag", Column::from_texts([text]));
+    let vectors = |dim: usize, value: f32| named("v", Column::from_vectors(dim, vec![value; dim]).unwrap());
+    let cases = [
+        (
+            vec![id(), tag("a"), vectors(8, 0.5)],
+            "the dim (8) of field data(v) is not equal to schema dim (16)",
+        ),
+        (vec![id(), tag("a"), vectors(16, f32::NAN)], "value 'NaN' is not a number or infinity"),
+        (vec![id(), tag("a"), vectors(16, f32::INFINITY)], "value 'inf' is not a number or infinity"),
+        (vec![id(), tag("a")], "fieldSchema(v) has no corresponding fieldData pass in"),
+        (
+            vec![id(), tag(&"x".repeat(33)), vectors(16, 0.5)],
+            "the length (33) of string exceeds max length (32)",
+        ),
+        (
+            vec![id(), named("tag", Column::from_ints(vec![1])), vectors(16, 0.5)],
+            "the data type of field (tag)",
+        ),
+        (
+            vec![id(), tag("a"), vectors(16, 0.5), named("more", Column::from_ints(vec![1]))],
+            "field more not exist",
+        ),
+        (vec![id(), id(), tag("a"), vectors(16, 0.5)], "duplicated field id"),
+    ];
+    for (columns, want) in cases {
+        let refused = world.engine.write(Write::Insert(rows(columns, 1))).unwrap_err();
+        assert!(refused.to_string().contains(want), "{refused} should contain {want}");
+        assert_eq!(refused.kind(), ErrorKind::Invalid);
+    }
+    assert_eq!(world.count(), 0);
+}
