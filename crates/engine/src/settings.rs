@@ -14,7 +14,7 @@ pub struct Settings {
     pub search_threads: usize,
     /// Threads for index builds.
     pub build_threads: usize,
-    /// The most memory that loaded data and builds may take together.
+    /// The most memory that loaded data and builds may take together; at first 90 % of the machine's.
     pub memory_limit_bytes: u64,
     /// Segments with fewer rows get no index (`rootCoord.minSegmentSizeToEnableIndex`).
     pub index_rows_min: u64,
@@ -54,6 +54,9 @@ pub struct Settings {
     pub queries_max: usize,
 }
 
+/// The share of the machine's memory that may be taken when nothing else is set.
+const MEMORY_PERCENT_MAX: u64 = 90;
+
 impl Default for Settings {
     fn default() -> Self {
         let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -62,7 +65,7 @@ impl Default for Settings {
             sync_writes: true,
             search_threads: cpus,
             build_threads: cpus,
-            memory_limit_bytes: u64::MAX,
+            memory_limit_bytes: host::machine_memory_bytes() / 100 * MEMORY_PERCENT_MAX,
             index_rows_min: 1024,
             segment_bytes_max: 256 << 20,
             merged_bytes_max: 1 << 30,

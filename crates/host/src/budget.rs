@@ -16,6 +16,12 @@ pub struct OutOfMemory {
     pub limit_bytes: u64,
 }
 
+/// The memory of this machine, in bytes.
+pub fn machine_memory_bytes() -> u64 {
+    let info = rustix::system::sysinfo();
+    u64::try_from(info.totalram).unwrap_or(u64::MAX).saturating_mul(info.mem_unit.into())
+}
+
 /// A limit on the bytes in use. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Budget {

@@ -10,7 +10,7 @@ mod pool;
 mod progress;
 mod rng;
 
-pub use budget::{Budget, OutOfMemory, Ticket};
+pub use budget::{Budget, OutOfMemory, Ticket, machine_memory_bytes};
 pub use cancel::{Cancel, Cancelled};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use pool::{Pool, stand_back};

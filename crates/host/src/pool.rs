@@ -67,7 +67,7 @@ impl Pool {
 
 /// Lets this thread stand back behind others. A system that does not let it is no reason to do no work.
 pub fn stand_back() {
-    const NICENESS: i32 = 15;
+    const NICENESS: i32 = 5;
     // On Linux a thread has a niceness of its own.
     let _ = rustix::process::setpriority_process(None, NICENESS);
 }
