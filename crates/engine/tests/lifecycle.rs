@@ -1,5 +1,7 @@
 //! The life of a collection through the public API: made, filled, indexed, searched, changed, restarted, dropped.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may stop")]
+
 use data::{Column, Consistency, Field, Schema, Timestamp, Type, Value};
 use engine::api::{
     Change, Collection, CreateCollection, CreateIndex, Flush, Found, IndexState, Indexes, Load, NamedColumn,

@@ -148,3 +148,24 @@ fn registers_say_when_nobody_can_tell_what_is_on_disk() {
     let store = Store::open(Arc::new(disk)).unwrap();
     assert_eq!(store.registers().load("r").unwrap().unwrap().0, Version(3));
 }
+
+#[test]
+fn a_value_that_was_seen_after_the_death_of_a_process_survives_a_power_cut() {
+    let disk = MemoryDisk::new();
+    let store = Store::open(Arc::new(disk.clone())).unwrap();
+    let first = store.registers().commit("r", None, b"old").unwrap();
+    // The file is created, written, synced and renamed; then the process dies, before the sync of the folder.
+    disk.crash_after(disk.operations() + 4);
+    assert!(store.registers().commit("r", Some(first), b"new").is_err());
+    assert!(store.registers().is_poisoned());
+    drop(store);
+    let disk = disk.killed();
+    let store = Store::open(Arc::new(disk.clone())).unwrap();
+    let seen = store.registers().load("r").unwrap().unwrap();
+    assert_eq!(seen, (Version(2), Bytes::from_static(b"new")));
+    for seed in 0..50 {
+        let later = disk.crash(&mut host::Rng::new(seed));
+        let store = Store::open(Arc::new(later)).unwrap();
+        assert_eq!(store.registers().load("r").unwrap(), Some(seen.clone()), "seed {seed}");
+    }
+}
