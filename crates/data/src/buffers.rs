@@ -147,7 +147,7 @@ fn typed<T: ArrowNativeType>(bytes: Bytes, count: usize) -> Option<ScalarBuffer<
     if count.checked_mul(size)? != bytes.len() {
         return None;
     }
-    let in_place = bytes.as_ptr() as usize % align_of::<T>() == 0;
+    let in_place = (bytes.as_ptr() as usize).is_multiple_of(align_of::<T>());
     // A buffer made from a slice is a copy, and aligned.
     let buffer = if in_place { Buffer::from(bytes) } else { Buffer::from(bytes.as_ref()) };
     Some(ScalarBuffer::new(buffer, 0, count))

@@ -1,5 +1,7 @@
 //! The binary from outside: what it says and does when the world is not as it should be.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::{TcpListener, TcpStream};

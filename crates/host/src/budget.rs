@@ -19,7 +19,7 @@ pub struct OutOfMemory {
 /// The memory of this machine, in bytes.
 pub fn machine_memory_bytes() -> u64 {
     let info = rustix::system::sysinfo();
-    u64::try_from(info.totalram).unwrap_or(u64::MAX).saturating_mul(info.mem_unit.into())
+    info.totalram.saturating_mul(info.mem_unit.into())
 }
 
 /// A limit on the bytes in use. Clones share it.
