@@ -52,6 +52,8 @@ pub struct Settings {
     pub limit_max: usize,
     /// The most queries a search.
     pub queries_max: usize,
+    /// The most bytes an answer may have, about; more is refused before it is put together.
+    pub output_bytes_max: u64,
 }
 
 /// The share of the machine's memory that may be taken when nothing else is set.
@@ -84,6 +86,7 @@ impl Default for Settings {
             json_bytes_max: 65_536,
             limit_max: 16_384,
             queries_max: 16_384,
+            output_bytes_max: 100 << 20,
         }
     }
 }

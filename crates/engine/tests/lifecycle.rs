@@ -332,6 +332,29 @@ fn a_load_that_cannot_fit_fails_at_once_with_both_figures() {
 }
 
 #[test]
+fn an_answer_that_would_be_too_large_is_refused() {
+    let world = World::new(Settings { output_bytes_max: 2_000, ..Settings::default() });
+    world.create();
+    world.load();
+    world.insert(0..100);
+    assert_eq!(world.ids(7).len(), 10);
+    let refused = world.engine.query(Query {
+        target: target(),
+        partitions: vec![],
+        keys: None,
+        filter: "id >= 0".to_owned(),
+        templates: BTreeMap::new(),
+        output: vec!["v".to_owned()],
+        limit: None,
+        offset: 0,
+        ignore_growing: false,
+        time: ReadTime::default(),
+    });
+    let text = refused.unwrap_err().to_string();
+    assert!(text.contains("query results exceed the maxOutputSize Limit"), "{text}");
+}
+
+#[test]
 fn wrong_rows_are_refused_whole() {
     let world = World::new(Settings::default());
     world.create();

@@ -183,6 +183,7 @@ pub(super) const KEYS: &[Key] = &[
         engine.limit_max
     ),
     number!(["quotaAndLimits.limits.nq"], "The most query vectors of a search.", engine.queries_max),
+    number!(["quotaAndLimits.limits.maxOutputSize"], "The most bytes of an answer.", engine.output_bytes_max),
 ];
 
 fn size(text: &str) -> Option<u64> {

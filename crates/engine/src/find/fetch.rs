@@ -53,6 +53,20 @@ impl Output {
         }
     }
 
+    /// Refuses an answer of `rows` rows that would be too large, before it is put together.
+    pub(crate) fn check_size(&self, rows: usize, bytes_max: u64) -> Result<(), Error> {
+        /// A key and a score, or a value that is no vector, about.
+        const VALUE_BYTES: usize = 16;
+        let fields = self.fields.iter().map(|(field, _)| field.vector_bytes().max(VALUE_BYTES));
+        let bytes = rows as u64 * (VALUE_BYTES + fields.sum::<usize>()) as u64;
+        if bytes <= bytes_max {
+            return Ok(());
+        }
+        Err(Error::invalid(format!(
+            "query results exceed the maxOutputSize Limit: {rows} rows would take about {bytes} bytes, {bytes_max} are allowed; ask for fewer rows or fields"
+        )))
+    }
+
     /// The values of all fields at `places`.
     pub(crate) fn fetch(&self, scope: &Scope, places: &[Place]) -> Result<Vec<OutputField>, Error> {
         let fetched = self.fields.iter().map(|(field, keys)| {

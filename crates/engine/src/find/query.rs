@@ -52,6 +52,7 @@ pub(crate) fn query(node: &Node, query: Query) -> Result<Queried, Error> {
         None => match_rows(&scope, predicate.as_ref())?,
     };
     let (places, keys) = in_key_order(&scope, places, query.offset, query.limit)?;
+    output.check_size(places.len(), node.settings.output_bytes_max)?;
     let fields = output.fetch(&scope, &places)?;
     Ok(Queried { count: None, keys: Some(keys), primary, fields, timestamp })
 }

@@ -45,6 +45,8 @@ pub(crate) fn search(node: &Node, search: Search) -> Result<Found, Error> {
     let output = Output::new(scope.schema(), &search.output, false)?;
     let mut plan = plan(node, &scope, &search)?;
     let count = plan.queries.len();
+    let rows: usize = scope.segments.iter().map(Segment::rows).sum();
+    output.check_size(count.saturating_mul(search.limit.min(rows)), node.settings.output_bytes_max)?;
     let cost_ns = cost_ns(&scope.segments, plan.field, count, plan.predicate.is_some());
     let inline = Pool::inline();
     let pool = if cost_ns <= QUICK_NS_MAX { &inline } else { &node.search_pool };
