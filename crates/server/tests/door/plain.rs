@@ -37,3 +37,37 @@ async fn what_is_not_there_says_so_in_json() {
     assert_eq!(status, "HTTP/1.1 404 Not Found");
     assert_eq!(body, r#"{"code":404,"message":"there is nothing at GET /v2/vectordb/nothing"}"#);
 }
+
+/// Half a request, bytes that are no request, and messages that are no messages: the connection ends, the server lives.
+#[tokio::test]
+async fn half_requests_hurt_nobody() {
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    let world = World::new().await;
+    let broken: [Vec<u8>; 5] = [
+        b"POST /milvus.proto.milvus.MilvusService/Insert HTTP/1.1\r\nhost: x\r\ncontent-length: 900\r\n\r\nhalf".to_vec(),
+        PREFACE[..10].to_vec(),
+        [PREFACE, &[0, 0, 18, 4, 0, 0]].concat(),
+        [PREFACE, &[0xff; 64]].concat(),
+        vec![0; 512],
+    ];
+    for bytes in broken {
+        let mut stream = tokio::net::TcpStream::connect(world.address).await.unwrap();
+        stream.write_all(&bytes).await.unwrap();
+        drop(stream);
+    }
+    let mut client = world.client().await;
+    let mut grpc = tonic::client::Grpc::new(world.channel().await);
+    grpc.ready().await.unwrap();
+    let path =
+        tonic::codegen::http::uri::PathAndQuery::from_static("/milvus.proto.milvus.MilvusService/Insert");
+    let garbage =
+        wire::proto::milvus::StringResponse { value: "no insert request".into(), ..Default::default() };
+    let codec: tonic_prost::ProstCodec<_, wire::proto::milvus::MutationResult> =
+        tonic_prost::ProstCodec::default();
+    let answer = grpc.unary(tonic::Request::new(garbage), path, codec).await;
+    assert!(
+        answer.is_err() || answer.is_ok_and(|reply| reply.into_inner().status.is_some_and(|s| s.code != 0))
+    );
+    let version = client.get_version(wire::proto::milvus::GetVersionRequest::default()).await.unwrap();
+    assert_eq!(version.into_inner().status.unwrap().code, 0);
+}
