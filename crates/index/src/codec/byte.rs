@@ -194,7 +194,8 @@ impl ByteRows<'_> {
     #[inline]
     fn distance(&self, probe: &Bytes8, dot: i32, row: u32) -> f32 {
         let factors = factors(self.row(row));
-        let dot = (dot - SHIFT * factors.sum) as f32;
+        // Sound factors never overflow; damaged ones may give a wrong distance, never a panic.
+        let dot = dot.wrapping_sub(SHIFT.wrapping_mul(factors.sum)) as f32;
         let product = probe.scale * factors.scale * dot + probe.lift * factors.lift;
         probe.norm + factors.norm - 2.0 * product
     }
