@@ -2,7 +2,7 @@
 
 use crate::api::{Change, Changed, Found, Queried, Query, Question, Search, Task, Write, Written};
 use crate::catalog::Edit;
-use crate::node::Node;
+use crate::node::{Node, Pools};
 use crate::{Error, ErrorKind, Settings, find, ingest, jobs};
 use data::{Keys, Timestamp};
 use host::{Clock, Pool, SystemClock};
@@ -30,8 +30,10 @@ impl Engine {
             )
         })?;
         let search = Pool::new("search", settings.search_threads).map_err(Error::internal)?;
-        let build = Pool::patient("build", settings.build_threads).map_err(Error::internal)?;
-        let pools = (search, build);
+        let build =
+            Pool::patient("build", settings.build_threads, jobs::BUILD_NICENESS).map_err(Error::internal)?;
+        let merge = Pool::patient("merge", 1, jobs::MERGE_NICENESS).map_err(Error::internal)?;
+        let pools = Pools { search, build, merge };
         let node = Node::open(settings, Arc::new(folder), Arc::new(SystemClock), pools)?;
         let threads = jobs::start(&node);
         Ok(Arc::new(Self { node, threads: Mutex::new(threads) }))
@@ -47,7 +49,12 @@ impl Engine {
         disk: Arc<dyn Disk>,
         clock: Arc<dyn Clock>,
     ) -> Result<Arc<Self>, Error> {
-        let node = Node::open(settings, disk, clock, (Pool::inline(), Pool::inline()))?;
+        let node = Node::open(
+            settings,
+            disk,
+            clock,
+            Pools { search: Pool::inline(), build: Pool::inline(), merge: Pool::inline() },
+        )?;
         Ok(Arc::new(Self { node, threads: Mutex::default() }))
     }
 

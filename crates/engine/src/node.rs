@@ -29,8 +29,7 @@ pub(crate) struct Node {
     pub(crate) log: Log,
     pub(crate) blobs: Blobs,
     pub(crate) shards: RwLock<HashMap<CollectionId, Arc<Shard>>>,
-    pub(crate) search_pool: Pool,
-    pub(crate) build_pool: Pool,
+    pub(crate) pools: Pools,
     pub(crate) budget: Budget,
     pub(crate) bells: Bells,
     pub(crate) stopping: Cancel,
@@ -73,6 +72,15 @@ enum Fate {
     Failed,
 }
 
+/// Threads for CPU work, by how urgent it is.
+#[derive(Debug, Clone)]
+pub(crate) struct Pools {
+    pub(crate) search: Pool,
+    pub(crate) build: Pool,
+    /// Builds that a merge needs.
+    pub(crate) merge: Pool,
+}
+
 /// What a node is made of.
 pub(crate) struct Parts {
     pub(crate) settings: Settings,
@@ -80,13 +88,12 @@ pub(crate) struct Parts {
     pub(crate) registry: Registry,
     pub(crate) log: Log,
     pub(crate) store: Store,
-    pub(crate) search_pool: Pool,
-    pub(crate) build_pool: Pool,
+    pub(crate) pools: Pools,
 }
 
 impl Node {
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { settings, oracle, registry, log, store, search_pool, build_pool } = parts;
+        let Parts { settings, oracle, registry, log, store, pools } = parts;
         Self {
             budget: Budget::new(settings.memory_limit_bytes),
             started_ms: oracle.clock().now_ms(),
@@ -97,8 +104,7 @@ impl Node {
             log,
             store,
             shards: RwLock::default(),
-            search_pool,
-            build_pool,
+            pools,
             bells: Bells::default(),
             stopping: Cancel::new(),
             troubles: Mutex::default(),

@@ -1,13 +1,13 @@
 //! Opening a data folder: catalogue, segments, then the log from where the files end.
 
 use crate::catalog::{Collection, Registry, SegmentEntry};
-use crate::node::{Node, Parts};
+use crate::node::{Node, Parts, Pools};
 use crate::record::Record;
 use crate::shard::Shard;
 use crate::time::Oracle;
 use crate::{Error, ErrorKind, Settings};
 use data::Timestamp;
-use host::{Clock, Pool};
+use host::Clock;
 use segment::{DeleteList, Sealed};
 use std::collections::HashSet;
 use std::sync::{Arc, PoisonError};
@@ -19,7 +19,7 @@ impl Node {
         settings: Settings,
         disk: Arc<dyn Disk>,
         clock: Arc<dyn Clock>,
-        pools: (Pool, Pool),
+        pools: Pools,
     ) -> Result<Arc<Self>, Error> {
         let oracle = Oracle::new(clock);
         let store = Store::open(disk)?;
@@ -30,8 +30,7 @@ impl Node {
         let first = Lsn(checkpoints.unwrap_or_default().max(1));
         let (log, replay) =
             store.open_log(LogSettings { sync, first, salt: oracle.next().0, ..LogSettings::default() })?;
-        let (search_pool, build_pool) = pools;
-        let node = Self::new(Parts { settings, oracle, registry, log, store, search_pool, build_pool });
+        let node = Self::new(Parts { settings, oracle, registry, log, store, pools });
         node.remove_leftovers()?;
         let catalog = node.registry.current();
         for collection in catalog.collections.values() {

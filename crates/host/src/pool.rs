@@ -23,16 +23,16 @@ impl Pool {
         built.map(|pool| Self { threads: Some(Arc::new(pool)) }).map_err(|error| error.to_string())
     }
 
-    /// The same with threads that stand back: whoever else wants a core gets it first. For work that nobody waits for
-    /// as long as somebody waits for an answer.
+    /// The same with threads that stand back as far as `niceness` says ([`stand_back`]): whoever else wants a core gets
+    /// it first. For work that is less urgent than somebody's answer.
     ///
     /// # Errors
     /// As [`Pool::new`].
-    pub fn patient(name: &'static str, threads: usize) -> Result<Self, String> {
+    pub fn patient(name: &'static str, threads: usize, niceness: i32) -> Result<Self, String> {
         let built = rayon::ThreadPoolBuilder::new()
             .num_threads(threads.max(1))
             .thread_name(move |n| format!("{name}-{n}"))
-            .start_handler(|_| stand_back())
+            .start_handler(move |_| stand_back(niceness))
             .build();
         built.map(|pool| Self { threads: Some(Arc::new(pool)) }).map_err(|error| error.to_string())
     }
@@ -65,11 +65,11 @@ impl Pool {
     }
 }
 
-/// Lets this thread stand back behind others. A system that does not let it is no reason to do no work.
-pub fn stand_back() {
-    const NICENESS: i32 = 5;
+/// Lets this thread stand back behind others: `niceness` is 0 for not at all to 19 for as far as can be. A system that
+/// does not let it is no reason to do no work.
+pub fn stand_back(niceness: i32) {
     // On Linux a thread has a niceness of its own.
-    let _ = rustix::process::setpriority_process(None, NICENESS);
+    let _ = rustix::process::setpriority_process(None, niceness);
 }
 
 impl fmt::Debug for Pool {

@@ -49,7 +49,7 @@ pub(crate) fn search(node: &Node, search: Search) -> Result<Found, Error> {
     output.check_size(count.saturating_mul(search.limit.min(rows)), node.settings.output_bytes_max)?;
     let cost_ns = cost_ns(&scope.segments, plan.field, count, plan.predicate.is_some());
     let inline = Pool::inline();
-    let pool = if cost_ns <= QUICK_NS_MAX { &inline } else { &node.search_pool };
+    let pool = if cost_ns <= QUICK_NS_MAX { &inline } else { &node.pools.search };
     let window = Window { offset: search.offset, limit: search.limit, k: search.offset + search.limit };
     let mut reduced = reduce(&scope, &ask_segments(&scope, &plan, pool)?, plan.metric, count, &window)?;
     let mut k = window.k;

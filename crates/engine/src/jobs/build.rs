@@ -8,7 +8,7 @@ use crate::node::Node;
 use crate::{Error, ErrorKind};
 use bytes::Bytes;
 use data::{CollectionId, FieldId, IndexId, SegmentId};
-use host::{Cancel, Progress};
+use host::{Cancel, Pool, Progress};
 use segment::Sealed;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -189,8 +189,13 @@ impl Node {
 
     fn build_gap(&self, gap: &Gap, running: &Running) -> Result<(), Error> {
         let Gap { collection, index, sealed } = gap;
-        let (entry, opened) =
-            self.build_index(collection, index, sealed, &running.cancel, &running.progress)?;
+        let (entry, opened) = self.build_index(
+            collection,
+            index,
+            sealed,
+            &self.pools.build,
+            (&running.cancel, &running.progress),
+        )?;
         let file = entry.file.clone();
         let built = Edit::Built { collection: collection.id, segment: sealed.id(), entry };
         match self.edit(built) {
@@ -212,8 +217,8 @@ impl Node {
         collection: &Collection,
         index: &Index,
         sealed: &Sealed,
-        cancel: &Cancel,
-        progress: &Progress,
+        pool: &Pool,
+        (cancel, progress): (&Cancel, &Progress),
     ) -> Result<(IndexEntry, index::Index), Error> {
         let field = collection.schema.field_by_id(index.field);
         let field = field.ok_or_else(|| Error::internal("an index without its field"))?;
@@ -230,7 +235,7 @@ impl Node {
         })?;
         let started_ms = self.oracle.clock().now_ms();
         progress.set_total(sealed.rows() as u64);
-        let image = index::build(&spec, vectors, SEED, &self.build_pool, cancel, progress)?;
+        let image = index::build(&spec, vectors, SEED, pool, cancel, progress)?;
         let file = format!("{}/{}-{}.idx", collection.id, sealed.id(), index.id);
         // A build that was cut off may have left its file.
         if self.blobs.exists(&file)? {

@@ -196,8 +196,13 @@ impl Node {
         for index in &collection.indexes {
             if entry.rows >= self.settings.index_rows_min && covered(index.id) {
                 let progress = Progress::new();
-                let (built, opened) =
-                    self.build_index(collection, index, &sealed, &self.stopping, &progress)?;
+                let (built, opened) = self.build_index(
+                    collection,
+                    index,
+                    &sealed,
+                    &self.pools.merge,
+                    (&self.stopping, &progress),
+                )?;
                 written.push(built.file.clone());
                 entry.indexes.push(built);
                 indexes.push((index.id, index.field));

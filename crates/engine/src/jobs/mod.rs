@@ -16,6 +16,11 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+/// How far builds stand back: somebody waits for the index, but others wait for answers.
+pub(crate) const BUILD_NICENESS: i32 = 5;
+/// How far merges stand back: nobody waits for them.
+pub(crate) const MERGE_NICENESS: i32 = 19;
+
 /// Wakes a thread. A ring that nobody waits for is not lost.
 #[derive(Debug, Default)]
 pub(crate) struct Bell {
@@ -71,7 +76,7 @@ pub(crate) fn start(node: &Arc<Node>) -> Vec<JoinHandle<()>> {
     };
     let builder = Arc::clone(node);
     let builder = move || {
-        host::stand_back();
+        host::stand_back(BUILD_NICENESS);
         while !builder.stopping.is_cancelled() {
             if !builder.build_one() {
                 builder.bells.builder.wait(builder.until_next_build());
