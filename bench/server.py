@@ -273,7 +273,7 @@ class Bench:
         requests = [self.rows_request("Upsert", range(at, at + BATCH), self.train[at : at + BATCH]) for at in range(0, rows, BATCH)]
         wall, cpu, _, _ = self.timed(requests, "Upsert")
         self.say("upsert", rows_per_s=rows / wall, cpu_s_per_100k=cpu / rows * 1e5, rows_per_cpu_s=rows / max(cpu, 1e-9))
-        make = lambda at: Prepare.delete_request("bench", f"id in {list(range(at, at + BATCH))}").SerializeToString()
+        make = lambda at: Prepare.delete_request("bench", f"id in {list(range(at, at + BATCH))}", consistency_level="Strong").SerializeToString()
         requests = [make(at) for at in range(0, rows, BATCH)]
         wall, cpu, _, _ = self.timed(requests, "Delete")
         self.say("delete", rows_per_s=rows / wall, cpu_s_per_100k=cpu / rows * 1e5, rows_per_cpu_s=rows / max(cpu, 1e-9))
