@@ -6,9 +6,9 @@ use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
-/// Prints a line.
+/// Prints a line. A reader that went away (`| head`) is no reason to stop working, or to panic.
 pub(crate) fn line(text: impl Display) {
-    println!("{text}");
+    let _ = writeln!(std::io::stdout(), "{text}");
 }
 
 /// Prints an error.
@@ -32,12 +32,12 @@ pub(crate) fn dim(text: &str) -> String {
 
 /// A step of several: its name, and what came of it.
 pub(crate) fn step(name: &str, text: impl Display) {
-    println!("  {}{text}", bold(&format!("{name:<10}")));
+    line(format_args!("  {}{text}", bold(&format!("{name:<10}"))));
 }
 
 /// A line below a step.
 pub(crate) fn below(text: impl Display) {
-    println!("  {:<10}{text}", "");
+    line(format_args!("  {:<10}{text}", ""));
 }
 
 /// A progress bar that stays on its line; nothing when piped.
