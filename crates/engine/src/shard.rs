@@ -6,8 +6,8 @@
 use crate::catalog::Collection;
 use crate::record::Record;
 use crate::time::Oracle;
-use crate::{Error, ErrorKind};
-use data::{Batch, CollectionId, Column, ColumnBuilder, FieldId, PartitionId, Schema, SegmentId, Timestamp};
+use crate::{Error, ErrorKind, ingest};
+use data::{Batch, CollectionId, Column, FieldId, PartitionId, Schema, SegmentId, Timestamp};
 use host::Ticket;
 use segment::{Growing, Sealed, Segment};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -234,14 +234,7 @@ fn arrange(batch: Batch, fields: &[FieldId], schema: &Schema) -> Batch {
         .iter()
         .map(|field| match fields.iter().position(|id| *id == field.id) {
             Some(place) => batch.columns()[place].clone(),
-            None => {
-                let mut builder = ColumnBuilder::new(field.data_type, field.dim);
-                (0..rows).for_each(|_| match &field.default {
-                    Some(value) => builder.push(value),
-                    None => builder.push_null(),
-                });
-                builder.finish()
-            }
+            None => ingest::absent(field, rows),
         })
         .collect();
     Batch::new(rows, columns).unwrap_or(batch)

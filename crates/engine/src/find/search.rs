@@ -43,7 +43,7 @@ pub(crate) fn search(node: &Node, search: Search) -> Result<Found, Error> {
     };
     let scope = Scope::new(node, &wanted)?;
     let output = Output::new(scope.schema(), &search.output, false)?;
-    let mut plan = plan(node, &scope, &search)?;
+    let mut plan = plan(&scope, &search)?;
     let count = plan.queries.len();
     let rows: usize = scope.segments.iter().map(Segment::rows).sum();
     output.check_size(count.saturating_mul(search.limit.min(rows)), node.settings.output_bytes_max)?;
@@ -144,7 +144,7 @@ fn vector_field<'a>(schema: &'a Schema, name: &str) -> Result<&'a Field, Error> 
     Err(Error::invalid(format!("anns_field {name} is not a vector field")))
 }
 
-fn plan<'a>(node: &Node, scope: &'a Scope, search: &Search) -> Result<Plan<'a>, Error> {
+fn plan<'a>(scope: &'a Scope, search: &Search) -> Result<Plan<'a>, Error> {
     let field = vector_field(scope.schema(), &search.field)?;
     let (metric, query) = index_query(&scope.collection, field, search, search.limit + search.offset)?;
     let predicate = predicate(scope.schema(), &search.filter, &search.templates, "query")?;
@@ -152,7 +152,6 @@ fn plan<'a>(node: &Node, scope: &'a Scope, search: &Search) -> Result<Plan<'a>, 
         Queries::Vectors(column) => checked(field, column.clone())?,
         Queries::Keys(keys) => vectors_of_keys(scope, field, keys)?,
     };
-    let _ = node;
     Ok(Plan { field, metric, query, predicate, queries })
 }
 

@@ -42,7 +42,8 @@ fn with_default(field: &Field, column: Column) -> Column {
     builder.finish()
 }
 
-fn absent(field: &Field, rows: usize) -> Column {
+/// The values of a field that no row brings: its default, an empty object, or nothing.
+pub(crate) fn absent(field: &Field, rows: usize) -> Column {
     let mut builder = ColumnBuilder::new(field.data_type, field.dim);
     for _ in 0..rows {
         match &field.default {

@@ -5,6 +5,8 @@ mod check;
 mod fill;
 mod route;
 
+pub(crate) use fill::absent;
+
 use crate::api::Rows;
 use crate::catalog::Collection;
 use crate::record::{Deletes, Insert, Record};
