@@ -21,7 +21,7 @@
 //! ```
 //!
 //! The logic is three-valued: a comparison with an absent value is unknown, and so is its negation; only rows of which
-//! the whole is true match. Grammar, precedence and the meaning of every operator stand in `GRAMMAR.md`.
+//! the whole is true match. An index may answer a leaf in place of the column: [`Rows::answer`]. Grammar, precedence and the meaning of every operator stand in `GRAMMAR.md`.
 
 mod ast;
 mod bind;
@@ -35,6 +35,7 @@ mod literal;
 mod number;
 mod parse;
 mod predicate;
+mod probe;
 mod render;
 mod set;
 
@@ -44,3 +45,4 @@ pub use error::{Error, ErrorKind, Problem, Span};
 pub use eval::Rows;
 pub use parse::parse;
 pub use predicate::Predicate;
+pub use probe::{Answer, Json, JsonKind, Probe, Question, locate};

@@ -31,6 +31,16 @@ pub(crate) enum Atom {
     One,
 }
 
+impl Atom {
+    /// Its bytes, when they are given.
+    pub(crate) fn literal(&self) -> Option<&[u8]> {
+        match self {
+            Self::Literal(bytes) => Some(bytes),
+            Self::One => None,
+        }
+    }
+}
+
 impl PartialEq for Pattern {
     fn eq(&self, other: &Self) -> bool {
         self.text == other.text

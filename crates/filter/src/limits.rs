@@ -12,3 +12,6 @@ pub(crate) const PROBES_MAX: usize = 64;
 
 /// How much of an expression a message repeats, in characters.
 pub(crate) const EXCERPT_CHARS_MAX: usize = 200;
+
+/// How many leaves of a predicate are offered to indexes: each answer takes a bit a row.
+pub(crate) const PROBES_A_PREDICATE_MAX: usize = 64;

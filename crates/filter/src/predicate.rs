@@ -138,8 +138,12 @@ impl Node {
             Self::All(nodes) | Self::Any(nodes) => {
                 nodes.iter().fold(0, |sum, n| n.cost().saturating_add(sum))
             }
-            Self::Leaf(leaf) => leaf.test.cost() + leaf.steps.len() as u32,
+            Self::Leaf(leaf) => Self::cost_of(leaf),
         }
+    }
+
+    pub(crate) fn cost_of(leaf: &Leaf) -> u32 {
+        leaf.test.cost() + leaf.steps.len() as u32
     }
 }
 

@@ -28,6 +28,20 @@ pub fn bind(ast: &Ast, schema: &Schema, templates: &BTreeMap<String, Value>) -> 
     Ok(predicate)
 }
 
+/// The field and path that `ast`, a name or a path, stands for in `schema`.
+pub(crate) fn locate(ast: &Ast, schema: &Schema) -> Result<(FieldId, Vec<String>), Error> {
+    let mut binder = Binder { schema, templates: &BTreeMap::new(), fields: Vec::new(), stripped: None };
+    match binder.operand(&ast.root)? {
+        Operand::Source(source) if source.steps.is_empty() => {
+            Ok((binder.fields[source.field.slot], source.path))
+        }
+        other => {
+            let found = other.type_name();
+            Err(Error::new(ast.root.span, Problem::Subscript { found }))
+        }
+    }
+}
+
 struct Binder<'a> {
     schema: &'a Schema,
     templates: &'a BTreeMap<String, Value>,

@@ -8,6 +8,7 @@ mod numbers;
 mod texts;
 
 use crate::predicate::{Leaf, Node, Predicate, Test};
+use crate::probe::{Answer, Answers, Probe};
 use data::{Column, FieldId, Values};
 use simd::Bits;
 
@@ -31,6 +32,11 @@ pub trait Rows {
     /// The values of `field`, one for every row. `None`: the rows are older than the field, and every value is null; a
     /// default, where the field has one, is the caller's to supply.
     fn column(&self, field: FieldId) -> Option<&Column>;
+
+    /// The rows that pass a leaf, by an index that knows them; `None`: the column is to be asked.
+    fn answer(&self, _probe: &Probe<'_>) -> Option<Answer> {
+        None
+    }
 }
 
 impl Predicate {
@@ -40,22 +46,20 @@ impl Predicate {
         if let Node::Const(value) = &self.root {
             return if *value { Bits::ones(len) } else { Bits::zeros(len) };
         }
-        let fields = self.fields.iter().map(|id| {
-            let column = rows.column(*id);
+        let answers = Answers::ask(self, rows);
+        let fields = self.fields.iter().enumerate().map(|(slot, id)| {
+            let column = if answers.needs(slot) { rows.column(*id) } else { None };
             debug_assert!(column.is_none_or(|column| column.len() == len), "a value for every row");
             column.filter(|column| column.len() == len).map(Source::new)
         });
-        let context = Context { fields: fields.collect() };
+        let context = Context { fields: fields.collect(), answers: &answers };
         let mut words = vec![0; len.div_ceil(64)];
         for (i, chunk) in words.chunks_mut(BLOCK_WORDS).enumerate() {
             let start = i * BLOCK_ROWS;
             let rows = BLOCK_ROWS.min(len - start);
-            let (mut want, mut yes) = ([0; BLOCK_WORDS], [0; BLOCK_WORDS]);
-            for (w, word) in want.iter_mut().enumerate().take(rows.div_ceil(64)) {
-                let used = rows - w * 64;
-                *word = if used < 64 { (1 << used) - 1 } else { u64::MAX };
-            }
-            context.node(&self.root, Place { start, rows }, &want, &mut yes);
+            let place = Place { start, rows };
+            let (want, mut yes) = (place.all(), [0; BLOCK_WORDS]);
+            context.node(&self.root, place, &want, &mut yes);
             chunk.copy_from_slice(&yes[..chunk.len()]);
         }
         Bits::from_words(len, words)
@@ -73,6 +77,16 @@ impl Place {
     /// Its part of the values of a column.
     pub(crate) fn of<T>(self, values: &[T]) -> &[T] {
         values.get(self.start..self.start + self.rows).unwrap_or_default()
+    }
+
+    /// All its rows.
+    fn all(self) -> Block {
+        let mut want = [0; BLOCK_WORDS];
+        for (w, word) in want.iter_mut().enumerate().take(self.rows.div_ceil(64)) {
+            let used = self.rows - w * 64;
+            *word = if used < 64 { (1 << used) - 1 } else { u64::MAX };
+        }
+        want
     }
 
     fn words(self, words: &[u64]) -> &[u64] {
@@ -99,8 +113,9 @@ impl<'a> Source<'a> {
 }
 
 struct Context<'a> {
-    /// By slot; `None`: every value is null.
+    /// By slot; `None`: every value is null, or nobody needs them.
     fields: Vec<Option<Source<'a>>>,
+    answers: &'a Answers,
 }
 
 impl Context<'_> {
@@ -112,7 +127,7 @@ impl Context<'_> {
             Node::Leaf(leaf) => self.leaf(leaf, place, want, yes),
             Node::All(nodes) => {
                 *yes = *want;
-                for node in nodes {
+                for node in self.in_order(nodes) {
                     let want = std::mem::replace(yes, [0; BLOCK_WORDS]);
                     self.node(node, place, &want, yes);
                     if is_zero(yes) {
@@ -122,7 +137,7 @@ impl Context<'_> {
             }
             Node::Any(nodes) => {
                 let mut open = *want;
-                for node in nodes {
+                for node in self.in_order(nodes) {
                     let mut more = [0; BLOCK_WORDS];
                     self.node(node, place, &open, &mut more);
                     for w in 0..BLOCK_WORDS {
@@ -137,7 +152,17 @@ impl Context<'_> {
         }
     }
 
+    /// What indexes have settled comes first.
+    fn in_order<'n>(&self, nodes: &'n [Node]) -> impl Iterator<Item = &'n Node> {
+        let is_first = |node: &&Node| self.answers.is_settled(node);
+        let settled = if self.answers.is_empty() { &[] } else { nodes };
+        settled.iter().filter(is_first).chain(nodes.iter().filter(move |node| !is_first(node)))
+    }
+
     fn leaf(&self, leaf: &Leaf, place: Place, want: &Block, yes: &mut Block) {
+        if let Some(answer) = self.answers.get(leaf) {
+            return self.answered(leaf, answer, place, want, yes);
+        }
         let is_null = matches!(leaf.test, Test::Null | Test::JsonNull);
         let Some(Some(source)) = self.fields.get(leaf.field.slot) else {
             if is_null && !leaf.negated {
@@ -156,13 +181,53 @@ impl Context<'_> {
         } else if !is_zero(&known) {
             source.test(leaf, place, &known, yes);
         }
-        for w in 0..BLOCK_WORDS {
-            // Of a row without value, `is null` is true and everything else unknown.
-            let turned = if leaf.negated { !yes[w] } else { yes[w] } & known[w];
-            let absent = if is_null && !leaf.negated { want[w] & !known[w] } else { 0 };
-            yes[w] = turned | absent;
+        conclude(leaf, want, &known, yes);
+    }
+
+    fn answered(&self, leaf: &Leaf, answer: &Answer, place: Place, want: &Block, yes: &mut Block) {
+        let mut known = *want;
+        and_words(&mut known, answer.known.as_ref().map(Bits::words), place);
+        *yes = known;
+        and_words(yes, Some(answer.yes.words()), place);
+        if let (Some(maybe), Some(Some(source))) = (&answer.maybe, self.fields.get(leaf.field.slot)) {
+            let mut open = known;
+            and_words(&mut open, Some(maybe.words()), place);
+            if !is_zero(&open) {
+                let mut more = [0; BLOCK_WORDS];
+                source.test(leaf, place, &open, &mut more);
+                for w in 0..BLOCK_WORDS {
+                    yes[w] |= more[w] & open[w];
+                }
+            }
+        }
+        conclude(leaf, want, &known, yes);
+    }
+}
+
+/// From what passes the test to what the leaf is true of.
+fn conclude(leaf: &Leaf, want: &Block, known: &Block, yes: &mut Block) {
+    let is_null = matches!(leaf.test, Test::Null | Test::JsonNull);
+    for w in 0..BLOCK_WORDS {
+        // Of a row without value, `is null` is true and everything else unknown.
+        let turned = if leaf.negated { !yes[w] } else { yes[w] } & known[w];
+        let absent = if is_null && !leaf.negated { want[w] & !known[w] } else { 0 };
+        yes[w] = turned | absent;
+    }
+}
+
+/// Which values of `column` pass the test of `leaf`.
+pub(crate) fn test_column(leaf: &Leaf, column: &Column) -> Bits {
+    let (len, source) = (column.len(), Source::new(column));
+    let mut words = vec![0; len.div_ceil(64)];
+    for (i, chunk) in words.chunks_mut(BLOCK_WORDS).enumerate() {
+        let place = Place { start: i * BLOCK_ROWS, rows: BLOCK_ROWS.min(len - i * BLOCK_ROWS) };
+        let (want, mut yes) = (place.all(), [0; BLOCK_WORDS]);
+        source.test(leaf, place, &want, &mut yes);
+        for ((word, yes), want) in chunk.iter_mut().zip(yes).zip(want) {
+            *word = yes & want;
         }
     }
+    Bits::from_words(len, words)
 }
 
 impl Source<'_> {

@@ -1,0 +1,321 @@
+//! A leaf of a predicate as a question that an index may answer instead of the column. Invariant: an answer is about the
+//! test alone; absent values and negation stay with the evaluation, so that an index cannot get them wrong.
+
+use crate::bind;
+use crate::eval::{Rows, test_column};
+use crate::json::{Item, elements, find, read};
+use crate::like::{Atom, Form, Pattern};
+use crate::number::{Interval, Num};
+use crate::predicate::{Leaf, Node, Predicate, Test};
+use crate::{Error, limits};
+use data::{Column, FieldId, Schema};
+use simd::Bits;
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::ops::Bound;
+
+/// One leaf, for an index to look at.
+#[derive(Debug, Clone, Copy)]
+pub struct Probe<'a> {
+    leaf: &'a Leaf,
+    field: FieldId,
+}
+
+/// The rows that pass the test of a leaf.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// Rows that pass. Rows without a value may come out either way.
+    pub yes: Bits,
+    /// Further rows that may pass: they are asked of the column. `None`: there are none.
+    pub maybe: Option<Bits>,
+    /// Rows that have a value; `None`: all have.
+    pub known: Option<Bits>,
+}
+
+/// What a leaf asks of the value at its path (of the whole value, where there is no path). Bounds are as in
+/// [`std::ops::RangeBounds`]; texts compare by bytes.
+#[derive(Debug, Clone)]
+pub enum Question<'a> {
+    /// An integer column: between the two, both included.
+    Ints(i64, i64),
+    /// An integer column: one of these, which rise.
+    AmongInts(&'a [i64]),
+    /// A float column, or a number in JSON: between the two, both included. Of JSON numbers this is exact for those
+    /// that a double can hold.
+    Floats(f64, f64),
+    /// A float column: one of these, which rise.
+    AmongFloats(&'a [f64]),
+    /// Exactly this.
+    Bool(bool),
+    /// A text between the two.
+    Texts(Bound<&'a [u8]>, Bound<&'a [u8]>),
+    /// One of these texts, which rise.
+    AmongTexts(&'a [String]),
+    /// A text that matches a pattern: what it begins with, further runs of bytes it contains, and whether the beginning
+    /// alone decides.
+    Like {
+        /// What every match begins with.
+        prefix: &'a [u8],
+        /// What every match contains.
+        parts: Vec<&'a [u8]>,
+        /// Whether a value that begins so matches.
+        is_prefix: bool,
+    },
+    /// JSON: one of these numbers (rising, whole and floating), texts (rising) or bools (`false`, `true`).
+    Mixed {
+        /// Whole numbers.
+        ints: &'a [i64],
+        /// Floating numbers that are no whole ones.
+        floats: &'a [f64],
+        /// Texts.
+        texts: &'a [String],
+        /// Whether `false`, and whether `true` is among them.
+        bools: [bool; 2],
+    },
+    /// JSON: a list that holds all (the flag) or any of these.
+    Contains(bool, &'a [serde_json::Value]),
+    /// JSON: there is a value, and it is not null.
+    Exists,
+    /// JSON: there is none, or it is null.
+    Missing,
+    /// Something else: [`Probe::test`] can answer it of single values.
+    Other,
+}
+
+impl<'a> Probe<'a> {
+    /// The field.
+    pub fn field(&self) -> FieldId {
+        self.field
+    }
+
+    /// Where in a JSON document the value is; empty: the whole value.
+    pub fn path(&self) -> &'a [String] {
+        &self.leaf.path
+    }
+
+    /// What a row costs the evaluation by column, in rough nanoseconds over eight.
+    pub fn row_cost(&self) -> u32 {
+        Node::cost_of(self.leaf)
+    }
+
+    /// The question. With arithmetic before the test it is [`Question::Other`].
+    pub fn question(&self) -> Question<'a> {
+        if !self.leaf.steps.is_empty() {
+            return Question::Other;
+        }
+        match &self.leaf.test {
+            Test::Ints(low, high) => Question::Ints(*low, *high),
+            Test::Floats(low, high, _) => Question::Floats(*low, *high),
+            Test::Bool(constant) | Test::JsonBool(constant) => Question::Bool(*constant),
+            Test::Texts(interval) | Test::JsonText(interval) => {
+                Question::Texts(bytes(&interval.low), bytes(&interval.high))
+            }
+            Test::InInts(set) => Question::AmongInts(set.values()),
+            Test::InFloats(set, _) => Question::AmongFloats(set.values()),
+            Test::InTexts(set) => Question::AmongTexts(set.values()),
+            Test::Like(pattern) | Test::JsonLike(pattern) => like(pattern),
+            Test::JsonNumber(interval) => match floats_of(interval) {
+                Some((low, high)) => Question::Floats(low, high),
+                None => Question::Other,
+            },
+            Test::JsonIn(set) => Question::Mixed {
+                ints: set.ints.values(),
+                floats: set.floats.values(),
+                texts: set.texts.values(),
+                bools: set.bools,
+            },
+            Test::JsonContains(all, values) => Question::Contains(*all, values),
+            Test::JsonExists => Question::Exists,
+            Test::JsonNull => Question::Missing,
+            _ => Question::Other,
+        }
+    }
+
+    /// Which values of `column`, which is of the field's type or (numbers) a wider one of the same kind, pass the test.
+    /// For an index that holds each distinct value once. Not for JSON.
+    pub fn test(&self, column: &Column) -> Bits {
+        test_column(self.leaf, column)
+    }
+}
+
+fn bytes(bound: &Bound<String>) -> Bound<&[u8]> {
+    bound.as_ref().map(String::as_bytes)
+}
+
+fn like(pattern: &Pattern) -> Question<'_> {
+    match pattern.form() {
+        Form::Exact(text) => Question::Texts(Bound::Included(text), Bound::Included(text)),
+        Form::Prefix(prefix) => Question::Like { prefix, parts: Vec::new(), is_prefix: true },
+        Form::Suffix(suffix) => Question::Like { prefix: &[], parts: vec![suffix], is_prefix: false },
+        Form::Infix(finder) => Question::Like { prefix: &[], parts: vec![finder.needle()], is_prefix: false },
+        Form::Pieces(pieces) => {
+            let prefix = match pieces.first().and_then(|piece| piece.first()) {
+                Some(Atom::Literal(prefix)) => prefix.as_slice(),
+                _ => &[],
+            };
+            let parts = pieces.iter().flatten().filter_map(Atom::literal).collect();
+            Question::Like { prefix, parts, is_prefix: false }
+        }
+    }
+}
+
+/// The smallest and the largest double inside; `None` when there is none.
+fn floats_of(interval: &Interval<Num>) -> Option<(f64, f64)> {
+    let order = |float: f64, bound: Num| Num::Float(float).order(bound);
+    let low = match interval.low {
+        Bound::Unbounded => f64::NEG_INFINITY,
+        Bound::Included(bound) => {
+            let near = bound.to_f64();
+            if order(near, bound)?.is_lt() { near.next_up() } else { near }
+        }
+        Bound::Excluded(bound) => {
+            let near = bound.to_f64();
+            if order(near, bound)?.is_le() { near.next_up() } else { near }
+        }
+    };
+    let high = match interval.high {
+        Bound::Unbounded => f64::INFINITY,
+        Bound::Included(bound) => {
+            let near = bound.to_f64();
+            if order(near, bound)?.is_gt() { near.next_down() } else { near }
+        }
+        Bound::Excluded(bound) => {
+            let near = bound.to_f64();
+            if order(near, bound)?.is_ge() { near.next_down() } else { near }
+        }
+    };
+    Some((low, high))
+}
+
+/// What indexes have said, by leaf.
+#[derive(Debug, Default)]
+pub(crate) struct Answers {
+    by_leaf: HashMap<*const Leaf, Answer>,
+    /// By slot: whether a column is still needed.
+    needed: Vec<bool>,
+}
+
+impl Answers {
+    /// Asks `rows` about the leaves of `predicate`, up to a number of them.
+    pub(crate) fn ask(predicate: &Predicate, rows: &dyn Rows) -> Self {
+        let mut answers = Self { by_leaf: HashMap::new(), needed: vec![false; predicate.fields.len()] };
+        let mut open = vec![&predicate.root];
+        let mut asked = 0;
+        while let Some(node) = open.pop() {
+            match node {
+                Node::Const(_) => {}
+                Node::All(nodes) | Node::Any(nodes) => open.extend(nodes.iter().rev()),
+                Node::Leaf(leaf) => {
+                    asked += 1;
+                    let field = predicate.fields.get(leaf.field.slot);
+                    let answer = match (&leaf.test, field) {
+                        (Test::Never | Test::Null | Test::Field(..), _) | (_, None) => None,
+                        _ if asked > limits::PROBES_A_PREDICATE_MAX => None,
+                        (_, Some(field)) => rows.answer(&Probe { leaf, field: *field }),
+                    };
+                    let fits = |bits: &Bits| bits.len() == rows.len();
+                    let answer = answer.filter(|answer| {
+                        let others = answer.maybe.iter().chain(&answer.known);
+                        fits(&answer.yes) && others.clone().all(fits)
+                    });
+                    if answer.as_ref().is_none_or(|answer| answer.maybe.is_some()) {
+                        answers.need(leaf);
+                    }
+                    if let Some(answer) = answer {
+                        answers.by_leaf.insert(std::ptr::from_ref(leaf), answer);
+                    }
+                }
+            }
+        }
+        answers
+    }
+
+    fn need(&mut self, leaf: &Leaf) {
+        let other = if let Test::Field(_, other) = &leaf.test { Some(other.slot) } else { None };
+        for slot in other.into_iter().chain([leaf.field.slot]) {
+            if let Some(needed) = self.needed.get_mut(slot) {
+                *needed = true;
+            }
+        }
+    }
+
+    /// Whether the column of `slot` has to be looked at.
+    pub(crate) fn needs(&self, slot: usize) -> bool {
+        self.needed.get(slot).copied().unwrap_or(true)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.by_leaf.is_empty()
+    }
+
+    pub(crate) fn get(&self, leaf: &Leaf) -> Option<&Answer> {
+        if self.by_leaf.is_empty() { None } else { self.by_leaf.get(&std::ptr::from_ref(leaf)) }
+    }
+
+    /// Whether `node` is a leaf that was answered in full.
+    pub(crate) fn is_settled(&self, node: &Node) -> bool {
+        matches!(node, Node::Leaf(leaf) if self.get(leaf).is_some_and(|answer| answer.maybe.is_none()))
+    }
+}
+
+/// A value of a JSON document, read in place: the same reading that the evaluation does.
+#[derive(Debug, Clone, Copy)]
+pub struct Json<'a>(&'a [u8]);
+
+/// What a JSON value is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum JsonKind<'a> {
+    /// `null`.
+    Null,
+    /// A truth.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// Any other number.
+    Float(f64),
+    /// A text, without its escapes.
+    Text(Cow<'a, [u8]>),
+    /// A list.
+    Array,
+    /// An object.
+    Object,
+}
+
+impl<'a> Json<'a> {
+    /// A whole document.
+    pub fn new(document: &'a [u8]) -> Self {
+        Self(document)
+    }
+
+    /// The value at `path`.
+    pub fn at(self, path: &[String]) -> Option<Self> {
+        find(self.0, path).map(Self)
+    }
+
+    /// What it is; `None` when it is no JSON.
+    pub fn kind(self) -> Option<JsonKind<'a>> {
+        Some(match read(self.0)? {
+            Item::Null => JsonKind::Null,
+            Item::Bool(value) => JsonKind::Bool(value),
+            Item::Number(Num::Int(value)) => JsonKind::Int(value),
+            Item::Number(Num::Float(value)) => JsonKind::Float(value),
+            Item::Text(text) => JsonKind::Text(text),
+            Item::Array => JsonKind::Array,
+            Item::Object => JsonKind::Object,
+        })
+    }
+
+    /// The elements, when it is a list.
+    pub fn elements(self) -> impl Iterator<Item = Self> {
+        let array = if self.0.first() == Some(&b'[') { self.0 } else { b"[]" };
+        elements(array).map(Self)
+    }
+}
+
+/// The field and the path in it that `text` (`doc["a"][0]`, or a key of the dynamic field) names in `schema`.
+///
+/// # Errors
+/// [`Error`] when it names neither, or is something else than a field or a path.
+pub fn locate(text: &str, schema: &Schema) -> Result<(FieldId, Vec<String>), Error> {
+    bind::locate(&crate::parse(text)?, schema)
+}
