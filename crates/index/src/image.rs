@@ -119,6 +119,10 @@ impl Head {
         let element = match spec.element() {
             Element::F32 => 1,
             Element::Bits => 2,
+            Element::F16 => 3,
+            Element::Bf16 => 4,
+            Element::I8 => 5,
+            Element::Sparse => 6,
         };
         Self {
             magic: MAGIC,

@@ -145,7 +145,7 @@ impl Index {
         if self.rows == 0 {
             return Ok(vec![Hits::default(); queries.len()]);
         }
-        let refiner = Refiner { metric: self.spec.metric(), vectors, queries };
+        let refiner = Refiner::new(self.spec.metric(), vectors, queries);
         match &self.body {
             Body::Ivf(ivf) => ivf.search(&refiner, query, mask, cancel),
             Body::Graph(graph) => graph.search(&refiner, query, mask, cancel),

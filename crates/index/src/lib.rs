@@ -21,6 +21,7 @@ mod metric;
 mod nearest;
 mod refine;
 mod scan;
+mod score;
 mod spec;
 mod vectors;
 

@@ -58,15 +58,27 @@ impl fmt::Display for Metric {
 pub enum Element {
     /// 32-bit floats.
     F32,
+    /// 16-bit floats.
+    F16,
+    /// 16-bit floats with the exponent of a 32-bit one.
+    Bf16,
+    /// Signed bytes.
+    I8,
     /// Single bits, eight to a byte.
     Bits,
+    /// Pairs of an index and a 32-bit float.
+    Sparse,
 }
 
 impl fmt::Display for Element {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::F32 => "float",
+            Self::F16 => "float16",
+            Self::Bf16 => "bfloat16",
+            Self::I8 => "int8",
             Self::Bits => "binary",
+            Self::Sparse => "sparse",
         })
     }
 }

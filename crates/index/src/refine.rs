@@ -1,9 +1,7 @@
 //! Exact scores for rows that were found by their codes. Invariant: a score is the one [`crate::scan()`] would give.
 
-use simd::Op;
-
 use crate::hits::Top;
-use crate::scan::{cosine, norm, score};
+use crate::score::Scorer;
 use crate::{Hits, Metric, Query, Vectors};
 
 /// What came of measuring.
@@ -19,9 +17,14 @@ pub(crate) struct Refiner<'a> {
     pub(crate) metric: Metric,
     pub(crate) vectors: Vectors<'a>,
     pub(crate) queries: Vectors<'a>,
+    scorer: Scorer<'a>,
 }
 
-impl Refiner<'_> {
+impl<'a> Refiner<'a> {
+    pub(crate) fn new(metric: Metric, vectors: Vectors<'a>, queries: Vectors<'a>) -> Self {
+        Self { metric, vectors, queries, scorer: Scorer::new(metric, queries) }
+    }
+
     /// How many candidates are worth measuring to find the best `k` among them with certainty enough: codes of a
     /// byte an element swap only rows that are nearly equally near.
     pub(crate) fn depth(k: usize) -> usize {
@@ -45,26 +48,13 @@ impl Refiner<'_> {
     }
 
     fn measure(&self, q: usize, rows: &[u32], scores: &mut [f32]) {
-        let Vectors::F32 { values, .. } = self.vectors else {
-            for (row, out) in rows.iter().zip(scores) {
-                *out = score(self.metric, self.queries, q, self.vectors, *row as usize);
-            }
-            return;
-        };
         for row in rows {
-            simd::prefetch(&self.vectors.floats(*row as usize)[..PREFETCH.min(self.vectors.dim())]);
+            let row = self.vectors.bytes(*row as usize);
+            simd::prefetch(&row[..PREFETCH.min(row.len())]);
         }
-        let query = self.queries.floats(q);
-        let op = if self.metric == Metric::L2 { Op::L2 } else { Op::Ip };
-        op.chosen(query, values, rows, scores);
-        if self.metric == Metric::Cosine {
-            let length = norm(query);
-            for (row, out) in rows.iter().zip(scores) {
-                *out = cosine(*out, length, norm(self.vectors.floats(*row as usize)));
-            }
-        }
+        self.scorer.chosen(q, self.vectors, rows, scores);
     }
 }
 
-/// Floats of a row that are asked for ahead; the memory guesses the rest.
-const PREFETCH: usize = 64;
+/// Bytes of a row that are asked for ahead; the memory guesses the rest.
+const PREFETCH: usize = 256;

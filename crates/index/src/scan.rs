@@ -1,9 +1,10 @@
-//! Exact search by looking at every row. Invariant: finds what a loop over [`score`] would find.
+//! Exact search by looking at every row. Invariant: finds what a loop over all pairs of [`Scorer`] would find.
 
 use host::Cancel;
-use simd::{Bits, Op};
+use simd::Bits;
 
 use crate::hits::Top;
+use crate::score::Scorer;
 use crate::{Error, Hits, Metric, Query, Vectors};
 
 /// Rows looked at between two looks at the cancel flag; one word of a mask.
@@ -85,94 +86,4 @@ pub(crate) fn check_alike(vectors: Vectors<'_>, queries: Vectors<'_>) -> Result<
     }
     let (element, dim) = wanted;
     Err(Error::OtherVectors { element, dim, actual_element: queries.element(), actual_dim: queries.dim() })
-}
-
-/// A few queries, ready to be held against blocks of rows.
-struct Scorer<'a> {
-    metric: Metric,
-    queries: Vectors<'a>,
-    norms: Vec<f32>,
-}
-
-impl<'a> Scorer<'a> {
-    fn new(metric: Metric, queries: Vectors<'a>) -> Self {
-        let norms = match metric {
-            Metric::Cosine => (0..queries.len()).map(|q| norm(queries.floats(q))).collect(),
-            _ => Vec::new(),
-        };
-        Self { metric, queries, norms }
-    }
-
-    /// Scores of the rows whose bit is set in `word`, at `out[q * rows.len() + i]`; the others are left undefined.
-    fn block(&self, rows: Vectors<'_>, word: u64, norms: &mut [f32], out: &mut [f32]) {
-        let (nq, nr) = (self.queries.len(), rows.len());
-        let chosen = || (0..nr).filter(|i| word >> i & 1 == 1);
-        let (Vectors::F32 { dim, values: queries }, Vectors::F32 { values, .. }) = (self.queries, rows)
-        else {
-            for q in 0..nq {
-                for i in chosen() {
-                    out[q * nr + i] = score(self.metric, self.queries, q, rows, i);
-                }
-            }
-            return;
-        };
-        let op = op(self.metric);
-        if chosen().count() * 2 < nr {
-            for q in 0..nq {
-                for i in chosen() {
-                    out[q * nr + i] = op.pair(self.queries.floats(q), rows.floats(i));
-                }
-            }
-        } else if nq == 1 {
-            op.rows(queries, values, &mut out[..nr]);
-        } else {
-            op.tile(dim, queries, values, &mut out[..nq * nr]);
-        }
-        if self.metric == Metric::Cosine {
-            for i in chosen() {
-                norms[i] = norm(rows.floats(i));
-            }
-            for q in 0..nq {
-                for i in chosen() {
-                    out[q * nr + i] = cosine(out[q * nr + i], self.norms[q], norms[i]);
-                }
-            }
-        }
-    }
-}
-
-fn op(metric: Metric) -> Op {
-    if metric == Metric::L2 { Op::L2 } else { Op::Ip }
-}
-
-/// The length of a vector.
-pub(crate) fn norm(values: &[f32]) -> f32 {
-    Op::Ip.pair(values, values).sqrt()
-}
-
-pub(crate) fn cosine(product: f32, a: f32, b: f32) -> f32 {
-    let both = a * b;
-    if both > 0.0 { product / both } else { 0.0 }
-}
-
-/// The exact score of one pair: the meaning of [`Metric`]. Query and row must be of one kind.
-pub(crate) fn score(
-    metric: Metric,
-    queries: Vectors<'_>,
-    query: usize,
-    rows: Vectors<'_>,
-    row: usize,
-) -> f32 {
-    match metric {
-        Metric::L2 | Metric::Ip => op(metric).pair(queries.floats(query), rows.floats(row)),
-        Metric::Cosine => {
-            let (a, b) = (queries.floats(query), rows.floats(row));
-            cosine(Op::Ip.pair(a, b), norm(a), norm(b))
-        }
-        Metric::Hamming => simd::hamming(queries.bytes(query), rows.bytes(row)) as f32,
-        Metric::Jaccard => {
-            let (and, or) = simd::and_or(queries.bytes(query), rows.bytes(row));
-            if or == 0 { 0.0 } else { 1.0 - and as f32 / or as f32 }
-        }
-    }
 }

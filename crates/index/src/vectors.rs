@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use simd::Half;
+
 use crate::Element;
 
 /// Rows of one dimension, one after the other.
@@ -14,11 +16,39 @@ pub enum Vectors<'a> {
         /// All rows.
         values: &'a [f32],
     },
+    /// Half-precision floats, two bytes each, little-endian, at any address.
+    F16 {
+        /// Floats in a row.
+        dim: usize,
+        /// All rows, `2 * dim` bytes each.
+        bytes: &'a [u8],
+    },
+    /// bfloat16 numbers, two bytes each, little-endian, at any address.
+    Bf16 {
+        /// Floats in a row.
+        dim: usize,
+        /// All rows, `2 * dim` bytes each.
+        bytes: &'a [u8],
+    },
+    /// Signed bytes.
+    I8 {
+        /// Bytes in a row.
+        dim: usize,
+        /// All rows.
+        values: &'a [i8],
+    },
     /// Bits: `bytes.len()` is a multiple of `dim / 8`, and `dim` of 8.
     Bits {
         /// Bits in a row.
         dim: usize,
         /// All rows.
+        bytes: &'a [u8],
+    },
+    /// Sparse rows: pairs of a rising index (u32) and a value (f32), little-endian. Their dimension counts as 0.
+    Sparse {
+        /// Where each row starts in `bytes`, and where the last ends: one more than there are rows.
+        offsets: &'a [i64],
+        /// All rows, eight bytes a pair.
         bytes: &'a [u8],
     },
 }
@@ -28,7 +58,12 @@ impl<'a> Vectors<'a> {
     pub fn len(&self) -> usize {
         match self {
             Self::F32 { dim, values } => values.len().checked_div(*dim).unwrap_or(0),
+            Self::F16 { dim, bytes } | Self::Bf16 { dim, bytes } => {
+                bytes.len().checked_div(2 * dim).unwrap_or(0)
+            }
+            Self::I8 { dim, values } => values.len().checked_div(*dim).unwrap_or(0),
             Self::Bits { dim, bytes } => bytes.len().checked_div(dim / 8).unwrap_or(0),
+            Self::Sparse { offsets, .. } => offsets.len().saturating_sub(1),
         }
     }
 
@@ -41,14 +76,23 @@ impl<'a> Vectors<'a> {
     pub fn element(&self) -> Element {
         match self {
             Self::F32 { .. } => Element::F32,
+            Self::F16 { .. } => Element::F16,
+            Self::Bf16 { .. } => Element::Bf16,
+            Self::I8 { .. } => Element::I8,
             Self::Bits { .. } => Element::Bits,
+            Self::Sparse { .. } => Element::Sparse,
         }
     }
 
-    /// Elements in a row.
+    /// Elements in a row; 0 for sparse rows.
     pub fn dim(&self) -> usize {
         match self {
-            Self::F32 { dim, .. } | Self::Bits { dim, .. } => *dim,
+            Self::F32 { dim, .. }
+            | Self::F16 { dim, .. }
+            | Self::Bf16 { dim, .. }
+            | Self::I8 { dim, .. }
+            | Self::Bits { dim, .. } => *dim,
+            Self::Sparse { .. } => 0,
         }
     }
 
@@ -57,29 +101,66 @@ impl<'a> Vectors<'a> {
     /// # Panics
     /// When the range reaches past the last row.
     pub fn slice(&self, range: Range<usize>) -> Self {
+        let scaled = |width: usize| range.start * width..range.end * width;
         match *self {
-            Self::F32 { dim, values } => {
-                Self::F32 { dim, values: &values[range.start * dim..range.end * dim] }
-            }
-            Self::Bits { dim, bytes } => {
-                Self::Bits { dim, bytes: &bytes[range.start * (dim / 8)..range.end * (dim / 8)] }
+            Self::F32 { dim, values } => Self::F32 { dim, values: &values[scaled(dim)] },
+            Self::F16 { dim, bytes } => Self::F16 { dim, bytes: &bytes[scaled(2 * dim)] },
+            Self::Bf16 { dim, bytes } => Self::Bf16 { dim, bytes: &bytes[scaled(2 * dim)] },
+            Self::I8 { dim, values } => Self::I8 { dim, values: &values[scaled(dim)] },
+            Self::Bits { dim, bytes } => Self::Bits { dim, bytes: &bytes[scaled(dim / 8)] },
+            Self::Sparse { offsets, bytes } => {
+                Self::Sparse { offsets: &offsets[range.start..range.end + 1], bytes }
             }
         }
     }
 
-    /// The floats of row `row`; empty if the rows are bits.
-    pub(crate) fn floats(&self, row: usize) -> &'a [f32] {
+    /// The row `row` as floats, in place if it is made of them, else widened into `room`; empty if the rows are no
+    /// rows of numbers.
+    pub(crate) fn floats<'r>(&self, row: usize, room: &'r mut Vec<f32>) -> &'r [f32]
+    where
+        'a: 'r,
+    {
+        let dim = self.dim();
+        let halves = |half: Half, bytes: &[u8], room: &'r mut Vec<f32>| {
+            room.resize(dim, 0.0);
+            half.widen(&bytes[row * 2 * dim..][..2 * dim], room);
+            &room[..]
+        };
         match *self {
-            Self::F32 { dim, values } => &values[row * dim..(row + 1) * dim],
-            Self::Bits { .. } => &[],
+            Self::F32 { values, .. } => &values[row * dim..][..dim],
+            Self::F16 { bytes, .. } => halves(Half::F16, bytes, room),
+            Self::Bf16 { bytes, .. } => halves(Half::Bf16, bytes, room),
+            Self::I8 { values, .. } => {
+                room.clear();
+                room.extend(values[row * dim..][..dim].iter().map(|value| f32::from(*value)));
+                room
+            }
+            Self::Bits { .. } | Self::Sparse { .. } => &[],
         }
     }
 
-    /// The bytes of row `row`; empty if the rows are floats.
+    /// The row `row` as it lies in memory.
+    #[inline]
     pub(crate) fn bytes(&self, row: usize) -> &'a [u8] {
         match *self {
-            Self::F32 { .. } => &[],
-            Self::Bits { dim, bytes } => &bytes[row * (dim / 8)..(row + 1) * (dim / 8)],
+            Self::F32 { dim, values } => bytemuck::cast_slice(&values[row * dim..][..dim]),
+            Self::F16 { dim, bytes } | Self::Bf16 { dim, bytes } => &bytes[row * 2 * dim..][..2 * dim],
+            Self::I8 { dim, values } => bytemuck::cast_slice(&values[row * dim..][..dim]),
+            Self::Bits { dim, bytes } => &bytes[row * (dim / 8)..][..dim / 8],
+            Self::Sparse { offsets, bytes } => {
+                let place = |row: usize| usize::try_from(offsets[row]).unwrap_or(usize::MAX);
+                bytes.get(place(row)..place(row + 1)).unwrap_or_default()
+            }
         }
     }
+}
+
+/// Sparse pairs as they come over the wire.
+#[inline]
+pub(crate) fn pairs_of(bytes: &[u8]) -> impl Iterator<Item = (u32, f32)> + use<'_> {
+    bytes
+        .as_chunks::<8>()
+        .0
+        .iter()
+        .map(|[a, b, c, d, value @ ..]| (u32::from_le_bytes([*a, *b, *c, *d]), f32::from_le_bytes(*value)))
 }

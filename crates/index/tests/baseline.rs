@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use host::{Cancel, Pool};
 use index::{Image, Index, Spec};
-use sets::{Rows, built, fingerprint, naive, pairs, recall, specs};
+use sets::{Rows, built, fingerprint, naive, name_of, pairs, recall, specs};
 
 fn bless() -> bool {
     std::env::var_os("ELANUS_BLESS").is_some()
@@ -25,7 +25,7 @@ fn images_and_recall_are_what_they_were() {
         let image = built(&spec, rows, &Pool::inline());
         let hash = fingerprint(&image);
         let index = Index::open(&spec, image, rows.len()).unwrap();
-        write!(text, "{} {} image {hash:016x} recall", spec.index_type(), spec.metric()).unwrap();
+        write!(text, "{} image {hash:016x} recall", name_of(&spec).replace('-', " ")).unwrap();
         for effort in ["10", "16", "64"] {
             let query = spec.query(10, &pairs(&[("ef", effort), ("nprobe", effort)])).unwrap();
             let hits = index.search(rows, queries, &query, None, &Cancel::new()).unwrap();
@@ -45,7 +45,7 @@ fn images_and_recall_are_what_they_were() {
 
 fn fixture(spec: &Spec) -> PathBuf {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/formats/index/v1");
-    folder.join(format!("{}-{}", spec.index_type(), spec.metric()))
+    folder.join(name_of(spec))
 }
 
 #[test]

@@ -141,12 +141,63 @@ fn a_scan_by_chunks_is_a_scan_and_several_queries_are_one_each() {
 }
 
 #[test]
+fn a_scan_of_any_element_finds_what_trying_all_finds() {
+    let metrics = [Metric::L2, Metric::Ip, Metric::Cosine, Metric::Hamming, Metric::Jaccard];
+    for element in [Element::F32, Element::F16, Element::Bf16, Element::I8, Element::Bits, Element::Sparse] {
+        let dim = if element == Element::Bits { 72 } else { 37 };
+        let (rows, queries) = (Rows::new(element, 500, dim, 1), Rows::new(element, 19, dim, 2));
+        let (rows, queries) = (rows.view(), queries.view());
+        for metric in metrics {
+            let Ok(spec) = Spec::unindexed(element, dim, Some(metric.name())) else { continue };
+            let query = spec.query(10, &[]).unwrap();
+            let sparse = Bits::from_fn(500, |row| row % 7 == 3);
+            let dense = Bits::from_fn(500, |row| row % 7 != 3);
+            for mask in [None, Some(&sparse), Some(&dense)] {
+                let mut hits = vec![Hits::default(); 19];
+                // In two pieces, as segments come.
+                let (cancel, cut) = (Cancel::new(), 333);
+                scan(metric, rows.slice(0..cut), queries, 0, mask, &query, &mut hits, &cancel).unwrap();
+                let rest = rows.slice(cut..500);
+                scan(metric, rest, queries, cut as u32, mask, &query, &mut hits, &cancel).unwrap();
+                for (q, hits) in hits.iter().enumerate() {
+                    let keep = |row: usize, _| mask.is_none_or(|mask| mask.get(row));
+                    let truth = naive(metric, rows, queries, q, 10, keep);
+                    assert!(recall(hits, &truth, metric) == 1.0, "{element} {metric} {q}");
+                    assert_eq!(hits.len(), 10);
+                    check_scores(hits, metric, rows, queries, q);
+                }
+            }
+        }
+    }
+    assert!(Spec::unindexed(Element::Sparse, 0, Some("L2")).is_err());
+    assert_eq!(Spec::unindexed(Element::I8, 8, None).unwrap().metric(), Metric::Cosine);
+}
+
+#[test]
+fn a_row_scores_alike_in_a_block_and_by_itself() {
+    for element in [Element::F32, Element::F16, Element::Bf16, Element::I8, Element::Bits] {
+        let rows = Rows::new(element, 200, 40, 1);
+        let metric = if element == Element::Bits { Metric::Jaccard } else { Metric::Cosine };
+        let (query, cancel) = (Query::exact(metric, 200), Cancel::new());
+        let mut all = [Hits::default()];
+        let one = rows.view().slice(7..8);
+        scan(metric, rows.view(), one, 0, None, &query, &mut all, &cancel).unwrap();
+        for (row, score) in all[0].rows.iter().zip(&all[0].scores) {
+            let (row, mut hits) = (*row as usize, [Hits::default()]);
+            let single = rows.view().slice(row..row + 1);
+            scan(metric, single, one, 0, None, &query, &mut hits, &cancel).unwrap();
+            assert_eq!(hits[0].scores[0].to_bits(), score.to_bits());
+        }
+    }
+}
+
+#[test]
 fn few_equal_and_zero_rows_are_no_trouble() {
     for spec in specs() {
         for count in [0, 1, 2, 40, 700] {
             let rows = match spec.element() {
-                Element::F32 => Rows::Floats(spec.dim(), vec![0.0; count * spec.dim()]),
                 Element::Bits => Rows::Bits(spec.dim(), vec![0; count * spec.dim() / 8]),
+                element => Rows::of(element, spec.dim(), &vec![0.0; count * spec.dim()]),
             };
             let index = opened(&spec, rows.view());
             let queries = Rows::new(spec.element(), 2, spec.dim(), 3);

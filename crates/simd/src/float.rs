@@ -49,7 +49,7 @@ impl Op {
             }
             return;
         }
-        self.each(query, |i| &rows[i * query.len()..(i + 1) * query.len()], out);
+        self.each(query, rows, |i| i * query.len(), out);
     }
 
     /// One query against the rows `ids` of a matrix: `out[i]` is the score of row `ids[i]`.
@@ -59,7 +59,7 @@ impl Op {
     pub fn chosen(self, query: &[f32], rows: &[f32], ids: &[u32], out: &mut [f32]) {
         assert_eq!(ids.len(), out.len(), "one output a row");
         let dim = query.len();
-        self.each(query, |i| &rows[ids[i] as usize * dim..(ids[i] as usize + 1) * dim], out);
+        self.each(query, rows, |i| ids[i] as usize * dim, out);
     }
 
     /// Every query against every row: `out[q * rows + r]`. Faster a pair than [`Op::rows`], since a row is used for
@@ -95,9 +95,14 @@ impl Op {
         }
     }
 
+    /// One query against many rows of its length: row `i` starts at float `starts(i)` of `rows`.
+    ///
+    /// # Panics
+    /// When a row does not lie inside `rows`.
     #[inline]
-    fn each<'a>(self, query: &[f32], row: impl Fn(usize) -> &'a [f32], out: &mut [f32]) {
+    pub fn each(self, query: &[f32], rows: &[f32], starts: impl Fn(usize) -> usize, out: &mut [f32]) {
         let level = Level::current();
+        let row = |i: usize| &rows[starts(i)..][..query.len()];
         let (fours, rest) = out.as_chunks_mut::<4>();
         let whole = fours.len() * 4;
         for (b, four) in fours.iter_mut().enumerate() {

@@ -14,7 +14,7 @@ pub struct Level(Tier);
 pub(crate) enum Tier {
     /// Plain Rust.
     Scalar,
-    /// x86-64 with AVX2, FMA and POPCNT (2013 and later).
+    /// x86-64 with AVX2, FMA, F16C and POPCNT (2013 and later).
     Avx2,
     /// x86-64 with AVX-512 F, BW, DQ, VL, VNNI and VPOPCNTDQ (Ice Lake, Zen 4 and later).
     Avx512,
@@ -72,7 +72,7 @@ fn tier_named(name: &str) -> Tier {
 #[cfg(target_arch = "x86_64")]
 fn detect() -> Tier {
     use std::arch::is_x86_feature_detected as has;
-    if !(has!("avx2") && has!("fma") && has!("popcnt")) {
+    if !(has!("avx2") && has!("fma") && has!("f16c") && has!("popcnt")) {
         return Tier::Scalar;
     }
     let wide = has!("avx512f") && has!("avx512bw") && has!("avx512dq") && has!("avx512vl");

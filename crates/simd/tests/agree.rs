@@ -1,6 +1,6 @@
 //! Every instruction-set level against the scalar one, bit for bit, at every length, unaligned, with NaN and infinity.
 
-use simd::{Level, Op};
+use simd::{Half, Level, Op};
 
 fn same(a: f32, b: f32) -> bool {
     a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan())
@@ -24,7 +24,7 @@ fn floats(seed: u64, len: usize) -> Vec<f32> {
 
 #[test]
 fn float_kernels_agree_at_every_length() {
-    for len in 0..=130 {
+    for len in 0..=257 {
         let (a, b) = (floats(len as u64 + 1, len + 1), floats(len as u64 + 77, len + 1));
         for (bad, place) in
             [(0.5, 0), (f32::NAN, len / 2), (f32::INFINITY, len / 3), (f32::NEG_INFINITY, len)]
@@ -118,6 +118,85 @@ fn finite_or_not() {
                 *last = bad;
                 assert!(!simd::all_finite(&values));
             }
+        }
+    }
+}
+
+/// Little-endian two-byte floats of every sort, with one byte before them, so that they stand at an odd address.
+fn halves(seed: u64, len: usize) -> Vec<u8> {
+    let bytes = noise(seed, len).into_iter().flat_map(|n| ((n >> 7) as u16).to_le_bytes());
+    [0].into_iter().chain(bytes).collect()
+}
+
+#[test]
+fn half_kernels_score_as_widened_rows_do_at_every_length() {
+    for half in [Half::F16, Half::Bf16] {
+        for len in 0..=257 {
+            let (query, row) = (floats(len as u64 + 3, len + 1), halves(len as u64 + 5, len));
+            let (query, row) = (&query[1..], &row[1..]);
+            let mut wide = vec![0.0; len];
+            half.widen_at(Level::SCALAR, row, &mut wide);
+            for op in [Op::L2, Op::Ip] {
+                let want = op.pair_at(Level::SCALAR, query, &wide);
+                let mut each = [0.0; 5];
+                half.each(op, query, row, |_| 0, &mut each);
+                for level in Level::available() {
+                    let mut again = vec![0.0; len];
+                    half.widen_at(level, row, &mut again);
+                    assert!(wide.iter().zip(&again).all(|(a, b)| same(*a, *b)), "{len} at {level:?}");
+                    let got = half.pair_at(level, op, query, row);
+                    assert!(same(want, got), "{half:?} {op:?} of {len} at {level:?}: {want} and {got}");
+                }
+                assert!(each.iter().all(|got| same(want, *got)));
+            }
+        }
+    }
+}
+
+#[test]
+fn every_two_byte_float_widens_and_narrows_back_and_lies_where_it_should() {
+    for half in [Half::F16, Half::Bf16] {
+        let mut before = f32::NEG_INFINITY;
+        // From the most negative number to the greatest.
+        for n in (0..=0x7fffu16).rev().map(|n| n | 0x8000).chain(0..=0x7fff) {
+            let mut wide = [0.0];
+            half.widen(&n.to_le_bytes(), &mut wide);
+            let [wide] = wide;
+            if wide.is_nan() {
+                continue;
+            }
+            assert_eq!(half.narrow(wide), n.to_le_bytes(), "{half:?} {n:#x} is {wide}");
+            assert!(wide >= before, "{half:?} {n:#x}");
+            if wide.is_finite() && before.is_finite() {
+                // Halfway between two neighbours the even one is taken, a little farther the nearer.
+                let middle = before + (wide - before) / 2.0;
+                let even = if n & 1 == 0 { wide } else { before };
+                let mut back = [0.0];
+                half.widen(&half.narrow(middle), &mut back);
+                assert!(back[0] == even || wide == before, "{half:?} {middle} became {}", back[0]);
+            }
+            before = wide;
+        }
+    }
+    let mut known = [0.0; 6];
+    Half::F16.widen(&[0x00, 0x3c, 0x00, 0xc0, 0xff, 0x7b, 0x00, 0x04, 0x01, 0x00, 0x00, 0xfc], &mut known);
+    assert_eq!(known, [1.0, -2.0, 65504.0, 6.103_515_6e-5, 5.960_464_5e-8, f32::NEG_INFINITY]);
+}
+
+#[test]
+fn signed_kernels_agree_and_are_exact() {
+    for len in (0..=257).chain([32_768]) {
+        let bytes = |seed| noise(seed, len + 1).iter().map(|n| *n as i8).collect::<Vec<i8>>();
+        let (a, b) = (bytes(1), bytes(2));
+        for (a, b) in [(&a[1..], &b[1..]), (&vec![127; len], &vec![-128; len])] {
+            let pairs = || a.iter().zip(b).map(|(a, b)| (i64::from(*a), i64::from(*b)));
+            let ip: i64 = pairs().map(|(a, b)| a * b).sum();
+            let l2: i64 = pairs().map(|(a, b)| (a - b) * (a - b)).sum();
+            for level in Level::available() {
+                assert_eq!(i64::from(Op::Ip.signed_pair_at(level, a, b)), ip, "{len} at {level:?}");
+                assert_eq!(i64::from(Op::L2.signed_pair_at(level, a, b)), l2, "{len} at {level:?}");
+            }
+            Op::L2.signed_each(a, b, |_| 0, |_, sum| assert_eq!(i64::from(sum), l2), 6);
         }
     }
 }

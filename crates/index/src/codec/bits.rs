@@ -1,6 +1,7 @@
 //! Binary rows as they are. Invariant: the score is the metric's own.
 
 use super::{Codes, Reach};
+use crate::score::plain;
 use crate::{Metric, Vectors};
 
 /// Raw binary rows.
@@ -13,12 +14,7 @@ pub(crate) struct BitRows<'a> {
 impl BitRows<'_> {
     #[inline]
     pub(crate) fn score(&self, query: &[u8], row: usize) -> f32 {
-        let row = self.vectors.bytes(row);
-        if self.metric == Metric::Hamming {
-            return simd::hamming(query, row) as f32;
-        }
-        let (and, or) = simd::and_or(query, row);
-        if or == 0 { 0.0 } else { 1.0 - and as f32 / or as f32 }
+        plain(self.metric, query, self.vectors.bytes(row))
     }
 }
 

@@ -11,7 +11,7 @@ use host::{Cancel, Pool};
 
 use super::{Codes, Reach};
 use crate::image::{Array, Image};
-use crate::scan::norm;
+use crate::score::norm;
 use crate::{Error, Metric, Vectors};
 
 /// Rows coded by one task.
@@ -51,7 +51,9 @@ impl Space {
         let (dim, rows) = (vectors.dim(), vectors.len());
         if metric == Metric::Ip {
             let longest = |c: usize| {
-                let lengths = (c * CHUNK..((c + 1) * CHUNK).min(rows)).map(|row| norm(vectors.floats(row)));
+                let mut room = Vec::new();
+                let range = c * CHUNK..((c + 1) * CHUNK).min(rows);
+                let lengths = range.map(|row| norm(vectors.floats(row, &mut room)));
                 lengths.fold(0f32, f32::max)
             };
             let longest = pool.map(rows.div_ceil(CHUNK), longest).into_iter().fold(0f32, f32::max);
@@ -59,9 +61,9 @@ impl Space {
             return Self { metric, mean: vec![0.0; dim], reach: longest * longest * 1.02 };
         }
         let sums = pool.map(rows.div_ceil(CHUNK), |c| {
-            let mut sums = vec![0f32; dim];
+            let (mut sums, mut room) = (vec![0f32; dim], Vec::new());
             for row in c * CHUNK..((c + 1) * CHUNK).min(rows) {
-                let values = vectors.floats(row);
+                let values = vectors.floats(row, &mut room);
                 let factor = if metric == Metric::Cosine { inverse(norm(values)) } else { 1.0 };
                 for (sum, value) in sums.iter_mut().zip(values) {
                     *sum += value * factor;
@@ -112,12 +114,12 @@ impl Space {
         let stride = self.stride();
         let chunks = pool.map(count.div_ceil(CHUNK), |c| {
             let mut codes = vec![0i8; ((c + 1) * CHUNK).min(count).saturating_sub(c * CHUNK) * stride];
-            let mut moved = Vec::with_capacity(self.mean.len());
+            let (mut moved, mut room) = (Vec::with_capacity(self.mean.len()), Vec::new());
             for (i, row) in codes.chunks_exact_mut(stride).enumerate() {
                 if cancel.is_cancelled() {
                     break;
                 }
-                self.code_row(vectors.floats(rows(c * CHUNK + i)), &mut moved, row);
+                self.code_row(vectors.floats(rows(c * CHUNK + i), &mut room), &mut moved, row);
             }
             codes
         });
@@ -177,6 +179,7 @@ pub(crate) struct Bytes8 {
     norm: f32,
     lift: f32,
     moved: Vec<f32>,
+    room: Vec<f32>,
 }
 
 impl ByteRows<'_> {
@@ -218,9 +221,9 @@ impl Codes for ByteRows<'_> {
     }
 
     fn aim(&self, probe: &mut Bytes8, queries: Vectors<'_>, query: usize) {
-        let Bytes8 { codes, moved, .. } = probe;
+        let Bytes8 { codes, moved, room, .. } = probe;
         let mut squares = 0;
-        let scale = self.space.round(queries.floats(query), moved, |i, code| {
+        let scale = self.space.round(queries.floats(query, room), moved, |i, code| {
             codes[i] = (code + SHIFT) as u8;
             squares += code * code;
         });

@@ -136,7 +136,7 @@ impl<C: Codes> Walk<'_, C> {
             ef *= 4;
         }
         let mut hits = [Hits::default()];
-        let Refiner { metric, vectors, queries } = *self.refiner;
+        let Refiner { metric, vectors, queries, .. } = *self.refiner;
         scan(metric, vectors, queries.slice(q..q + 1), 0, self.mask, self.query, &mut hits, self.cancel)?;
         let [hits] = hits;
         Ok(hits)

@@ -5,7 +5,7 @@ use host::{Cancel, Pool, Progress, Rng};
 use crate::codec::{BitRows, ByteRows, Space};
 use crate::image::Image;
 use crate::kmeans::{nearest, train};
-use crate::scan::norm;
+use crate::score::norm;
 use crate::spec::Codec;
 use crate::{Error, Metric, Spec, Vectors};
 
@@ -100,9 +100,9 @@ impl Work<'_> {
         let dim = self.spec.dim();
         let cosine = self.spec.metric() == Metric::Cosine;
         let means = self.pool.map(lists.len(), |list| {
-            let mut mean = vec![0f32; dim];
+            let (mut mean, mut room) = (vec![0f32; dim], Vec::new());
             for row in &lists[list] {
-                let values = self.vectors.floats(*row as usize);
+                let values = self.vectors.floats(*row as usize, &mut room);
                 let length = if cosine { norm(values) } else { 1.0 };
                 let share = if length > 0.0 { 1.0 / (length * lists[list].len() as f32) } else { 0.0 };
                 mean.iter_mut().zip(values).for_each(|(mean, value)| *mean += value * share);

@@ -1,6 +1,6 @@
 //! What is to be built, checked. Invariant: element, metric and every number fit the kind's row of the table.
 
-use super::table::{AUTOINDEX, Codec, Default, Kind, Phase, Row, Shape, TABLE, auto};
+use super::table::{AUTOINDEX, Codec, Default, Kind, Phase, Row, Shape, TABLE, UNINDEXED, auto};
 use super::{Query, params};
 use crate::{Element, Error, Metric};
 
@@ -23,7 +23,7 @@ impl Spec {
     /// # Errors
     /// Everything that is wrong with the parameters: see [`Error`].
     pub fn parse(element: Element, dim: usize, params: &[(String, String)]) -> Result<Self, Error> {
-        if dim == 0 || (element == Element::Bits && !dim.is_multiple_of(8)) {
+        if dim == 0 && element != Element::Sparse || (element == Element::Bits && !dim.is_multiple_of(8)) {
             return Err(Error::Dimension { dim, element });
         }
         let name = params::text(params, "index_type").unwrap_or(AUTOINDEX);
@@ -43,12 +43,32 @@ impl Spec {
         Ok(Self { asked: row.kind, row, codec: fit(row, element)?.0, element, dim, metric, values })
     }
 
+    /// What a search may ask of rows that have no index: a scan, exact, with the metric `metric_type` or the one that
+    /// suits the element.
+    ///
+    /// # Errors
+    /// [`Error::MetricNotSupported`].
+    pub fn unindexed(element: Element, dim: usize, metric_type: Option<&str>) -> Result<Self, Error> {
+        let row = &UNINDEXED;
+        let (codec, metrics) = fit(row, element)?;
+        let default = match element {
+            Element::F32 | Element::F16 | Element::Bf16 | Element::I8 => Metric::Cosine,
+            Element::Bits => Metric::Hamming,
+            Element::Sparse => Metric::Ip,
+        };
+        debug_assert!(metrics.contains(&default));
+        let metric = metric(row, element, metric_type)?.unwrap_or(default);
+        Ok(Self { asked: Kind::Flat, row, codec, element, dim, metric, values: Vec::new() })
+    }
+
     fn automatic(element: Element, dim: usize, params: &[(String, String)]) -> Result<Self, Error> {
         let mut build = TABLE.iter().flat_map(|row| row.params).filter(|param| param.phase == Phase::Build);
         if let Some(param) = build.find(|param| params::text(params, param.name).is_some()) {
             return Err(Error::AutoIndexParameter { name: param.name });
         }
-        let (row, values, default) = auto(element);
+        let auto = auto(element);
+        let (row, values, default) =
+            auto.ok_or(Error::ElementNotSupported { index_type: AUTOINDEX, element })?;
         let metric = metric(row, element, params::text(params, "metric_type"))?.unwrap_or(default);
         let codec = fit(row, element)?.0;
         Ok(Self { asked: Kind::AutoIndex, row, codec, element, dim, metric, values: values.to_vec() })

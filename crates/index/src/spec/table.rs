@@ -83,6 +83,7 @@ pub(crate) struct Row {
 }
 
 const FLOAT: &[Metric] = &[Metric::L2, Metric::Ip, Metric::Cosine];
+const SPARSE: &[Metric] = &[Metric::Ip];
 const BINARY: &[Metric] = &[Metric::Hamming, Metric::Jaccard];
 
 const NLIST: Param = Param {
@@ -132,21 +133,35 @@ pub(crate) const TABLE: &[Row] = &[
         kind: Kind::Flat,
         name: "FLAT",
         shape: Shape::Flat,
-        fits: &[(Element::F32, Codec::Raw, FLOAT)],
+        fits: &[
+            (Element::F32, Codec::Raw, FLOAT),
+            (Element::F16, Codec::Raw, FLOAT),
+            (Element::Bf16, Codec::Raw, FLOAT),
+        ],
         params: &[],
     },
     Row {
         kind: Kind::IvfFlat,
         name: "IVF_FLAT",
         shape: Shape::Ivf,
-        fits: &[(Element::F32, Codec::Byte, FLOAT)],
+        fits: &[
+            (Element::F32, Codec::Byte, FLOAT),
+            (Element::F16, Codec::Byte, FLOAT),
+            (Element::Bf16, Codec::Byte, FLOAT),
+        ],
         params: &[NLIST, NPROBE],
     },
     Row {
         kind: Kind::Hnsw,
         name: "HNSW",
         shape: Shape::Graph,
-        fits: &[(Element::F32, Codec::Byte, FLOAT), (Element::Bits, Codec::Raw, BINARY)],
+        fits: &[
+            (Element::F32, Codec::Byte, FLOAT),
+            (Element::F16, Codec::Byte, FLOAT),
+            (Element::Bf16, Codec::Byte, FLOAT),
+            (Element::I8, Codec::Byte, FLOAT),
+            (Element::Bits, Codec::Raw, BINARY),
+        ],
         params: &[M, EF_CONSTRUCTION, EF],
     },
     Row {
@@ -165,17 +180,39 @@ pub(crate) const TABLE: &[Row] = &[
     },
 ];
 
+/// What a field without an index is: every row is looked at, whatever it is made of. Never built.
+pub(crate) const UNINDEXED: Row = Row {
+    kind: Kind::Flat,
+    name: "FLAT",
+    shape: Shape::Flat,
+    fits: &[
+        (Element::F32, Codec::Raw, FLOAT),
+        (Element::F16, Codec::Raw, FLOAT),
+        (Element::Bf16, Codec::Raw, FLOAT),
+        (Element::I8, Codec::Raw, FLOAT),
+        (Element::Bits, Codec::Raw, BINARY),
+        (Element::Sparse, Codec::Raw, SPARSE),
+    ],
+    params: &[],
+};
+
 /// The name under which [`Kind::AutoIndex`] is asked for.
 pub(crate) const AUTOINDEX: &str = "AUTOINDEX";
 
-/// What AUTOINDEX makes of an element: the kind, its parameters, and the metric if none was named.
-pub(crate) fn auto(element: Element) -> (&'static Row, &'static [(&'static str, i64)], Metric) {
+/// A kind, its parameters, and the metric if none was named.
+type Choice = (&'static Row, &'static [(&'static str, i64)], Metric);
+
+/// What AUTOINDEX makes of an element. `None` where there is nothing yet to make of it.
+pub(crate) fn auto(element: Element) -> Option<Choice> {
     let (kind, params, metric): (_, &[_], _) = match element {
-        Element::F32 => (Kind::Hnsw, &[("M", 18), ("efConstruction", 240)], Metric::Cosine),
+        Element::Sparse => return None,
+        Element::F32 | Element::F16 | Element::Bf16 | Element::I8 => {
+            (Kind::Hnsw, &[("M", 18), ("efConstruction", 240)], Metric::Cosine)
+        }
         Element::Bits => (Kind::BinIvfFlat, &[("nlist", 1024)], Metric::Hamming),
     };
     let row = TABLE.iter().find(|row| row.kind == kind).expect("AUTOINDEX resolves to a row of the table");
-    (row, params, metric)
+    Some((row, params, metric))
 }
 
 #[cfg(test)]
@@ -196,8 +233,8 @@ mod tests {
                 assert!(param.doc.ends_with('.'));
             }
         }
-        for element in [Element::F32, Element::Bits] {
-            let (row, params, metric) = auto(element);
+        for element in [Element::F32, Element::F16, Element::Bf16, Element::I8, Element::Bits] {
+            let (row, params, metric) = auto(element).expect("dense elements have an index");
             assert!(row.fits.iter().any(|(e, _, metrics)| *e == element && metrics.contains(&metric)));
             assert!(params.iter().all(|(name, _)| row.params.iter().any(|param| param.name == *name)));
         }

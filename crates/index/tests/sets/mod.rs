@@ -4,6 +4,7 @@
 
 use host::{Cancel, Pool, Progress, Rng};
 use index::{Element, Hits, Image, Index, Metric, Spec, Vectors, build};
+use simd::Half;
 
 /// Floats around a few centres.
 pub(crate) fn clusters(rows: usize, dim: usize, seed: u64) -> Vec<f32> {
@@ -34,50 +35,116 @@ pub(crate) fn bit_clusters(rows: usize, dim: usize, seed: u64) -> Vec<u8> {
     bytes
 }
 
-/// Owned rows of either kind.
+/// Sparse rows: a few of 200 indices each, the early ones most often.
+pub(crate) fn sparse_rows(rows: usize, seed: u64) -> (Vec<i64>, Vec<u8>) {
+    let mut rng = Rng::new(seed);
+    let (mut offsets, mut bytes) = (vec![0], Vec::new());
+    for _ in 0..rows {
+        let mut indices: Vec<u32> =
+            (0..rng.below(20)).map(|_| (rng.unit() * rng.unit() * 200.0) as u32 * 7).collect();
+        indices.sort_unstable();
+        indices.dedup();
+        for index in indices {
+            bytes.extend(index.to_le_bytes());
+            bytes.extend((0.1 + rng.unit() as f32).to_le_bytes());
+        }
+        offsets.push(bytes.len() as i64);
+    }
+    (offsets, bytes)
+}
+
+/// Owned rows of any kind.
 pub(crate) enum Rows {
     Floats(usize, Vec<f32>),
+    Halves(usize, Half, Vec<u8>),
+    Bytes(usize, Vec<i8>),
     Bits(usize, Vec<u8>),
+    Sparse(Vec<i64>, Vec<u8>),
 }
 
 impl Rows {
     pub(crate) fn new(element: Element, rows: usize, dim: usize, seed: u64) -> Self {
         match element {
-            Element::F32 => Self::Floats(dim, clusters(rows, dim, seed)),
+            Element::F32 | Element::F16 | Element::Bf16 | Element::I8 => {
+                Self::of(element, dim, &clusters(rows, dim, seed))
+            }
             Element::Bits => Self::Bits(dim, bit_clusters(rows, dim, seed)),
+            Element::Sparse => {
+                let (offsets, bytes) = sparse_rows(rows, seed);
+                Self::Sparse(offsets, bytes)
+            }
+        }
+    }
+
+    /// Dense rows of these values, as near as the element comes to them; bytes are tenths.
+    pub(crate) fn of(element: Element, dim: usize, values: &[f32]) -> Self {
+        let halves = |half: Half| values.iter().flat_map(|value| half.narrow(*value)).collect();
+        match element {
+            Element::F16 => Self::Halves(dim, Half::F16, halves(Half::F16)),
+            Element::Bf16 => Self::Halves(dim, Half::Bf16, halves(Half::Bf16)),
+            Element::I8 => {
+                Self::Bytes(dim, values.iter().map(|value| (value * 10.0).round() as i8).collect())
+            }
+            _ => Self::Floats(dim, values.to_vec()),
         }
     }
 
     pub(crate) fn view(&self) -> Vectors<'_> {
         match self {
             Self::Floats(dim, values) => Vectors::F32 { dim: *dim, values },
+            Self::Halves(dim, Half::F16, bytes) => Vectors::F16 { dim: *dim, bytes },
+            Self::Halves(dim, Half::Bf16, bytes) => Vectors::Bf16 { dim: *dim, bytes },
+            Self::Bytes(dim, values) => Vectors::I8 { dim: *dim, values },
             Self::Bits(dim, bytes) => Vectors::Bits { dim: *dim, bytes },
+            Self::Sparse(offsets, bytes) => Vectors::Sparse { offsets, bytes },
+        }
+    }
+}
+
+/// A row as numbers; a sparse one as many as its last index asks for.
+fn numbers(vectors: Vectors<'_>, row: usize) -> Vec<f64> {
+    let halves = |half: Half, dim: usize, bytes: &[u8]| {
+        let mut wide = vec![0.0; dim];
+        half.widen(&bytes[row * dim * 2..][..dim * 2], &mut wide);
+        wide.into_iter().map(f64::from).collect()
+    };
+    match vectors {
+        Vectors::F32 { dim, values } => values[row * dim..][..dim].iter().map(|v| f64::from(*v)).collect(),
+        Vectors::F16 { dim, bytes } => halves(Half::F16, dim, bytes),
+        Vectors::Bf16 { dim, bytes } => halves(Half::Bf16, dim, bytes),
+        Vectors::I8 { dim, values } => values[row * dim..][..dim].iter().map(|v| f64::from(*v)).collect(),
+        Vectors::Bits { dim, bytes } => {
+            let bytes = &bytes[row * dim / 8..][..dim / 8];
+            (0..dim).map(|bit| f64::from(bytes[bit / 8] >> (bit % 8) & 1)).collect()
+        }
+        Vectors::Sparse { offsets, bytes } => {
+            let mut row_values = vec![0.0; 1400];
+            for pair in bytes[offsets[row] as usize..offsets[row + 1] as usize].chunks(8) {
+                let index = u32::from_le_bytes(pair[..4].try_into().expect("four bytes"));
+                let value = f32::from_le_bytes(pair[4..].try_into().expect("four bytes"));
+                row_values[index as usize] = f64::from(value);
+            }
+            row_values
         }
     }
 }
 
 /// The score as the metric is defined, in double precision.
 pub(crate) fn naive_score(metric: Metric, a: Vectors<'_>, i: usize, b: Vectors<'_>, j: usize) -> f64 {
-    match (a, b) {
-        (Vectors::F32 { dim, values: a }, Vectors::F32 { values: b, .. }) => {
-            let (a, b) = (&a[i * dim..(i + 1) * dim], &b[j * dim..(j + 1) * dim]);
-            let sum = |f: fn(f64, f64) -> f64, a: &[f32], b: &[f32]| -> f64 {
-                a.iter().zip(b).map(|(a, b)| f(f64::from(*a), f64::from(*b))).sum()
-            };
-            let product = |a: &[f32], b: &[f32]| sum(|a, b| a * b, a, b);
-            match metric {
-                Metric::L2 => sum(|a, b| (a - b) * (a - b), a, b),
-                Metric::Ip => product(a, b),
-                _ => product(a, b) / (product(a, a).sqrt() * product(b, b).sqrt()),
-            }
+    let (a, b) = (numbers(a, i), numbers(b, j));
+    let sum = |f: fn(f64, f64) -> f64, a: &[f64], b: &[f64]| -> f64 {
+        a.iter().zip(b).map(|(a, b)| f(*a, *b)).sum()
+    };
+    let product = |a: &[f64], b: &[f64]| sum(|a, b| a * b, a, b);
+    match metric {
+        // Of bits the squared distance is the number that differ.
+        Metric::L2 | Metric::Hamming => sum(|a, b| (a - b) * (a - b), &a, &b),
+        Metric::Ip => product(&a, &b),
+        Metric::Cosine => product(&a, &b) / (product(&a, &a).sqrt() * product(&b, &b).sqrt()),
+        Metric::Jaccard => {
+            let and = product(&a, &b);
+            1.0 - and / (product(&a, &a) + product(&b, &b) - and)
         }
-        (Vectors::Bits { dim, bytes: a }, Vectors::Bits { bytes: b, .. }) => {
-            let pairs = || a[i * dim / 8..].iter().zip(&b[j * dim / 8..]).take(dim / 8);
-            let and: u32 = pairs().map(|(a, b)| (a & b).count_ones()).sum();
-            let or: u32 = pairs().map(|(a, b)| (a | b).count_ones()).sum();
-            if metric == Metric::Hamming { f64::from(or - and) } else { 1.0 - f64::from(and) / f64::from(or) }
-        }
-        _ => unreachable!("one kind of vector"),
     }
 }
 
@@ -102,7 +169,7 @@ pub(crate) fn pairs(params: &[(&str, &str)]) -> Vec<(String, String)> {
     params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
-/// Every kind with every metric it takes, small.
+/// Every kind with every element and metric it takes, small; of narrow floats one metric.
 pub(crate) fn specs() -> Vec<Spec> {
     let float = [Metric::L2, Metric::Ip, Metric::Cosine];
     let binary = [Metric::Hamming, Metric::Jaccard];
@@ -114,6 +181,13 @@ pub(crate) fn specs() -> Vec<Spec> {
         ("BIN_FLAT", Element::Bits, &binary[..]),
         ("BIN_IVF_FLAT", Element::Bits, &binary[..]),
         ("HNSW", Element::Bits, &binary[..]),
+        ("FLAT", Element::F16, &float[..1]),
+        ("IVF_FLAT", Element::F16, &float[..1]),
+        ("HNSW", Element::F16, &float[1..2]),
+        ("FLAT", Element::Bf16, &float[2..]),
+        ("IVF_FLAT", Element::Bf16, &float[2..]),
+        ("HNSW", Element::Bf16, &float[2..]),
+        ("HNSW", Element::I8, &float[..]),
     ] {
         for metric in metrics {
             let params = [
@@ -123,11 +197,19 @@ pub(crate) fn specs() -> Vec<Spec> {
                 ("efConstruction", "64"),
                 ("nlist", "32"),
             ];
-            let dim = if element == Element::F32 { 20 } else { 64 };
+            let dim = if element == Element::Bits { 64 } else { 20 };
             specs.push(Spec::parse(element, dim, &pairs(&params)).expect("a valid specification"));
         }
     }
     specs
+}
+
+/// The kind, the element where it is none of the usual two, and the metric.
+pub(crate) fn name_of(spec: &Spec) -> String {
+    match spec.element() {
+        Element::F32 | Element::Bits => format!("{}-{}", spec.index_type(), spec.metric()),
+        other => format!("{}-{other}-{}", spec.index_type(), spec.metric()),
+    }
 }
 
 pub(crate) fn built(spec: &Spec, rows: Vectors<'_>, pool: &Pool) -> Image {

@@ -81,6 +81,102 @@ fn float_row<const R: usize, const L2: bool>(query: &[f32], rows: [&[f32]; R]) -
 }
 
 #[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+#[expect(unsafe_code, reason = "the vector load")]
+fn load_halves<const BF: bool>(halves: &[[u8; 2]; LANES]) -> [__m256; 2] {
+    let (low, high) = halves.split_at(8);
+    // SAFETY: each half has 16 bytes; the load needs no alignment.
+    let parts = unsafe { [_mm_loadu_si128(low.as_ptr().cast()), _mm_loadu_si128(high.as_ptr().cast())] };
+    let mut wide = [_mm256_setzero_ps(); 2];
+    for (wide, part) in wide.iter_mut().zip(parts) {
+        *wide = if BF {
+            _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_cvtepu16_epi32(part)))
+        } else {
+            _mm256_cvtph_ps(part)
+        };
+    }
+    wide
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(super) fn half_block<const Q: usize, const R: usize, const L2: bool, const BF: bool>(
+    queries: [&[f32]; Q],
+    rows: [&[u8]; R],
+) -> [[f32; R]; Q] {
+    let mut out = [[0f32; R]; Q];
+    for (out, query) in out.iter_mut().zip(queries) {
+        let (chunks, rest) = query.as_chunks::<LANES>();
+        let rows = rows.map(|row| &row.as_chunks::<2>().0[..query.len()]);
+        let row_chunks = rows.map(|row| &row.as_chunks::<LANES>().0[..chunks.len()]);
+        let mut sums = [[_mm256_setzero_ps(); 2]; R];
+        for (c, chunk) in chunks.iter().enumerate() {
+            let a = load(chunk);
+            for r in 0..R {
+                sums[r] = add::<L2>(sums[r], a, load_halves::<BF>(&row_chunks[r][c]));
+            }
+        }
+        if !rest.is_empty() {
+            let a = load(&padded(rest));
+            for r in 0..R {
+                let b = load_halves::<BF>(&padded(&rows[r][query.len() - rest.len()..]));
+                sums[r] = add::<L2>(sums[r], a, b);
+            }
+        }
+        *out = sums.map(|sum| reduce(store(sum)));
+    }
+    out
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(super) fn widen<const BF: bool>(source: &[u8], out: &mut [f32]) {
+    let (chunks, rest) = source.as_chunks::<{ 2 * LANES }>();
+    let (out_chunks, out_rest) = out.as_chunks_mut::<LANES>();
+    for (chunk, out) in chunks.iter().zip(out_chunks) {
+        let mut halves = [[0; 2]; LANES];
+        halves.as_flattened_mut().copy_from_slice(chunk);
+        *out = store(load_halves::<BF>(&halves));
+    }
+    super::scalar::widen::<BF>(rest, out_rest);
+}
+
+#[target_feature(enable = "avx2,fma")]
+pub(super) fn signed_block<const R: usize, const L2: bool>(query: &[i8], rows: [&[i8]; R]) -> [i32; R] {
+    let (chunks, rest) = query.as_chunks::<16>();
+    let row_chunks = rows.map(|row| &row.as_chunks::<16>().0[..chunks.len()]);
+    let mut sums = [_mm256_setzero_si256(); R];
+    for (c, chunk) in chunks.iter().enumerate() {
+        let a = _mm256_cvtepi8_epi16(load_signed(chunk));
+        for r in 0..R {
+            sums[r] = add_words::<L2>(sums[r], a, _mm256_cvtepi8_epi16(load_signed(&row_chunks[r][c])));
+        }
+    }
+    if !rest.is_empty() {
+        let a = _mm256_cvtepi8_epi16(load_signed(&padded(rest)));
+        for r in 0..R {
+            let b = _mm256_cvtepi8_epi16(load_signed(&padded(&rows[r][query.len() - rest.len()..])));
+            sums[r] = add_words::<L2>(sums[r], a, b);
+        }
+    }
+    let mut out = [0i32; R];
+    for (out, sum) in out.iter_mut().zip(sums) {
+        *out = add_up(sum);
+    }
+    out
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn add_words<const L2: bool>(sum: __m256i, a: __m256i, b: __m256i) -> __m256i {
+    let (a, b) = if L2 {
+        let d = _mm256_sub_epi16(a, b);
+        (d, d)
+    } else {
+        (a, b)
+    };
+    _mm256_add_epi32(sum, _mm256_madd_epi16(a, b))
+}
+
+#[inline]
 #[target_feature(enable = "avx2,fma")]
 #[expect(unsafe_code, reason = "the vector load")]
 fn load_bytes(bytes: &[u8; 16]) -> __m128i {

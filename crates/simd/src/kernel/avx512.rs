@@ -8,7 +8,7 @@ use super::LANES;
 macro_rules! loads {
     ($whole:ident, $rest:ident, $item:ty, $lanes:literal, $vector:ty, $load:ident, $masked:ident, $mask:ty) => {
         #[inline]
-        #[target_feature(enable = "avx512f,avx512bw")]
+        #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
         #[expect(unsafe_code, reason = "the vector load")]
         fn $whole(chunk: &[$item; $lanes]) -> $vector {
             // SAFETY: the chunk is as long as the register; the load needs no alignment.
@@ -16,7 +16,7 @@ macro_rules! loads {
         }
 
         #[inline]
-        #[target_feature(enable = "avx512f,avx512bw")]
+        #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
         #[expect(unsafe_code, reason = "the vector load")]
         fn $rest(rest: &[$item]) -> $vector {
             debug_assert!(rest.len() < $lanes);
@@ -30,6 +30,19 @@ macro_rules! loads {
 loads!(floats, floats_rest, f32, 16, __m512, _mm512_loadu_ps, _mm512_maskz_loadu_ps, u16);
 loads!(bytes, bytes_rest, u8, 64, __m512i, _mm512_loadu_si512, _mm512_maskz_loadu_epi8, u64);
 loads!(signed, signed_rest, i8, 64, __m512i, _mm512_loadu_si512, _mm512_maskz_loadu_epi8, u64);
+
+loads!(halves, halves_rest, [u8; 2], 16, __m256i, _mm256_loadu_si256, _mm256_maskz_loadu_epi16, u16);
+loads!(smalls, smalls_rest, i8, 32, __m256i, _mm256_loadu_si256, _mm256_maskz_loadu_epi8, u32);
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn wide<const BF: bool>(halves: __m256i) -> __m512 {
+    if BF {
+        _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(halves)))
+    } else {
+        _mm512_cvtph_ps(halves)
+    }
+}
 
 #[inline]
 #[target_feature(enable = "avx512f")]
@@ -80,6 +93,94 @@ pub(super) fn float_block<const Q: usize, const R: usize, const L2: bool>(
     out
 }
 
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+pub(super) fn half_block<const Q: usize, const R: usize, const L2: bool, const BF: bool>(
+    queries: [&[f32]; Q],
+    rows: [&[u8]; R],
+) -> [[f32; R]; Q] {
+    let (len, count) = (queries[0].len(), queries[0].len() / LANES);
+    let query_chunks = queries.map(|query| &query.as_chunks::<LANES>().0[..count]);
+    let rows = rows.map(|row| &row.as_chunks::<2>().0[..len]);
+    let row_chunks = rows.map(|row| &row.as_chunks::<LANES>().0[..count]);
+    let mut sums = [[_mm512_setzero_ps(); R]; Q];
+    for c in 0..count {
+        let mut a = [_mm512_setzero_ps(); Q];
+        for q in 0..Q {
+            a[q] = floats(&query_chunks[q][c]);
+        }
+        for r in 0..R {
+            let b = wide::<BF>(halves(&row_chunks[r][c]));
+            for q in 0..Q {
+                sums[q][r] = add::<L2>(sums[q][r], a[q], b);
+            }
+        }
+    }
+    if !len.is_multiple_of(LANES) {
+        for r in 0..R {
+            let b = wide::<BF>(halves_rest(&rows[r][count * LANES..]));
+            for q in 0..Q {
+                sums[q][r] = add::<L2>(sums[q][r], floats_rest(&queries[q][count * LANES..]), b);
+            }
+        }
+    }
+    sums.map(|sums| {
+        let mut out = [0f32; R];
+        for r in 0..R {
+            out[r] = reduce(sums[r]);
+        }
+        out
+    })
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+#[expect(unsafe_code, reason = "the vector store")]
+pub(super) fn widen<const BF: bool>(source: &[u8], out: &mut [f32]) {
+    let source = &source.as_chunks::<2>().0[..out.len()];
+    let (chunks, rest) = source.as_chunks::<LANES>();
+    let (out_chunks, out_rest) = out.as_chunks_mut::<LANES>();
+    for (chunk, out) in chunks.iter().zip(out_chunks) {
+        // SAFETY: the chunk of the output has 16 floats; the store needs no alignment.
+        unsafe { _mm512_storeu_ps(out.as_mut_ptr(), wide::<BF>(halves(chunk))) };
+    }
+    super::scalar::widen::<BF>(rest.as_flattened(), out_rest);
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+pub(super) fn signed_block<const R: usize, const L2: bool>(query: &[i8], rows: [&[i8]; R]) -> [i32; R] {
+    let (chunks, rest) = query.as_chunks::<32>();
+    let row_chunks = rows.map(|row| &row.as_chunks::<32>().0[..chunks.len()]);
+    let mut sums = [_mm512_setzero_si512(); R];
+    for (c, chunk) in chunks.iter().enumerate() {
+        let a = _mm512_cvtepi8_epi16(smalls(chunk));
+        for r in 0..R {
+            sums[r] = add_words::<L2>(sums[r], a, _mm512_cvtepi8_epi16(smalls(&row_chunks[r][c])));
+        }
+    }
+    if !rest.is_empty() {
+        let a = _mm512_cvtepi8_epi16(smalls_rest(rest));
+        for r in 0..R {
+            let b = _mm512_cvtepi8_epi16(smalls_rest(&rows[r][query.len() - rest.len()..query.len()]));
+            sums[r] = add_words::<L2>(sums[r], a, b);
+        }
+    }
+    let mut out = [0i32; R];
+    for (out, sum) in out.iter_mut().zip(sums) {
+        *out = _mm512_reduce_add_epi32(sum);
+    }
+    out
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+fn add_words<const L2: bool>(sum: __m512i, a: __m512i, b: __m512i) -> __m512i {
+    if L2 {
+        let d = _mm512_sub_epi16(a, b);
+        _mm512_dpwssd_epi32(sum, d, d)
+    } else {
+        _mm512_dpwssd_epi32(sum, a, b)
+    }
+}
+
 /// The same tree as everywhere: 8 apart, 4, 2, 1.
 #[inline]
 #[target_feature(enable = "avx512f,avx512dq,avx512vl")]
@@ -90,7 +191,7 @@ fn reduce(sum: __m512) -> f32 {
     _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps::<1>(two, two)))
 }
 
-#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 pub(super) fn byte_block<const R: usize>(query: &[u8], rows: [&[i8]; R]) -> [i32; R] {
     let (chunks, rest) = query.as_chunks::<64>();
     let row_chunks = rows.map(|row| &row.as_chunks::<64>().0[..chunks.len()]);
@@ -115,7 +216,7 @@ pub(super) fn byte_block<const R: usize>(query: &[u8], rows: [&[i8]; R]) -> [i32
     out
 }
 
-#[target_feature(enable = "avx512f,avx512bw,avx512vpopcntdq")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vpopcntdq")]
 pub(super) fn xor_block<const R: usize>(query: &[u8], rows: [&[u8]; R]) -> [u32; R] {
     let (chunks, rest) = query.as_chunks::<64>();
     let mut out = [0; R];
@@ -134,7 +235,7 @@ pub(super) fn xor_block<const R: usize>(query: &[u8], rows: [&[u8]; R]) -> [u32;
     out
 }
 
-#[target_feature(enable = "avx512f,avx512bw,avx512vpopcntdq")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vpopcntdq")]
 pub(super) fn and_or_block<const R: usize>(query: &[u8], rows: [&[u8]; R]) -> [(u32, u32); R] {
     let (chunks, rest) = query.as_chunks::<64>();
     let mut out = [(0, 0); R];

@@ -43,6 +43,33 @@ pub(crate) fn float_block<const Q: usize, const R: usize, const L2: bool>(
     dispatch!(level, float_block::<Q, R, L2>(queries, rows))
 }
 
+/// As [`float_block`] for rows of two-byte floats: bfloat16 (`BF`) or IEEE half precision, little-endian. Widening is
+/// exact, so the result is that of the widened row.
+#[inline]
+pub(crate) fn half_block<const Q: usize, const R: usize, const L2: bool, const BF: bool>(
+    level: Level,
+    queries: [&[f32]; Q],
+    rows: [&[u8]; R],
+) -> [[f32; R]; Q] {
+    dispatch!(level, half_block::<Q, R, L2, BF>(queries, rows))
+}
+
+/// Two-byte floats made f32.
+#[inline]
+pub(crate) fn widen<const BF: bool>(level: Level, halves: &[u8], out: &mut [f32]) {
+    dispatch!(level, widen::<BF>(halves, out))
+}
+
+/// L2 squared (`L2`) or inner products of signed bytes, all of one length. Exact up to 32,768 bytes.
+#[inline]
+pub(crate) fn signed_block<const R: usize, const L2: bool>(
+    level: Level,
+    query: &[i8],
+    rows: [&[i8]; R],
+) -> [i32; R] {
+    dispatch!(level, signed_block::<R, L2>(query, rows))
+}
+
 /// Sums of unsigned query bytes times signed row bytes, all of one length.
 #[inline]
 pub(crate) fn byte_block<const R: usize>(level: Level, query: &[u8], rows: [&[i8]; R]) -> [i32; R] {

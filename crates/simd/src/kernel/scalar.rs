@@ -19,6 +19,55 @@ fn float_pair<const L2: bool>(a: &[f32], b: &[f32]) -> f32 {
     reduce(lanes)
 }
 
+/// A two-byte float, widened.
+#[inline]
+pub(super) fn float_of<const BF: bool>(half: [u8; 2]) -> f32 {
+    let bits = u32::from(u16::from_le_bytes(half));
+    if BF {
+        return f32::from_bits(bits << 16);
+    }
+    let (sign, exponent, fraction) = ((bits & 0x8000) << 16, bits >> 10 & 0x1f, bits & 0x3ff);
+    match exponent {
+        // Below the normal numbers a step is 2^-24, of which f32 holds any number of steps.
+        0 => f32::from_bits((fraction as f32 * (1.0 / 16_777_216.0)).to_bits() | sign),
+        0x1f => f32::from_bits(sign | 0x7f80_0000 | fraction << 13),
+        _ => f32::from_bits(sign | (exponent + 112) << 23 | fraction << 13),
+    }
+}
+
+pub(super) fn widen<const BF: bool>(halves: &[u8], out: &mut [f32]) {
+    for (half, out) in halves.as_chunks::<2>().0.iter().zip(out) {
+        *out = float_of::<BF>(*half);
+    }
+}
+
+pub(super) fn half_block<const Q: usize, const R: usize, const L2: bool, const BF: bool>(
+    queries: [&[f32]; Q],
+    rows: [&[u8]; R],
+) -> [[f32; R]; Q] {
+    queries.map(|query| {
+        rows.map(|row| {
+            let mut lanes = [0f32; LANES];
+            let mut wide = [0f32; LANES];
+            for (a, b) in query.chunks(LANES).zip(row.chunks(2 * LANES)) {
+                widen::<BF>(b, &mut wide);
+                for ((lane, a), b) in lanes.iter_mut().zip(a).zip(wide) {
+                    *lane = if L2 { (a - b).mul_add(a - b, *lane) } else { a.mul_add(b, *lane) };
+                }
+            }
+            reduce(lanes)
+        })
+    })
+}
+
+pub(super) fn signed_block<const R: usize, const L2: bool>(query: &[i8], rows: [&[i8]; R]) -> [i32; R] {
+    let term = |(a, b): (&i8, &i8)| {
+        let (a, b) = (i32::from(*a), i32::from(*b));
+        if L2 { (a - b) * (a - b) } else { a * b }
+    };
+    rows.map(|row| query.iter().zip(row).map(term).sum())
+}
+
 pub(super) fn byte_block<const R: usize>(query: &[u8], rows: [&[i8]; R]) -> [i32; R] {
     rows.map(|row| query.iter().zip(row).map(|(a, b)| i32::from(*a) * i32::from(*b)).sum())
 }

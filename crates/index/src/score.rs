@@ -1,0 +1,164 @@
+//! The exact score of a query and a row: the meaning of [`Metric`]. Invariant: a pair has the same score whichever
+//! function computes it, for whatever block of rows.
+
+use simd::{Half, Op};
+
+use crate::vectors::pairs_of;
+use crate::{Metric, Vectors};
+
+/// A few queries, ready to be held against rows of their kind.
+pub(crate) struct Scorer<'a> {
+    metric: Metric,
+    queries: Vectors<'a>,
+    /// The queries as floats, where rows are floats of two bytes.
+    wide: Vec<f32>,
+    /// Lengths of the queries, for COSINE.
+    lengths: Vec<f32>,
+}
+
+impl<'a> Scorer<'a> {
+    pub(crate) fn new(metric: Metric, queries: Vectors<'a>) -> Self {
+        let mut wide = Vec::new();
+        if let Vectors::F16 { bytes, .. } | Vectors::Bf16 { bytes, .. } = queries {
+            wide.resize(queries.len() * queries.dim(), 0.0);
+            half(queries).widen(&bytes[..2 * wide.len()], &mut wide);
+        }
+        let lengths = match metric {
+            Metric::Cosine => (0..queries.len()).map(|q| length(queries, q, &mut Vec::new())).collect(),
+            _ => Vec::new(),
+        };
+        Self { metric, queries, wide, lengths }
+    }
+
+    /// Scores of up to 64 rows, at least of those whose bit is set in `word`, at `out[q * rows.len() + i]`; the others are left undefined.
+    pub(crate) fn block(&self, rows: Vectors<'_>, word: u64, lengths: &mut [f32], out: &mut [f32]) {
+        let (nq, nr) = (self.queries.len(), rows.len());
+        let ids: Vec<u32> = (0..nr as u32).filter(|i| word >> i & 1 == 1).collect();
+        if ids.len() * 2 < nr {
+            let mut some = vec![0.0; ids.len()];
+            for q in 0..nq {
+                self.chosen(q, rows, &ids, &mut some);
+                ids.iter().zip(&some).for_each(|(i, score)| out[q * nr + *i as usize] = *score);
+            }
+            return;
+        }
+        if let (Vectors::F32 { dim, values: queries }, Vectors::F32 { values, .. }) = (self.queries, rows) {
+            match nq {
+                1 => op(self.metric).rows(queries, values, &mut out[..nr]),
+                _ => op(self.metric).tile(dim, queries, values, &mut out[..nq * nr]),
+            }
+        } else {
+            for q in 0..nq {
+                self.products(q, rows, |i| i, &mut out[q * nr..(q + 1) * nr]);
+            }
+        }
+        if self.metric == Metric::Cosine {
+            let mut room = Vec::new();
+            for (i, out) in lengths[..nr].iter_mut().enumerate() {
+                *out = length(rows, i, &mut room);
+            }
+            for q in 0..nq {
+                for (out, length) in out[q * nr..(q + 1) * nr].iter_mut().zip(&lengths[..nr]) {
+                    *out = cosine(*out, self.lengths[q], *length);
+                }
+            }
+        }
+    }
+
+    /// Scores of query `q` and the rows `ids`.
+    pub(crate) fn chosen(&self, q: usize, rows: Vectors<'_>, ids: &[u32], out: &mut [f32]) {
+        self.products(q, rows, |i| ids[i] as usize, out);
+        if self.metric == Metric::Cosine {
+            let mut room = Vec::new();
+            for (row, out) in ids.iter().zip(out) {
+                *out = cosine(*out, self.lengths[q], length(rows, *row as usize, &mut room));
+            }
+        }
+    }
+
+    /// Scores, but for COSINE the products only.
+    fn products(&self, q: usize, rows: Vectors<'_>, row_of: impl Fn(usize) -> usize, out: &mut [f32]) {
+        let (dim, op) = (rows.dim(), op(self.metric));
+        match (self.queries, rows) {
+            (Vectors::F32 { values: queries, .. }, Vectors::F32 { values, .. }) => {
+                op.each(&queries[q * dim..][..dim], values, |i| row_of(i) * dim, out);
+            }
+            (_, Vectors::F16 { bytes, .. } | Vectors::Bf16 { bytes, .. }) => {
+                let query = &self.wide[q * dim..][..dim];
+                half(rows).each(op, query, bytes, |i| row_of(i) * 2 * dim, out);
+            }
+            (Vectors::I8 { values: queries, .. }, Vectors::I8 { values, .. }) => {
+                let (query, count) = (&queries[q * dim..][..dim], out.len());
+                op.signed_each(query, values, |i| row_of(i) * dim, |i, sum| out[i] = sum as f32, count);
+            }
+            _ => {
+                let query = self.queries.bytes(q);
+                for (i, out) in out.iter_mut().enumerate() {
+                    *out = plain(self.metric, query, rows.bytes(row_of(i)));
+                }
+            }
+        }
+    }
+}
+
+/// The score of a pair of binary or sparse rows.
+#[inline]
+pub(crate) fn plain(metric: Metric, query: &[u8], row: &[u8]) -> f32 {
+    match metric {
+        Metric::Hamming => simd::hamming(query, row) as f32,
+        Metric::Jaccard => {
+            let (and, or) = simd::and_or(query, row);
+            if or == 0 { 0.0 } else { 1.0 - and as f32 / or as f32 }
+        }
+        Metric::L2 | Metric::Ip | Metric::Cosine => sparse_product(query, row),
+    }
+}
+
+/// The sum of products where both have an index, in rising order of indices.
+fn sparse_product(query: &[u8], row: &[u8]) -> f32 {
+    let (mut query, mut row) = (pairs_of(query), pairs_of(row));
+    let (mut a, mut b) = (query.next(), row.next());
+    let mut sum = 0.0;
+    while let (Some((i, x)), Some((j, y))) = (a, b) {
+        if i == j {
+            sum += x * y;
+        }
+        if i <= j {
+            a = query.next();
+        }
+        if j <= i {
+            b = row.next();
+        }
+    }
+    sum
+}
+
+fn op(metric: Metric) -> Op {
+    if metric == Metric::L2 { Op::L2 } else { Op::Ip }
+}
+
+/// Which two-byte floats the rows are; only asked of such.
+fn half(vectors: Vectors<'_>) -> Half {
+    if matches!(vectors, Vectors::F16 { .. }) { Half::F16 } else { Half::Bf16 }
+}
+
+/// The length of a row of numbers.
+fn length(vectors: Vectors<'_>, row: usize, room: &mut Vec<f32>) -> f32 {
+    match vectors {
+        Vectors::I8 { dim, values } => {
+            let row = &values[row * dim..][..dim];
+            (Op::Ip.signed_pair(row, row) as f32).sqrt()
+        }
+        _ => norm(vectors.floats(row, room)),
+    }
+}
+
+/// The length of a vector.
+pub(crate) fn norm(values: &[f32]) -> f32 {
+    Op::Ip.pair(values, values).sqrt()
+}
+
+fn cosine(product: f32, a: f32, b: f32) -> f32 {
+    let both = a * b;
+    if both > 0.0 { product / both } else { 0.0 }
+}
