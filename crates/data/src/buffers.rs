@@ -1,21 +1,20 @@
 //! A column as plain buffers and back: the form in which columns go into files and logs. Nothing is copied when the
 //! column's buffers are whole.
 //!
-//! The buffers of a column, in this order: validity bits (only when some value is absent), then for texts and JSON
-//! `rows + 1` offsets (i64) starting at zero and the bytes they point into, for all other types the values. Bits are
-//! packed least significant first, numbers are little-endian.
+//! The buffers of a column, in this order: validity bits (only when some value is absent), then for texts, JSON, shapes
+//! and sparse vectors `rows + 1` offsets (i64) starting at zero and the bytes they point into, for arrays `rows + 1`
+//! offsets (i64) starting at zero and the buffers of the elements, which have no validity bits, for all other types the
+//! values. Bits are packed least significant first, numbers are little-endian.
 
-use crate::{Column, Type, Values, VarLen};
+use crate::{Column, Kind, Lists, Type, Values, VarLen};
 use arrow_buffer::{ArrowNativeType, BooleanBuffer, Buffer, NullBuffer, ScalarBuffer};
 use bytes::Bytes;
 
 /// A column's buffers and what is needed to read them.
 #[derive(Debug, Clone)]
 pub struct Buffers {
-    /// The type of its values.
-    pub data_type: Type,
-    /// Components of a vector; zero for other types.
-    pub dim: usize,
+    /// What its values are.
+    pub kind: Kind,
     /// How many rows.
     pub rows: usize,
     /// Whether the first buffer holds validity bits.
@@ -69,24 +68,9 @@ impl Buffers {
         if let Some(bits) = column.validity() {
             parts.push(shared(bits.inner().sliced()));
         }
-        let dim = match column.values() {
-            Values::FloatVector { dim, .. } | Values::BinaryVector { dim, .. } => *dim,
-            _ => 0,
-        };
-        match column.values() {
-            Values::Bool(v) => parts.push(shared(v.sliced())),
-            Values::Int8(v) => parts.push(scalars(v)),
-            Values::Int16(v) => parts.push(scalars(v)),
-            Values::Int32(v) => parts.push(scalars(v)),
-            Values::Int64(v) => parts.push(scalars(v)),
-            Values::Float(v) => parts.push(scalars(v)),
-            Values::Double(v) => parts.push(scalars(v)),
-            Values::Text(v) | Values::Json(v) => parts.extend(var_len(v)),
-            Values::FloatVector { values, .. } => parts.push(scalars(values)),
-            Values::BinaryVector { bytes, .. } => parts.push(shared(bytes.clone())),
-        }
-        let (data_type, rows, has_nulls) = (column.data_type(), column.len(), column.validity().is_some());
-        Self { data_type, dim, rows, has_nulls, parts }
+        push_values(&mut parts, column.values());
+        let (kind, rows, has_nulls) = (column.kind(), column.len(), column.validity().is_some());
+        Self { kind, rows, has_nulls, parts }
     }
 
     /// The column of these buffers. They are used in place when they are aligned for their type, else copied. Text is
@@ -95,68 +79,147 @@ impl Buffers {
     /// # Errors
     /// When a buffer is missing or has another length than the rows ask for.
     pub fn into_column(self) -> Result<Column, BuffersError> {
-        let (data_type, rows, dim) = (self.data_type, self.rows, self.dim);
-        let fail = |reason| BuffersError { data_type, rows, reason };
+        let rows = self.rows;
+        let fail = |reason| BuffersError { data_type: self.kind.data_type, rows, reason };
         let mut parts = self.parts.into_iter();
-        let mut next = || parts.next().ok_or_else(|| fail("a buffer is missing"));
         let validity = if self.has_nulls {
-            let bits = boolean(next()?, rows).ok_or_else(|| fail("its validity bits have another length"))?;
+            let bits = parts.next().ok_or_else(|| fail(MISSING))?;
+            let bits = boolean(bits, rows).ok_or_else(|| fail("its validity bits have another length"))?;
             Some(NullBuffer::new(bits))
         } else {
             None
         };
-        let wrong = || fail("its values have another length");
-        let values = match data_type {
-            Type::Bool => Values::Bool(boolean(next()?, rows).ok_or_else(wrong)?),
-            Type::Int8 => Values::Int8(typed(next()?, rows).ok_or_else(wrong)?),
-            Type::Int16 => Values::Int16(typed(next()?, rows).ok_or_else(wrong)?),
-            Type::Int32 => Values::Int32(typed(next()?, rows).ok_or_else(wrong)?),
-            Type::Int64 => Values::Int64(typed(next()?, rows).ok_or_else(wrong)?),
-            Type::Float => Values::Float(typed(next()?, rows).ok_or_else(wrong)?),
-            Type::Double => Values::Double(typed(next()?, rows).ok_or_else(wrong)?),
-            Type::VarChar | Type::Json => {
-                let offsets =
-                    rows.checked_add(1).and_then(|count| next().ok().and_then(|part| typed(part, count)));
-                let offsets = offsets.ok_or_else(|| fail("its offsets have another length"))?;
-                let texts = VarLen::new(offsets, Buffer::from(next()?));
-                let texts = texts.map_err(|_| fail("its offsets are out of order or out of range"))?;
-                if data_type == Type::Json { Values::Json(texts) } else { Values::Text(texts) }
-            }
-            Type::FloatVector => {
-                let floats = rows.checked_mul(dim).filter(|_| dim > 0).ok_or_else(wrong)?;
-                Values::FloatVector { dim, values: typed(next()?, floats).ok_or_else(wrong)? }
-            }
-            Type::BinaryVector => {
-                let bytes = Buffer::from(next()?);
-                if dim < 8 || rows.checked_mul(dim / 8) != Some(bytes.len()) {
-                    return Err(wrong());
-                }
-                Values::BinaryVector { dim, bytes }
-            }
-        };
-        Column::trusted(values, validity).map_err(|_| wrong())
+        let values = read_values(self.kind, rows, &mut parts).map_err(fail)?;
+        Column::trusted(values, validity).map_err(|_| fail(LENGTH))
     }
+}
+
+const MISSING: &str = "a buffer is missing";
+const LENGTH: &str = "its values have another length";
+
+fn push_values(parts: &mut Vec<Bytes>, values: &Values) {
+    match values {
+        Values::Bool(v) => parts.push(shared(v.sliced())),
+        Values::Int8(v) => parts.push(scalars(v)),
+        Values::Int16(v) => parts.push(scalars(v)),
+        Values::Int32(v) => parts.push(scalars(v)),
+        Values::Int64(v) | Values::Timestamptz(v) => parts.push(scalars(v)),
+        Values::Float(v) => parts.push(scalars(v)),
+        Values::Double(v) => parts.push(scalars(v)),
+        Values::Text(v) | Values::Json(v) | Values::Geometry(v) | Values::SparseVector(v) => {
+            parts.extend(var_len(v));
+        }
+        Values::FloatVector { values, .. } => parts.push(scalars(values)),
+        Values::Int8Vector { values, .. } => parts.push(scalars(values)),
+        Values::BinaryVector { bytes, .. }
+        | Values::Float16Vector { bytes, .. }
+        | Values::BFloat16Vector { bytes, .. } => parts.push(shared(bytes.clone())),
+        Values::Array(lists) => {
+            let lists = lists.compact();
+            parts.push(scalars(lists.offsets_buffer()));
+            push_values(parts, lists.items().values());
+        }
+    }
+}
+
+fn read_values(
+    kind: Kind,
+    rows: usize,
+    parts: &mut impl Iterator<Item = Bytes>,
+) -> Result<Values, &'static str> {
+    let dim = kind.dim;
+    let mut next = || parts.next().ok_or(MISSING);
+    Ok(match kind.data_type {
+        Type::Bool => Values::Bool(boolean(next()?, rows).ok_or(LENGTH)?),
+        Type::Int8 => Values::Int8(typed(next()?, rows)?),
+        Type::Int16 => Values::Int16(typed(next()?, rows)?),
+        Type::Int32 => Values::Int32(typed(next()?, rows)?),
+        Type::Int64 => Values::Int64(typed(next()?, rows)?),
+        Type::Timestamptz => Values::Timestamptz(typed(next()?, rows)?),
+        Type::Float => Values::Float(typed(next()?, rows)?),
+        Type::Double => Values::Double(typed(next()?, rows)?),
+        Type::VarChar | Type::Text | Type::Json | Type::Geometry | Type::SparseVector => {
+            let offsets = offsets(next()?, rows)?;
+            let values = VarLen::new(offsets, Buffer::from(next()?)).map_err(|_| OFFSETS)?;
+            Values::from_var_len(kind.data_type, values).ok_or(LENGTH)?
+        }
+        Type::FloatVector => Values::FloatVector { dim, values: typed(next()?, components(rows, dim)?)? },
+        Type::Int8Vector => Values::Int8Vector { dim, values: typed(next()?, components(rows, dim)?)? },
+        Type::BinaryVector => Values::BinaryVector { dim, bytes: byte_vectors(kind, rows, next()?)? },
+        Type::Float16Vector => Values::Float16Vector { dim, bytes: byte_vectors(kind, rows, next()?)? },
+        Type::BFloat16Vector => Values::BFloat16Vector { dim, bytes: byte_vectors(kind, rows, next()?)? },
+        Type::Array => {
+            let item = kind.item().ok_or("its elements have no type")?;
+            let offsets = offsets(next()?, rows)?;
+            let count = offsets.last().and_then(|last| usize::try_from(*last).ok()).ok_or(OFFSETS)?;
+            let items = read_values(item, count, parts)?;
+            let items = Column::trusted(items, None).map_err(|_| LENGTH)?;
+            Values::Array(Lists::new(offsets, items).map_err(|_| OFFSETS)?)
+        }
+    })
+}
+
+const OFFSETS: &str = "its offsets are out of order or out of range";
+
+fn offsets(part: Bytes, rows: usize) -> Result<ScalarBuffer<i64>, &'static str> {
+    const WRONG: &str = "its offsets have another length";
+    typed(part, rows.checked_add(1).ok_or(WRONG)?).map_err(|_| WRONG)
+}
+
+fn components(rows: usize, dim: usize) -> Result<usize, &'static str> {
+    rows.checked_mul(dim).filter(|_| dim > 0).ok_or(LENGTH)
+}
+
+fn byte_vectors(kind: Kind, rows: usize, part: Bytes) -> Result<Buffer, &'static str> {
+    let fits = kind.vector_bytes() > 0 && rows.checked_mul(kind.vector_bytes()) == Some(part.len());
+    if fits { Ok(Buffer::from(part)) } else { Err(LENGTH) }
 }
 
 fn boolean(bytes: Bytes, rows: usize) -> Option<BooleanBuffer> {
     (bytes.len() >= rows.div_ceil(8)).then(|| BooleanBuffer::new(Buffer::from(bytes), 0, rows))
 }
 
-fn typed<T: ArrowNativeType>(bytes: Bytes, count: usize) -> Option<ScalarBuffer<T>> {
+fn typed<T: ArrowNativeType>(bytes: Bytes, count: usize) -> Result<ScalarBuffer<T>, &'static str> {
     let size = size_of::<T>();
-    if count.checked_mul(size)? != bytes.len() {
-        return None;
+    if count.checked_mul(size) != Some(bytes.len()) {
+        return Err(LENGTH);
     }
     let in_place = (bytes.as_ptr() as usize).is_multiple_of(align_of::<T>());
     // A buffer made from a slice is a copy, and aligned.
     let buffer = if in_place { Buffer::from(bytes) } else { Buffer::from(bytes.as_ref()) };
-    Some(ScalarBuffer::new(buffer, 0, count))
+    Ok(ScalarBuffer::new(buffer, 0, count))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{ColumnBuilder, Value};
+
+    fn arrays() -> Column {
+        let mut arrays = ColumnBuilder::of(Kind::array(Type::VarChar, 0));
+        for row in 0..7 {
+            let texts = (0..row % 4).map(|i| Value::Text("x".repeat(i)));
+            if row == 3 { arrays.push_null() } else { arrays.push(&Value::List(texts.collect())) }
+        }
+        arrays.finish()
+    }
+
+    fn vectors_of(data_type: Type) -> Column {
+        let mut vectors = ColumnBuilder::new(data_type, 16);
+        let bytes = Buffer::from((0..32_u8).collect::<Vec<_>>());
+        let one = match data_type {
+            Type::Float16Vector => Values::Float16Vector { dim: 16, bytes },
+            Type::BFloat16Vector => Values::BFloat16Vector { dim: 16, bytes },
+            Type::Int8Vector => Values::Int8Vector { dim: 16, values: ScalarBuffer::new(bytes, 0, 16) },
+            Type::SparseVector => Values::SparseVector(VarLen::from_values([bytes])),
+            _ => Values::BinaryVector { dim: 16, bytes },
+        };
+        let one = Column::new(one, None).unwrap();
+        vectors.push_from(&one, 0);
+        vectors.push_null();
+        vectors.push_from(&one, 0);
+        vectors.finish()
+    }
 
     fn columns() -> Vec<Column> {
         let mut nullable = ColumnBuilder::new(Type::Int16, 0);
@@ -173,6 +236,13 @@ mod tests {
             nullable.finish(),
             flags.finish().slice(3, 60),
             Column::from_texts(Vec::<String>::new()),
+            arrays(),
+            arrays().slice(2, 4),
+            vectors_of(Type::Float16Vector),
+            vectors_of(Type::BFloat16Vector).slice(1, 2),
+            vectors_of(Type::Int8Vector),
+            vectors_of(Type::BinaryVector),
+            vectors_of(Type::SparseVector).slice(1, 2),
         ]
     }
 
@@ -186,10 +256,7 @@ mod tests {
                 *part = Bytes::from(moved).slice(1..);
             }
             let back = buffers.into_column().unwrap();
-            assert_eq!(back.len(), column.len());
-            for row in 0..column.len() {
-                assert_eq!(back.value(row), column.value(row));
-            }
+            assert_eq!(back, column);
         }
     }
 

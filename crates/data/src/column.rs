@@ -1,166 +1,11 @@
-//! The values of one field for several rows: typed Arrow buffers and, where values may be absent, validity bits.
-//! Invariant: every buffer holds exactly as many values as the column has rows; text and JSON are valid UTF-8.
+//! The values of one field for several rows: typed values and, where they may be absent, validity bits.
+//! Invariant: there are as many validity bits as values; text and JSON are valid UTF-8, vectors are whole.
 
-use crate::{Type, Value};
-use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder, Buffer, NullBuffer, ScalarBuffer};
+use crate::{ColumnBuilder, Kind, Type, Value, Values, VarLen};
+use arrow_buffer::NullBuffer;
 
-/// Values of variable length: `rows + 1` offsets into one buffer of bytes.
-#[derive(Debug, Clone)]
-pub struct VarLen {
-    offsets: ScalarBuffer<i64>,
-    bytes: Buffer,
-}
-
-impl VarLen {
-    /// Checks and takes offsets and bytes.
-    ///
-    /// # Errors
-    /// [`ColumnError::Offsets`] when offsets are missing, fall, or point outside of `bytes`.
-    pub fn new(offsets: ScalarBuffer<i64>, bytes: Buffer) -> Result<Self, ColumnError> {
-        let first = *offsets.first().ok_or(ColumnError::Offsets)?;
-        let last = *offsets.last().ok_or(ColumnError::Offsets)?;
-        let rising = offsets.windows(2).all(|pair| pair[0] <= pair[1]);
-        let inside = usize::try_from(last).is_ok_and(|last| last <= bytes.len());
-        if first < 0 || !rising || !inside {
-            return Err(ColumnError::Offsets);
-        }
-        Ok(Self { offsets, bytes })
-    }
-
-    /// Copies `values` into one buffer.
-    pub fn from_values<T: AsRef<[u8]>>(values: impl IntoIterator<Item = T>) -> Self {
-        let (mut offsets, mut bytes) = (vec![0_i64], Vec::new());
-        for value in values {
-            bytes.extend_from_slice(value.as_ref());
-            offsets.push(bytes.len() as i64);
-        }
-        Self { offsets: offsets.into(), bytes: bytes.into() }
-    }
-
-    /// How many values.
-    pub fn len(&self) -> usize {
-        self.offsets.len() - 1
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// The bytes of value `row`.
-    ///
-    /// # Panics
-    /// When `row >= len()`.
-    pub fn get(&self, row: usize) -> &[u8] {
-        &self.bytes[self.offsets[row] as usize..self.offsets[row + 1] as usize]
-    }
-
-    /// Value `row` as text; empty should it not be UTF-8, which [`Column::new`] rules out.
-    pub fn text(&self, row: usize) -> &str {
-        std::str::from_utf8(self.get(row)).unwrap_or_default()
-    }
-
-    /// All values in row order.
-    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        (0..self.len()).map(|row| self.get(row))
-    }
-
-    /// The offsets, `len() + 1` of them; the first need not be zero.
-    pub fn offsets(&self) -> &[i64] {
-        &self.offsets
-    }
-
-    /// The offsets as a buffer.
-    pub fn offsets_buffer(&self) -> &ScalarBuffer<i64> {
-        &self.offsets
-    }
-
-    /// The buffer the offsets point into.
-    pub fn buffer(&self) -> &Buffer {
-        &self.bytes
-    }
-
-    fn slice(&self, start: usize, len: usize) -> Self {
-        Self { offsets: self.offsets.slice(start, len + 1), bytes: self.bytes.clone() }
-    }
-}
-
-/// Typed values, one per row. Absent values hold zero, `false` or nothing.
-#[derive(Debug, Clone)]
-pub enum Values {
-    /// Of [`Type::Bool`].
-    Bool(BooleanBuffer),
-    /// Of [`Type::Int8`].
-    Int8(ScalarBuffer<i8>),
-    /// Of [`Type::Int16`].
-    Int16(ScalarBuffer<i16>),
-    /// Of [`Type::Int32`].
-    Int32(ScalarBuffer<i32>),
-    /// Of [`Type::Int64`].
-    Int64(ScalarBuffer<i64>),
-    /// Of [`Type::Float`].
-    Float(ScalarBuffer<f32>),
-    /// Of [`Type::Double`].
-    Double(ScalarBuffer<f64>),
-    /// Of [`Type::VarChar`].
-    Text(VarLen),
-    /// Of [`Type::Json`].
-    Json(VarLen),
-    /// Of [`Type::FloatVector`]: `dim` floats a row, row after row.
-    FloatVector {
-        /// Floats a row.
-        dim: usize,
-        /// `rows * dim` floats.
-        values: ScalarBuffer<f32>,
-    },
-    /// Of [`Type::BinaryVector`]: `dim / 8` bytes a row, row after row.
-    BinaryVector {
-        /// Bits a row.
-        dim: usize,
-        /// `rows * dim / 8` bytes.
-        bytes: Buffer,
-    },
-}
-
-impl Values {
-    /// The type of field these are values of.
-    pub fn data_type(&self) -> Type {
-        match self {
-            Self::Bool(_) => Type::Bool,
-            Self::Int8(_) => Type::Int8,
-            Self::Int16(_) => Type::Int16,
-            Self::Int32(_) => Type::Int32,
-            Self::Int64(_) => Type::Int64,
-            Self::Float(_) => Type::Float,
-            Self::Double(_) => Type::Double,
-            Self::Text(_) => Type::VarChar,
-            Self::Json(_) => Type::Json,
-            Self::FloatVector { .. } => Type::FloatVector,
-            Self::BinaryVector { .. } => Type::BinaryVector,
-        }
-    }
-
-    /// How many values.
-    pub fn len(&self) -> usize {
-        match self {
-            Self::Bool(v) => v.len(),
-            Self::Int8(v) => v.len(),
-            Self::Int16(v) => v.len(),
-            Self::Int32(v) => v.len(),
-            Self::Int64(v) => v.len(),
-            Self::Float(v) => v.len(),
-            Self::Double(v) => v.len(),
-            Self::Text(v) | Self::Json(v) => v.len(),
-            Self::FloatVector { dim, values } => values.len().checked_div(*dim).unwrap_or(0),
-            Self::BinaryVector { dim, bytes } => bytes.len().checked_div(dim / 8).unwrap_or(0),
-        }
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
+/// Bytes a component of a sparse vector has.
+const SPARSE_PAIR_BYTES: usize = 8;
 
 /// Why buffers are no column.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -168,6 +13,9 @@ pub enum ColumnError {
     /// Offsets are missing, fall, or point outside of the bytes.
     #[error("offsets of a variable-length column are out of order or out of range")]
     Offsets,
+    /// Items of lists are absent, or lists themselves.
+    #[error("items of an array should be present and no arrays themselves")]
+    Items,
     /// A vector buffer does not divide into whole vectors.
     #[error("{len} values are no whole number of vectors of {dim}")]
     Ragged {
@@ -192,7 +40,7 @@ pub enum ColumnError {
     },
 }
 
-/// The values of one field for several rows.
+/// The values of one field for several rows. Columns are equal when they hold equal values of one kind, bit by bit.
 #[derive(Debug, Clone)]
 pub struct Column {
     values: Values,
@@ -206,14 +54,9 @@ impl Column {
     /// [`ColumnError`] when lengths do not fit together or text is not UTF-8.
     pub fn new(values: Values, validity: Option<NullBuffer>) -> Result<Self, ColumnError> {
         match &values {
-            Values::FloatVector { dim, values } if *dim == 0 || values.len() % dim != 0 => {
-                return Err(ColumnError::Ragged { len: values.len(), dim: *dim });
-            }
-            Values::BinaryVector { dim, bytes } if *dim < 8 || bytes.len() % (dim / 8) != 0 => {
-                return Err(ColumnError::Ragged { len: bytes.len(), dim: dim / 8 });
-            }
             Values::Text(texts) | Values::Json(texts) => check_utf8(texts)?,
-            _ => {}
+            Values::SparseVector(rows) => check_pairs(rows)?,
+            other => check_whole(other)?,
         }
         if let Some(bits) = &validity
             && bits.len() != values.len()
@@ -238,6 +81,11 @@ impl Column {
         }
     }
 
+    /// What a builder made.
+    pub(crate) fn built(values: Values, validity: Option<NullBuffer>) -> Self {
+        Self { values, validity }
+    }
+
     /// A column of numbers.
     pub fn from_ints(values: Vec<i64>) -> Self {
         Self { values: Values::Int64(values.into()), validity: None }
@@ -260,6 +108,13 @@ impl Column {
         Self::new(Values::FloatVector { dim, values: values.into() }, None)
     }
 
+    /// `rows` rows of `kind` without any value.
+    pub fn nothing(kind: Kind, rows: usize) -> Self {
+        let mut builder = ColumnBuilder::of(kind);
+        builder.push_nulls(rows);
+        builder.finish()
+    }
+
     /// The typed buffers.
     pub fn values(&self) -> &Values {
         &self.values
@@ -270,9 +125,14 @@ impl Column {
         self.validity.as_ref()
     }
 
-    /// The type of field this is a column of.
+    /// The type of field this is a column of; columns of texts say [`Type::VarChar`].
     pub fn data_type(&self) -> Type {
         self.values.data_type()
+    }
+
+    /// What the values are.
+    pub fn kind(&self) -> Kind {
+        self.values.kind()
     }
 
     /// How many rows.
@@ -297,22 +157,7 @@ impl Column {
 
     /// Bytes the values have in memory.
     pub fn bytes(&self) -> usize {
-        let values = match &self.values {
-            Values::Bool(v) => v.len().div_ceil(8),
-            Values::Int8(v) => v.len(),
-            Values::Int16(v) => v.len() * 2,
-            Values::Int32(v) => v.len() * 4,
-            Values::Int64(v) => v.len() * 8,
-            Values::Float(v) => v.len() * 4,
-            Values::Double(v) => v.len() * 8,
-            Values::Text(v) | Values::Json(v) => {
-                let span = v.offsets[v.len()] - v.offsets[0];
-                v.offsets.len() * 8 + span as usize
-            }
-            Values::FloatVector { values, .. } => values.len() * 4,
-            Values::BinaryVector { bytes, .. } => bytes.len(),
-        };
-        values + self.validity.as_ref().map_or(0, |bits| bits.len().div_ceil(8))
+        self.values.bytes() + self.validity.as_ref().map_or(0, |bits| bits.len().div_ceil(8))
     }
 
     /// Rows `start .. start + len`, sharing the buffers.
@@ -320,25 +165,8 @@ impl Column {
     /// # Panics
     /// When the range is out of bounds.
     pub fn slice(&self, start: usize, len: usize) -> Self {
-        let values = match &self.values {
-            Values::Bool(v) => Values::Bool(v.slice(start, len)),
-            Values::Int8(v) => Values::Int8(v.slice(start, len)),
-            Values::Int16(v) => Values::Int16(v.slice(start, len)),
-            Values::Int32(v) => Values::Int32(v.slice(start, len)),
-            Values::Int64(v) => Values::Int64(v.slice(start, len)),
-            Values::Float(v) => Values::Float(v.slice(start, len)),
-            Values::Double(v) => Values::Double(v.slice(start, len)),
-            Values::Text(v) => Values::Text(v.slice(start, len)),
-            Values::Json(v) => Values::Json(v.slice(start, len)),
-            Values::FloatVector { dim, values } => {
-                Values::FloatVector { dim: *dim, values: values.slice(start * dim, len * dim) }
-            }
-            Values::BinaryVector { dim, bytes } => Values::BinaryVector {
-                dim: *dim,
-                bytes: bytes.slice_with_length(start * dim / 8, len * dim / 8),
-            },
-        };
-        Self { values, validity: self.validity.as_ref().map(|bits| bits.slice(start, len)) }
+        let validity = self.validity.as_ref().map(|bits| bits.slice(start, len));
+        Self { values: self.values.slice(start, len), validity }
     }
 
     /// The rows at `picks`, in that order, copied.
@@ -354,7 +182,8 @@ impl Column {
         builder.finish()
     }
 
-    /// The value of `row`; vectors are not single values and give [`Value::Null`].
+    /// The value of `row`; a moment is its microseconds, an array a list. Vectors and shapes are not single values and
+    /// give [`Value::Null`].
     ///
     /// # Panics
     /// When `row >= len()`.
@@ -367,13 +196,66 @@ impl Column {
             Values::Int8(v) => Value::Int(v[row].into()),
             Values::Int16(v) => Value::Int(v[row].into()),
             Values::Int32(v) => Value::Int(v[row].into()),
-            Values::Int64(v) => Value::Int(v[row]),
+            Values::Int64(v) | Values::Timestamptz(v) => Value::Int(v[row]),
             Values::Float(v) => Value::Double(v[row].into()),
             Values::Double(v) => Value::Double(v[row]),
             Values::Text(v) => Value::Text(v.text(row).to_owned()),
             Values::Json(v) => Value::Json(v.text(row).to_owned()),
-            Values::FloatVector { .. } | Values::BinaryVector { .. } => Value::Null,
+            Values::Array(v) => Value::List(v.range(row).map(|item| v.items().value(item)).collect()),
+            Values::Geometry(_) | Values::SparseVector(_) => Value::Null,
+            Values::FloatVector { .. } | Values::BinaryVector { .. } | Values::Int8Vector { .. } => {
+                Value::Null
+            }
+            Values::Float16Vector { .. } | Values::BFloat16Vector { .. } => Value::Null,
         }
+    }
+
+    /// Whether row `row` holds what row `other_row` of `other` holds, floats bit by bit; columns of different kinds
+    /// hold nothing alike.
+    ///
+    /// # Panics
+    /// When a row is out of bounds.
+    pub fn same(&self, row: usize, other: &Self, other_row: usize) -> bool {
+        if !self.is_valid(row) || !other.is_valid(other_row) {
+            return self.is_valid(row) == other.is_valid(other_row) && self.kind() == other.kind();
+        }
+        match (&self.values, &other.values) {
+            (Values::Bool(a), Values::Bool(b)) => a.value(row) == b.value(other_row),
+            (Values::Array(a), Values::Array(b)) => a.get(row) == b.get(other_row),
+            (a, b) => match (a.var_len(), b.var_len()) {
+                (Some(x), Some(y)) => a.data_type() == b.data_type() && x.get(row) == y.get(other_row),
+                (None, None) => a.kind() == b.kind() && a.fixed(row) == b.fixed(other_row),
+                _ => false,
+            },
+        }
+    }
+}
+
+impl PartialEq for Column {
+    fn eq(&self, other: &Self) -> bool {
+        let same_kind = self.kind() == other.kind() && self.len() == other.len();
+        same_kind && (0..self.len()).all(|row| self.same(row, other, row))
+    }
+}
+
+impl Values {
+    /// The bytes of a value of fixed width; nothing for other types and for bools.
+    fn fixed(&self, row: usize) -> &[u8] {
+        let (bytes, width) = match self {
+            Self::Int8(v) => (v.inner(), 1),
+            Self::Int16(v) => (v.inner(), 2),
+            Self::Int32(v) => (v.inner(), 4),
+            Self::Int64(v) | Self::Timestamptz(v) => (v.inner(), 8),
+            Self::Float(v) => (v.inner(), 4),
+            Self::Double(v) => (v.inner(), 8),
+            Self::FloatVector { dim, values } => (values.inner(), dim * 4),
+            Self::Int8Vector { dim, values } => (values.inner(), *dim),
+            Self::BinaryVector { dim, bytes } => (bytes, dim / 8),
+            Self::Float16Vector { dim, bytes } | Self::BFloat16Vector { dim, bytes } => (bytes, dim * 2),
+            Self::Bool(_) | Self::Array(_) => return &[],
+            Self::Text(_) | Self::Json(_) | Self::Geometry(_) | Self::SparseVector(_) => return &[],
+        };
+        bytes.get(row * width..(row + 1) * width).unwrap_or_default()
     }
 }
 
@@ -382,236 +264,23 @@ fn check_utf8(texts: &VarLen) -> Result<(), ColumnError> {
     bad.map_or(Ok(()), |row| Err(ColumnError::Utf8 { row }))
 }
 
-/// Grows a column value by value.
-#[derive(Debug)]
-pub struct ColumnBuilder {
-    values: Growing,
-    validity: BooleanBufferBuilder,
-    has_nulls: bool,
+fn check_pairs(rows: &VarLen) -> Result<(), ColumnError> {
+    let ragged = rows.iter().map(<[u8]>::len).find(|len| !len.is_multiple_of(SPARSE_PAIR_BYTES));
+    ragged.map_or(Ok(()), |len| Err(ColumnError::Ragged { len, dim: SPARSE_PAIR_BYTES }))
 }
 
-#[derive(Debug)]
-enum Growing {
-    Bool(BooleanBufferBuilder),
-    Int8(Vec<i8>),
-    Int16(Vec<i16>),
-    Int32(Vec<i32>),
-    Int64(Vec<i64>),
-    Float(Vec<f32>),
-    Double(Vec<f64>),
-    Bytes { is_json: bool, offsets: Vec<i64>, bytes: Vec<u8> },
-    FloatVector { dim: usize, values: Vec<f32> },
-    BinaryVector { dim: usize, bytes: Vec<u8> },
-}
-
-impl ColumnBuilder {
-    /// An empty column of `data_type`; `dim` matters for vectors only.
-    pub fn new(data_type: Type, dim: usize) -> Self {
-        let values = match data_type {
-            Type::Bool => Growing::Bool(BooleanBufferBuilder::new(0)),
-            Type::Int8 => Growing::Int8(Vec::new()),
-            Type::Int16 => Growing::Int16(Vec::new()),
-            Type::Int32 => Growing::Int32(Vec::new()),
-            Type::Int64 => Growing::Int64(Vec::new()),
-            Type::Float => Growing::Float(Vec::new()),
-            Type::Double => Growing::Double(Vec::new()),
-            Type::VarChar | Type::Json => {
-                Growing::Bytes { is_json: data_type == Type::Json, offsets: vec![0], bytes: Vec::new() }
-            }
-            Type::FloatVector => Growing::FloatVector { dim, values: Vec::new() },
-            Type::BinaryVector => Growing::BinaryVector { dim, bytes: Vec::new() },
-        };
-        Self { values, validity: BooleanBufferBuilder::new(0), has_nulls: false }
-    }
-
-    /// An empty column of the same type as `column`.
-    pub fn like(column: &Column) -> Self {
-        let dim = match column.values() {
-            Values::FloatVector { dim, .. } | Values::BinaryVector { dim, .. } => *dim,
-            _ => 0,
-        };
-        Self::new(column.data_type(), dim)
-    }
-
-    /// Makes room for `rows` more rows.
-    pub fn reserve(&mut self, rows: usize) {
-        match &mut self.values {
-            Growing::Bool(_) => {}
-            Growing::Int8(v) => v.reserve(rows),
-            Growing::Int16(v) => v.reserve(rows),
-            Growing::Int32(v) => v.reserve(rows),
-            Growing::Int64(v) => v.reserve(rows),
-            Growing::Float(v) => v.reserve(rows),
-            Growing::Double(v) => v.reserve(rows),
-            Growing::Bytes { offsets, .. } => offsets.reserve(rows),
-            Growing::FloatVector { dim, values } => values.reserve(rows * *dim),
-            Growing::BinaryVector { dim, bytes } => bytes.reserve(rows * *dim / 8),
+/// Whether the buffers of dense vectors divide into whole vectors.
+fn check_whole(values: &Values) -> Result<(), ColumnError> {
+    let (len, dim) = match values {
+        Values::FloatVector { dim, values } => (values.len(), *dim),
+        Values::Int8Vector { dim, values } => (values.len(), *dim),
+        Values::BinaryVector { dim, bytes } => (bytes.len(), dim / 8),
+        Values::Float16Vector { dim, bytes } | Values::BFloat16Vector { dim, bytes } => {
+            (bytes.len(), dim * 2)
         }
-    }
-
-    /// How many rows so far.
-    pub fn len(&self) -> usize {
-        self.validity.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Adds an absent value.
-    pub fn push_null(&mut self) {
-        self.has_nulls = true;
-        self.validity.append(false);
-        self.push_zero();
-    }
-
-    fn push_zero(&mut self) {
-        match &mut self.values {
-            Growing::Bool(v) => v.append(false),
-            Growing::Int8(v) => v.push(0),
-            Growing::Int16(v) => v.push(0),
-            Growing::Int32(v) => v.push(0),
-            Growing::Int64(v) => v.push(0),
-            Growing::Float(v) => v.push(0.0),
-            Growing::Double(v) => v.push(0.0),
-            Growing::Bytes { offsets, bytes, .. } => offsets.push(bytes.len() as i64),
-            Growing::FloatVector { dim, values } => values.extend(std::iter::repeat_n(0.0, *dim)),
-            Growing::BinaryVector { dim, bytes } => bytes.extend(std::iter::repeat_n(0, *dim / 8)),
-        }
-    }
-
-    /// Adds `value`. A value of another kind of type becomes absent; numbers are cut to the column's width.
-    pub fn push(&mut self, value: &Value) {
-        let fits = match (&mut self.values, value) {
-            (Growing::Bool(v), Value::Bool(x)) => {
-                v.append(*x);
-                true
-            }
-            (Growing::Int8(v), Value::Int(x)) => push_to(v, *x as i8),
-            (Growing::Int16(v), Value::Int(x)) => push_to(v, *x as i16),
-            (Growing::Int32(v), Value::Int(x)) => push_to(v, *x as i32),
-            (Growing::Int64(v), Value::Int(x)) => push_to(v, *x),
-            (Growing::Float(v), Value::Double(x)) => push_to(v, *x as f32),
-            (Growing::Float(v), Value::Int(x)) => push_to(v, *x as f32),
-            (Growing::Double(v), Value::Double(x)) => push_to(v, *x),
-            (Growing::Double(v), Value::Int(x)) => push_to(v, *x as f64),
-            (Growing::Bytes { offsets, bytes, .. }, Value::Text(text) | Value::Json(text)) => {
-                bytes.extend_from_slice(text.as_bytes());
-                push_to(offsets, bytes.len() as i64)
-            }
-            _ => false,
-        };
-        if fits {
-            self.validity.append(true);
-        } else {
-            self.push_null();
-        }
-    }
-
-    /// Adds the bytes of a text or of a JSON document.
-    ///
-    /// # Panics
-    /// In debug builds, when the column is of another type.
-    pub fn push_bytes(&mut self, value: &[u8]) {
-        let Growing::Bytes { offsets, bytes, .. } = &mut self.values else {
-            debug_assert!(false, "bytes go into text and JSON columns only");
-            return self.push_null();
-        };
-        bytes.extend_from_slice(value);
-        offsets.push(bytes.len() as i64);
-        self.validity.append(true);
-    }
-
-    /// Adds row `row` of `column`, which must have this builder's type.
-    ///
-    /// # Panics
-    /// When `row` is out of bounds; in debug builds, when the types differ.
-    pub fn push_from(&mut self, column: &Column, row: usize) {
-        if !column.is_valid(row) {
-            return self.push_null();
-        }
-        match (&mut self.values, column.values()) {
-            (Growing::Bool(v), Values::Bool(from)) => v.append(from.value(row)),
-            (Growing::Int8(v), Values::Int8(from)) => v.push(from[row]),
-            (Growing::Int16(v), Values::Int16(from)) => v.push(from[row]),
-            (Growing::Int32(v), Values::Int32(from)) => v.push(from[row]),
-            (Growing::Int64(v), Values::Int64(from)) => v.push(from[row]),
-            (Growing::Float(v), Values::Float(from)) => v.push(from[row]),
-            (Growing::Double(v), Values::Double(from)) => v.push(from[row]),
-            (Growing::Bytes { offsets, bytes, .. }, Values::Text(from) | Values::Json(from)) => {
-                bytes.extend_from_slice(from.get(row));
-                offsets.push(bytes.len() as i64);
-            }
-            (Growing::FloatVector { dim, values }, Values::FloatVector { values: from, .. }) => {
-                values.extend_from_slice(&from[row * *dim..(row + 1) * *dim]);
-            }
-            (Growing::BinaryVector { dim, bytes }, Values::BinaryVector { bytes: from, .. }) => {
-                bytes.extend_from_slice(&from[row * *dim / 8..(row + 1) * *dim / 8]);
-            }
-            _ => {
-                debug_assert!(false, "a column of another type");
-                return self.push_null();
-            }
-        }
-        self.validity.append(true);
-    }
-
-    /// Adds all rows of `column`, which must have this builder's type. Vectors and numbers are copied in one piece.
-    pub fn extend_from(&mut self, column: &Column) {
-        if column.null_count() == 0 {
-            let whole = match (&mut self.values, column.values()) {
-                (Growing::Int64(v), Values::Int64(from)) => extend(v, from),
-                (Growing::Int32(v), Values::Int32(from)) => extend(v, from),
-                (Growing::Float(v), Values::Float(from)) => extend(v, from),
-                (Growing::Double(v), Values::Double(from)) => extend(v, from),
-                (Growing::FloatVector { values: v, .. }, Values::FloatVector { values: from, .. }) => {
-                    extend(v, from)
-                }
-                (Growing::BinaryVector { bytes: v, .. }, Values::BinaryVector { bytes: from, .. }) => {
-                    extend(v, from)
-                }
-                _ => false,
-            };
-            if whole {
-                return self.validity.append_n(column.len(), true);
-            }
-        }
-        for row in 0..column.len() {
-            self.push_from(column, row);
-        }
-    }
-
-    /// The column.
-    pub fn finish(mut self) -> Column {
-        let values = match self.values {
-            Growing::Bool(mut v) => Values::Bool(v.finish()),
-            Growing::Int8(v) => Values::Int8(v.into()),
-            Growing::Int16(v) => Values::Int16(v.into()),
-            Growing::Int32(v) => Values::Int32(v.into()),
-            Growing::Int64(v) => Values::Int64(v.into()),
-            Growing::Float(v) => Values::Float(v.into()),
-            Growing::Double(v) => Values::Double(v.into()),
-            Growing::Bytes { is_json, offsets, bytes } => {
-                let texts = VarLen { offsets: offsets.into(), bytes: bytes.into() };
-                if is_json { Values::Json(texts) } else { Values::Text(texts) }
-            }
-            Growing::FloatVector { dim, values } => Values::FloatVector { dim, values: values.into() },
-            Growing::BinaryVector { dim, bytes } => Values::BinaryVector { dim, bytes: bytes.into() },
-        };
-        let validity = self.has_nulls.then(|| NullBuffer::new(self.validity.finish()));
-        Column { values, validity }
-    }
-}
-
-fn push_to<T>(values: &mut Vec<T>, value: T) -> bool {
-    values.push(value);
-    true
-}
-
-fn extend<T: Copy>(values: &mut Vec<T>, from: &[T]) -> bool {
-    values.extend_from_slice(from);
-    true
+        _ => return Ok(()),
+    };
+    if dim == 0 || !len.is_multiple_of(dim) { Err(ColumnError::Ragged { len, dim }) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -647,15 +316,23 @@ mod tests {
         assert!(Column::from_vectors(3, vec![0.0; 7]).is_err());
         let column = Column::from_vectors(2, vec![1.0, 2.0, 3.0, 4.0]).unwrap();
         assert_eq!((column.len(), column.take(&[1]).bytes()), (2, 8));
+        let half = |bytes: usize| Values::Float16Vector { dim: 2, bytes: vec![0_u8; bytes].into() };
+        assert!(Column::new(half(6), None).is_err());
+        assert_eq!(Column::new(half(8), None).unwrap().len(), 2);
+        let sparse = |bytes: usize| Values::SparseVector(VarLen::from_values([vec![0_u8; bytes]]));
+        assert!(Column::new(sparse(4), None).is_err());
+        assert!(Column::new(sparse(16), None).is_ok() && Column::new(sparse(0), None).is_ok());
     }
 
     #[test]
-    fn extend_equals_push() {
-        let column = Column::from_texts(["x", "y"]);
-        let mut builder = ColumnBuilder::like(&column);
-        builder.extend_from(&column);
-        builder.extend_from(&column.slice(1, 1));
-        let all = builder.finish();
-        assert_eq!((all.len(), all.value(2)), (3, Value::Text("y".into())));
+    fn columns_are_equal_by_what_they_hold() {
+        let all = Column::from_texts(["a", "b", "c"]);
+        assert_eq!(all.slice(1, 2), Column::from_texts(["b", "c"]));
+        assert_ne!(all.slice(1, 2), Column::from_texts(["b", "d"]));
+        assert_ne!(all.slice(1, 2), Column::from_texts(["b"]));
+        assert_ne!(Column::from_ints(vec![1]), Column::from_texts(["1"]));
+        assert_ne!(Column::nothing(Kind::new(Type::Int64, 0), 1), Column::from_ints(vec![0]));
+        let nan = || Column::from_vectors(1, vec![f32::NAN]).unwrap();
+        assert_eq!(nan(), nan());
     }
 }

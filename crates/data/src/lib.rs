@@ -6,6 +6,7 @@
 
 mod batch;
 mod buffers;
+mod builder;
 mod column;
 mod ids;
 mod key;
@@ -14,15 +15,18 @@ mod schema;
 mod time;
 mod types;
 mod value;
+mod values;
 
 pub use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, ScalarBuffer};
 pub use batch::Batch;
 pub use buffers::{Buffers, BuffersError};
-pub use column::{Column, ColumnBuilder, ColumnError, Values, VarLen};
+pub use builder::ColumnBuilder;
+pub use column::{Column, ColumnError};
 pub use ids::{CollectionId, FieldId, IndexId, PartitionId, SegmentId};
 pub use key::{Key, KeyRef, Keys};
 pub use name::{Name, NameError, NameKind};
-pub use schema::{Field, Schema};
+pub use schema::{Field, Schema, Struct};
 pub use time::{Consistency, Timestamp};
-pub use types::Type;
+pub use types::{Kind, Type};
 pub use value::Value;
+pub use values::{Lists, Values, VarLen};

@@ -1,6 +1,6 @@
 //! What the rows of a collection look like. A schema in the catalogue has been checked and its fields have ids.
 
-use crate::{FieldId, Type, Value};
+use crate::{FieldId, Kind, Type, Value};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -23,9 +23,15 @@ pub struct Field {
     /// Vectors: components (floats or bits) a value. Zero for other types.
     #[serde(default)]
     pub dim: usize,
-    /// VARCHAR: the most bytes a value may have. Zero for other types.
+    /// VARCHAR, and arrays of it: the most bytes a value may have. Zero for other types.
     #[serde(default)]
     pub max_length: usize,
+    /// ARRAY: the type of an element; in a struct it may be a vector, of `dim` components.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub element: Option<Type>,
+    /// ARRAY: the most elements a value may have. Zero for other types.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub max_capacity: usize,
     /// Whether it identifies the row.
     #[serde(default)]
     pub is_primary: bool,
@@ -62,6 +68,8 @@ impl Field {
             data_type,
             dim: 0,
             max_length: 0,
+            element: None,
+            max_capacity: 0,
             is_primary: false,
             auto_id: false,
             nullable: false,
@@ -96,14 +104,63 @@ impl Field {
         self
     }
 
-    /// Bytes a vector of this field has in memory; zero for other types.
-    pub fn vector_bytes(&self) -> usize {
-        match self.data_type {
-            Type::FloatVector => self.dim * 4,
-            Type::BinaryVector => self.dim / 8,
-            Type::Bool | Type::Int8 | Type::Int16 | Type::Int32 | Type::Int64 => 0,
-            Type::Float | Type::Double | Type::VarChar | Type::Json => 0,
+    /// The same as an array of at most `max_capacity` elements.
+    pub fn with_elements(mut self, element: Type, max_capacity: usize) -> Self {
+        (self.element, self.max_capacity) = (Some(element), max_capacity);
+        self
+    }
+
+    /// What its columns are.
+    pub fn kind(&self) -> Kind {
+        match self.element {
+            Some(element) if self.data_type == Type::Array => Kind::array(element, self.dim),
+            _ => Kind::new(self.data_type, self.dim),
         }
+    }
+
+    /// Bytes a vector of this field has in memory; zero for other types and for sparse vectors.
+    pub fn vector_bytes(&self) -> usize {
+        self.data_type.vector_bytes(self.dim)
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_zero(n: &usize) -> bool {
+    *n == 0
+}
+
+/// A field that holds up to `max_capacity` structs a row. Its sub-fields stand among [`Schema::fields`] as arrays called
+/// `struct[sub]`; in every row they all have the same number of elements.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Struct {
+    /// The number it has in the schema. Zero until the catalogue gives it one.
+    pub id: FieldId,
+    /// What users call it.
+    pub name: String,
+    /// Free text.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// The most structs a row may have.
+    pub max_capacity: usize,
+    /// Whether a row may be without.
+    #[serde(default)]
+    pub nullable: bool,
+    /// Its sub-fields, in the user's order.
+    pub fields: Vec<FieldId>,
+    /// Settings as the user gave them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub params: BTreeMap<String, String>,
+}
+
+impl Struct {
+    /// What sub-field `sub` of struct `name` is called among the fields of the schema.
+    pub fn field_name(name: &str, sub: &str) -> String {
+        format!("{name}[{sub}]")
+    }
+
+    /// The name a user gave the sub-field that is called `field` in the schema.
+    pub fn sub_name<'f>(&self, field: &'f str) -> Option<&'f str> {
+        field.strip_prefix(self.name.as_str())?.strip_prefix('[')?.strip_suffix(']')
     }
 }
 
@@ -115,6 +172,9 @@ pub struct Schema {
     pub description: String,
     /// The fields.
     pub fields: Vec<Field>,
+    /// Arrays of structs, whose sub-fields are among the fields.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub structs: Vec<Struct>,
 }
 
 impl Schema {
@@ -141,6 +201,16 @@ impl Schema {
     /// The field that holds what the schema does not name.
     pub fn dynamic(&self) -> Option<&Field> {
         self.fields.iter().find(|field| field.is_dynamic)
+    }
+
+    /// The array of structs called `name`.
+    pub fn structure(&self, name: &str) -> Option<&Struct> {
+        self.structs.iter().find(|one| one.name == name)
+    }
+
+    /// The array of structs that field `id` is a part of.
+    pub fn structure_of(&self, id: FieldId) -> Option<&Struct> {
+        self.structs.iter().find(|one| one.fields.contains(&id))
     }
 
     /// The vector fields.

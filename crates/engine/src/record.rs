@@ -4,7 +4,7 @@
 
 use crate::{Error, ErrorKind};
 use bytes::Bytes;
-use data::{Batch, Buffers, CollectionId, Column, FieldId, Keys, PartitionId, Timestamp, Type};
+use data::{Batch, Buffers, CollectionId, Column, FieldId, Keys, Kind, PartitionId, Timestamp, Type};
 use serde::{Deserialize, Serialize};
 
 const VERSION: u32 = 1;
@@ -68,6 +68,9 @@ struct ColumnDescription {
     data_type: Type,
     #[serde(default, skip_serializing_if = "is_zero")]
     dim: usize,
+    /// Arrays: the type of an element.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    element: Option<Type>,
     rows: usize,
     #[serde(default, skip_serializing_if = "is_false")]
     nulls: bool,
@@ -101,8 +104,9 @@ impl Unstamped {
             let lengths = of.parts.iter().map(Bytes::len).collect();
             buffers.extend(of.parts);
             ColumnDescription {
-                data_type: of.data_type,
-                dim: of.dim,
+                data_type: of.kind.data_type,
+                dim: of.kind.dim,
+                element: of.kind.element,
                 rows: of.rows,
                 nulls: of.has_nulls,
                 lengths,
@@ -202,8 +206,11 @@ impl Rest {
             parts.push(self.bytes.slice(self.at..end));
             self.at = end.next_multiple_of(ALIGNMENT);
         }
-        let buffers =
-            Buffers { data_type: of.data_type, dim: of.dim, rows: of.rows, has_nulls: of.nulls, parts };
+        let kind = match of.element {
+            Some(element) if of.data_type == Type::Array => Kind::array(element, of.dim),
+            _ => Kind::new(of.data_type, of.dim),
+        };
+        let buffers = Buffers { kind, rows: of.rows, has_nulls: of.nulls, parts };
         buffers.into_column().map_err(|error| damaged(&error.to_string()))
     }
 }

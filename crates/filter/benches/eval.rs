@@ -27,7 +27,7 @@ impl Rows for Table {
 fn predicate(text: &str, types: &[(&str, Type)]) -> Predicate {
     let fields = types.iter().enumerate();
     let fields = fields.map(|(i, (name, t))| Field { id: FieldId(100 + i as i64), ..Field::new(name, *t) });
-    let schema = Schema { description: String::new(), fields: fields.collect() };
+    let schema = Schema { fields: fields.collect(), ..Schema::default() };
     bind(&parse(text).unwrap(), &schema, &BTreeMap::new()).unwrap()
 }
 

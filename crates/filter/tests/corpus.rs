@@ -32,7 +32,7 @@ fn schema(dynamic: bool) -> Schema {
     for (i, field) in fields.iter_mut().enumerate() {
         field.id = FieldId(100 + i as i64);
     }
-    Schema { description: String::new(), fields }
+    Schema { fields, ..Schema::default() }
 }
 
 fn templates() -> BTreeMap<String, Value> {

@@ -398,7 +398,7 @@ impl Table {
             is_dynamic: *name == "$meta",
             ..Field::new(name, *data_type)
         });
-        Schema { description: String::new(), fields: fields.collect() }
+        Schema { fields: fields.collect(), ..Schema::default() }
     }
 }
 

@@ -29,7 +29,7 @@ fn schema() -> Schema {
     for (i, field) in fields.iter_mut().enumerate() {
         field.id = FieldId(100 + i as i64);
     }
-    Schema { description: String::new(), fields }
+    Schema { fields, ..Schema::default() }
 }
 
 fn run(text: &str) -> Result<Predicate, Error> {

@@ -2,9 +2,7 @@
 //! rows; a chunk never changes.
 
 use crate::Error;
-use data::{
-    Batch, Column, ColumnBuilder, Field, FieldId, KeyRef, NullBuffer, Schema, Timestamp, Type, Values,
-};
+use data::{Batch, Column, ColumnBuilder, Field, FieldId, KeyRef, Schema, Timestamp, Type, Values};
 use std::sync::Arc;
 
 /// Stamps of neighbouring rows, as runs of equal ones: a batch has one stamp for all its rows.
@@ -137,27 +135,11 @@ pub(crate) fn key_of(column: &Column, row: usize) -> Option<KeyRef<'_>> {
 /// A column of `rows` times what `field` holds where nothing was written: its default, or nothing. Vectors that are
 /// not there cost no memory until they are looked at.
 pub(crate) fn absent(field: &Field, rows: usize) -> Column {
-    let values = match field.data_type {
-        Type::FloatVector => {
-            Some(Values::FloatVector { dim: field.dim, values: vec![0.0; rows * field.dim].into() })
-        }
-        Type::BinaryVector => {
-            Some(Values::BinaryVector { dim: field.dim, bytes: vec![0_u8; rows * field.dim / 8].into() })
-        }
-        _ => None,
-    };
-    let nothing = values.and_then(|values| Column::trusted(values, Some(NullBuffer::new_null(rows))).ok());
-    nothing.unwrap_or_else(|| {
-        let mut builder = ColumnBuilder::new(field.data_type, field.dim);
-        builder.reserve(rows);
-        for _ in 0..rows {
-            match &field.default {
-                Some(value) => builder.push(value),
-                None => builder.push_null(),
-            }
-        }
-        builder.finish()
-    })
+    let Some(value) = &field.default else { return Column::nothing(field.kind(), rows) };
+    let mut builder = ColumnBuilder::of(field.kind());
+    builder.reserve(rows);
+    (0..rows).for_each(|_| builder.push(value));
+    builder.finish()
 }
 
 fn check_shape(batch: &Batch, schema: &Schema) -> Result<(), Error> {
@@ -166,16 +148,9 @@ fn check_shape(batch: &Batch, schema: &Schema) -> Result<(), Error> {
         return Err(Error::Shape(format!("{found} columns for {wanted} fields")));
     }
     for (column, field) in batch.columns().iter().zip(&schema.fields) {
-        let dim = match column.values() {
-            Values::FloatVector { dim, .. } | Values::BinaryVector { dim, .. } => *dim,
-            _ => field.dim,
-        };
-        if column.data_type() != field.data_type || (field.data_type.is_vector() && dim != field.dim) {
-            let (name, have, want) = (&field.name, column.data_type(), field.data_type);
-            let want_dim = field.dim;
-            return Err(Error::Shape(format!(
-                "field {name} takes {want:?} of dim {want_dim}, the column holds {have:?} of dim {dim}"
-            )));
+        if column.kind() != field.kind() {
+            let (name, have, want) = (&field.name, column.kind(), field.kind());
+            return Err(Error::Shape(format!("field {name} takes {want:?}, the column holds {have:?}")));
         }
         let keyless = field.is_primary
             && (!matches!(field.data_type, Type::Int64 | Type::VarChar) || column.null_count() > 0);

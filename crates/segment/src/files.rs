@@ -4,7 +4,7 @@
 use crate::Error;
 use arrow_buffer::ArrowNativeType;
 use bytes::Bytes;
-use data::{Buffer, FieldId, ScalarBuffer, Timestamp, Type};
+use data::{Buffer, FieldId, Kind, ScalarBuffer, Timestamp, Type};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -39,9 +39,23 @@ pub(crate) struct FieldHead {
     pub(crate) data_type: Type,
     #[serde(default)]
     pub(crate) dim: usize,
+    /// Arrays: the type of an element.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) element: Option<Type>,
     /// Whether there is a section of validity bits.
     #[serde(default)]
     pub(crate) has_nulls: bool,
+}
+
+impl FieldHead {
+    /// What the column holds; `None` when the head does not say of what its arrays are.
+    pub(crate) fn kind(&self) -> Option<Kind> {
+        match (self.data_type, self.element) {
+            (Type::Array, Some(element)) => Some(Kind::array(element, self.dim)),
+            (Type::Array, None) => None,
+            (data_type, _) => Some(Kind::new(data_type, self.dim)),
+        }
+    }
 }
 
 /// What a file says of itself; JSON in section `head`.

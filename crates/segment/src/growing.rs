@@ -366,7 +366,7 @@ impl View {
     pub(crate) fn read(&self, field: FieldId, rows: &[u32]) -> Option<Column> {
         let position = self.schema.position(field)?;
         let wanted = &self.schema.fields[position];
-        let mut builder = ColumnBuilder::new(wanted.data_type, wanted.dim);
+        let mut builder = ColumnBuilder::of(wanted.kind());
         builder.reserve(rows.len());
         let mut chunk = self.chunks.first();
         for &row in rows {

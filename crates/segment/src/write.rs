@@ -47,7 +47,8 @@ pub(crate) fn write_blocks(
     let mut fields = Vec::new();
     for field in &schema.fields {
         let has_nulls = encode_column(field, blocks, &mut file, cancel)?;
-        fields.push(FieldHead { id: field.id, data_type: field.data_type, dim: field.dim, has_nulls });
+        let (id, data_type, dim, element) = (field.id, field.data_type, field.dim, field.element);
+        fields.push(FieldHead { id, data_type, dim, element, has_nulls });
     }
     let keys = write_keys(schema, blocks, &mut file)?;
     let head = Head::new(rows as u32, (min_stamp, max_stamp), keys, fields);

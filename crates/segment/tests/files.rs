@@ -46,10 +46,7 @@ mod tests {
             is_primary: i == 0,
             ..Field::new(&format!("f{i}"), data_type)
         };
-        Arc::new(Schema {
-            description: String::new(),
-            fields: types.into_iter().enumerate().map(field).collect(),
-        })
+        Arc::new(Schema { fields: types.into_iter().enumerate().map(field).collect(), ..Schema::default() })
     }
 
     fn key(row: usize) -> i64 {
@@ -67,7 +64,7 @@ mod tests {
             Type::Float | Type::Double => Value::Double(n as f64 / 4.0),
             Type::VarChar => Value::Text("é".repeat(row % 5)),
             Type::Json => Value::Json(format!("{{\"n\": {n}}}")),
-            Type::FloatVector | Type::BinaryVector => Value::Null,
+            _ => Value::Null,
         }
     }
 

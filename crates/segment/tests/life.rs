@@ -26,7 +26,7 @@ mod tests {
     fn schema() -> Arc<Schema> {
         let vector = Field { id: VECTOR, ..Field::new("vector", Type::FloatVector).with_dim(2) };
         let fields = vec![Field { id: ID, ..Field::new("id", Type::Int64).primary() }, vector];
-        Arc::new(Schema { description: String::new(), fields })
+        Arc::new(Schema { fields, ..Schema::default() })
     }
 
     /// Three fields more: one with a default, one that may be absent, one of vectors.

@@ -53,7 +53,7 @@ pub fn decode(bytes: impl bytes::Buf) -> Result<Decoded, Error> {
     if has_dynamic {
         fields.push(Field::dynamic());
     }
-    let schema = Schema { description: message.description, fields };
+    let schema = Schema { description: message.description, fields, structs: Vec::new() };
     Ok(Decoded { name: message.name, schema, properties: params::decode(message.properties) })
 }
 
@@ -149,8 +149,16 @@ pub fn encode_type(data_type: Type) -> DataType {
         Type::Double => DataType::Double,
         Type::VarChar => DataType::VarChar,
         Type::Json => DataType::Json,
+        Type::Text => DataType::Text,
+        Type::Timestamptz => DataType::Timestamptz,
+        Type::Geometry => DataType::Geometry,
+        Type::Array => DataType::Array,
         Type::FloatVector => DataType::FloatVector,
         Type::BinaryVector => DataType::BinaryVector,
+        Type::Float16Vector => DataType::Float16Vector,
+        Type::BFloat16Vector => DataType::BFloat16Vector,
+        Type::Int8Vector => DataType::Int8Vector,
+        Type::SparseVector => DataType::SparseFloatVector,
     }
 }
 
@@ -258,7 +266,7 @@ mod tests {
             Field::new("b", Type::BinaryVector).with_dim(16),
         ];
         fields.push(Field::dynamic());
-        Schema { description: "d".into(), fields }
+        Schema { description: "d".into(), fields, ..Schema::default() }
     }
 
     #[test]

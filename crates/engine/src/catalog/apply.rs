@@ -585,6 +585,12 @@ pub(crate) fn index_spec(field: &Field, params: &[(String, String)]) -> Result<i
             return Err(no_scalar_index(field));
         }
         Type::Float | Type::Double | Type::VarChar | Type::Json => return Err(no_scalar_index(field)),
+        Type::Text | Type::Timestamptz | Type::Geometry | Type::Array => return Err(no_scalar_index(field)),
+        Type::Float16Vector | Type::BFloat16Vector | Type::Int8Vector | Type::SparseVector => {
+            let (name, data_type) = (&field.name, field.data_type);
+            let text = format!("indexes on {data_type:?} fields are not supported yet, field: {name}");
+            return Err(Error::new(ErrorKind::Unsupported, text));
+        }
     };
     Ok(index::Spec::parse(element, field.dim, params)?)
 }

@@ -119,11 +119,22 @@ fn field(field: &Field, limits: &Settings) -> Result<(), Error> {
         }
         Type::Bool | Type::Int8 | Type::Int16 | Type::Int32 | Type::Int64 => {}
         Type::Float | Type::Double | Type::Json => {}
+        Type::Text | Type::Timestamptz | Type::Geometry | Type::Array => return Err(not_yet(field)),
+        Type::Float16Vector | Type::BFloat16Vector | Type::Int8Vector => return Err(not_yet(field)),
+        Type::SparseVector => return Err(not_yet(field)),
     }
     if field.nullable && field.data_type.is_vector() {
         return Err(Error::invalid(format!("vector type not support null, field: {}", field.name)));
     }
     default(field)
+}
+
+fn not_yet(field: &Field) -> Error {
+    let (name, data_type) = (&field.name, field.data_type);
+    Error::new(
+        ErrorKind::Unsupported,
+        format!("fields of type {data_type:?} are not supported yet, field: {name}"),
+    )
 }
 
 fn default(field: &Field) -> Result<(), Error> {

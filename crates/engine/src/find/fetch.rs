@@ -95,7 +95,7 @@ pub(crate) fn read(scope: &Scope, field: &Field, places: &[Place]) -> Result<Col
         let column = if rows.is_empty() { None } else { Some(segment.read(field.id, rows)?) };
         parts.push((column, 0));
     }
-    let mut builder = ColumnBuilder::new(field.data_type, field.dim);
+    let mut builder = ColumnBuilder::of(field.kind());
     builder.reserve(places.len());
     for (segment, _) in places {
         let (column, next) = &mut parts[*segment as usize];

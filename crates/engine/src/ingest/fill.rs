@@ -44,7 +44,7 @@ fn with_default(field: &Field, column: Column) -> Column {
 
 /// The values of a field that no row brings: its default, an empty object, or nothing.
 pub(crate) fn absent(field: &Field, rows: usize) -> Column {
-    let mut builder = ColumnBuilder::new(field.data_type, field.dim);
+    let mut builder = ColumnBuilder::of(field.kind());
     for _ in 0..rows {
         match &field.default {
             Some(default) => builder.push(default),

@@ -136,9 +136,17 @@ pub(super) fn type_name(data_type: Type) -> &'static str {
         Type::Float => "Float",
         Type::Double => "Double",
         Type::VarChar => "VarChar",
+        Type::Text => "Text",
         Type::Json => "JSON",
+        Type::Timestamptz => "Timestamptz",
+        Type::Geometry => "Geometry",
+        Type::Array => "Array",
         Type::FloatVector => "FloatVector",
         Type::BinaryVector => "BinaryVector",
+        Type::Float16Vector => "Float16Vector",
+        Type::BFloat16Vector => "BFloat16Vector",
+        Type::Int8Vector => "Int8Vector",
+        Type::SparseVector => "SparseFloatVector",
     }
 }
 

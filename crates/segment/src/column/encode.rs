@@ -1,18 +1,20 @@
 //! A column into sections. Invariant: what is written for absent values is zero, or nothing, as columns have it.
 
-use super::{Part, section};
+use super::{Part, Place};
 use crate::Error;
-use crate::blocks::Block;
+use crate::blocks::{Block, Visit};
 use crate::files::SectionWriter;
 use arrow_buffer::BooleanBufferBuilder;
-use data::{Buffer, Column, Field, Type, Values};
+use data::{Buffer, Column, Field, Kind, Type, Values};
 use host::Cancel;
-use std::ops::Range;
 
 /// Offsets are gathered up to this many bytes before they are written.
 const OFFSETS_BYTES: usize = 64 << 10;
 /// Rows between two looks at the cancel flag.
 const PIECE_ROWS: usize = 8192;
+
+/// Shows a column piece by piece.
+type Pieces<'a> = dyn Fn(&mut Visit<'_>) -> Result<(), Error> + 'a;
 
 /// Writes the column of `field` for the kept rows of `blocks`; says whether a value is absent.
 pub(crate) fn encode_column(
@@ -21,27 +23,30 @@ pub(crate) fn encode_column(
     file: &mut SectionWriter,
     cancel: &Cancel,
 ) -> Result<bool, Error> {
-    match field.data_type {
-        Type::Bool => encode_bools(field, blocks, file)?,
-        Type::VarChar | Type::Json => encode_texts(field, blocks, file, cancel)?,
-        _ => {
-            file.begin(&section(field.id, Part::Values))?;
-            each_piece(field, blocks, cancel, |column, rows| match fixed(column) {
-                Some((bytes, width)) => file.put_from(bytes, rows.start * width..rows.end * width),
-                None => Err(mismatch(field, column)),
-            })?;
-            file.end()?;
-        }
-    }
-    encode_validity(field, blocks, file, cancel)
+    let pieces = |visit: &mut Visit<'_>| each_piece(field, blocks, cancel, visit);
+    encode_values(Place::of(field.id), field.kind(), &pieces, file)?;
+    encode_validity(field, &pieces, file)
 }
 
-fn each_piece(
-    field: &Field,
-    blocks: &[Block],
-    cancel: &Cancel,
-    mut visit: impl FnMut(&Column, Range<usize>) -> Result<(), Error>,
-) -> Result<(), Error> {
+fn encode_values(at: Place, kind: Kind, pieces: &Pieces<'_>, file: &mut SectionWriter) -> Result<(), Error> {
+    match kind.data_type {
+        Type::Bool => encode_bools(at, pieces, file),
+        Type::VarChar | Type::Text | Type::Json | Type::Geometry | Type::SparseVector => {
+            encode_var_len(at, kind, pieces, file)
+        }
+        Type::Array => encode_lists(at, kind, pieces, file),
+        _ => {
+            file.begin(&at.section(Part::Values))?;
+            pieces(&mut |column, rows| match fixed(column) {
+                Some((bytes, width)) => file.put_from(bytes, rows.start * width..rows.end * width),
+                None => Err(mismatch(at, kind, column)),
+            })?;
+            file.end()
+        }
+    }
+}
+
+fn each_piece(field: &Field, blocks: &[Block], cancel: &Cancel, visit: &mut Visit<'_>) -> Result<(), Error> {
     for block in blocks {
         block.each_piece(field, &mut |column, rows| {
             rows.clone().step_by(PIECE_ROWS).try_for_each(|start| {
@@ -53,9 +58,9 @@ fn each_piece(
     Ok(())
 }
 
-fn mismatch(field: &Field, column: &Column) -> Error {
-    let (name, have, want) = (&field.name, column.data_type(), field.data_type);
-    Error::Shape(format!("field {name} takes {want:?}, a column holds {have:?}"))
+fn mismatch(at: Place, want: Kind, column: &Column) -> Error {
+    let have = column.kind();
+    Error::Shape(format!("field {} takes {want:?}, a column holds {have:?}", at.field))
 }
 
 /// The bytes of a column of fixed width, and bytes a row.
@@ -64,41 +69,42 @@ fn fixed(column: &Column) -> Option<(&Buffer, usize)> {
         Values::Int8(v) => (v.inner(), 1),
         Values::Int16(v) => (v.inner(), 2),
         Values::Int32(v) => (v.inner(), 4),
-        Values::Int64(v) => (v.inner(), 8),
+        Values::Int64(v) | Values::Timestamptz(v) => (v.inner(), 8),
         Values::Float(v) => (v.inner(), 4),
         Values::Double(v) => (v.inner(), 8),
         Values::FloatVector { dim, values } => (values.inner(), dim * 4),
+        Values::Int8Vector { dim, values } => (values.inner(), *dim),
         Values::BinaryVector { dim, bytes } => (bytes, dim / 8),
-        Values::Bool(_) | Values::Text(_) | Values::Json(_) => return None,
+        Values::Float16Vector { dim, bytes } | Values::BFloat16Vector { dim, bytes } => (bytes, dim * 2),
+        Values::Bool(_) | Values::Array(_) => return None,
+        Values::Text(_) | Values::Json(_) | Values::Geometry(_) | Values::SparseVector(_) => return None,
     })
 }
 
-fn encode_bools(field: &Field, blocks: &[Block], file: &mut SectionWriter) -> Result<(), Error> {
+fn encode_bools(at: Place, pieces: &Pieces<'_>, file: &mut SectionWriter) -> Result<(), Error> {
     let mut bits = BooleanBufferBuilder::new(0);
-    each_piece(field, blocks, &Cancel::new(), |column, rows| match column.values() {
+    pieces(&mut |column, rows| match column.values() {
         Values::Bool(values) => {
             bits.append_buffer(&values.slice(rows.start, rows.len()));
             Ok(())
         }
-        _ => Err(mismatch(field, column)),
+        _ => Err(mismatch(at, Kind::new(Type::Bool, 0), column)),
     })?;
-    file.whole(&section(field.id, Part::Values), bits.as_slice())
+    file.whole(&at.section(Part::Values), bits.as_slice())
 }
 
-fn encode_texts(
-    field: &Field,
-    blocks: &[Block],
+/// Writes offsets that begin at zero into section `name`.
+fn encode_offsets(
+    name: &str,
+    pieces: &Pieces<'_>,
     file: &mut SectionWriter,
-    cancel: &Cancel,
+    offsets_of: impl Fn(&Column) -> Result<&[i64], Error>,
 ) -> Result<(), Error> {
-    file.begin(&section(field.id, Part::Offsets))?;
+    file.begin(name)?;
     let mut end = 0_i64;
     let mut pending = end.to_le_bytes().to_vec();
-    each_piece(field, blocks, cancel, |column, rows| {
-        let (Values::Text(texts) | Values::Json(texts)) = column.values() else {
-            return Err(mismatch(field, column));
-        };
-        for pair in texts.offsets()[rows.start..=rows.end].windows(2) {
+    pieces(&mut |column, rows| {
+        for pair in offsets_of(column)?[rows.start..=rows.end].windows(2) {
             end += pair[1] - pair[0];
             pending.extend_from_slice(&end.to_le_bytes());
             if pending.len() >= OFFSETS_BYTES {
@@ -109,28 +115,46 @@ fn encode_texts(
         Ok(())
     })?;
     file.put(&pending)?;
-    file.end()?;
+    file.end()
+}
 
-    file.begin(&section(field.id, Part::Bytes))?;
-    each_piece(field, blocks, cancel, |column, rows| {
-        let (Values::Text(texts) | Values::Json(texts)) = column.values() else {
-            return Err(mismatch(field, column));
-        };
-        let offsets = texts.offsets();
-        file.put_from(texts.buffer(), offsets[rows.start] as usize..offsets[rows.end] as usize)
+fn encode_var_len(at: Place, kind: Kind, pieces: &Pieces<'_>, file: &mut SectionWriter) -> Result<(), Error> {
+    fn of(at: Place, kind: Kind, column: &Column) -> Result<&data::VarLen, Error> {
+        column.values().var_len().ok_or_else(|| mismatch(at, kind, column))
+    }
+    encode_offsets(&at.section(Part::Offsets), pieces, file, |column| Ok(of(at, kind, column)?.offsets()))?;
+    file.begin(&at.section(Part::Bytes))?;
+    pieces(&mut |column, rows| {
+        let values = of(at, kind, column)?;
+        let offsets = values.offsets();
+        file.put_from(values.buffer(), offsets[rows.start] as usize..offsets[rows.end] as usize)
     })?;
     file.end()
 }
 
-fn encode_validity(
-    field: &Field,
-    blocks: &[Block],
-    file: &mut SectionWriter,
-    cancel: &Cancel,
-) -> Result<bool, Error> {
+fn encode_lists(at: Place, kind: Kind, pieces: &Pieces<'_>, file: &mut SectionWriter) -> Result<(), Error> {
+    fn of(at: Place, kind: Kind, column: &Column) -> Result<&data::Lists, Error> {
+        match column.values() {
+            Values::Array(lists) => Ok(lists),
+            _ => Err(mismatch(at, kind, column)),
+        }
+    }
+    encode_offsets(&at.section(Part::Lists), pieces, file, |column| Ok(of(at, kind, column)?.offsets()))?;
+    let item =
+        kind.item().ok_or_else(|| Error::Shape(format!("field {} has arrays of nothing", at.field)))?;
+    let items = |visit: &mut Visit<'_>| {
+        pieces(&mut |column, rows| {
+            let lists = of(at, kind, column)?;
+            visit(lists.items(), lists.offsets()[rows.start] as usize..lists.offsets()[rows.end] as usize)
+        })
+    };
+    encode_values(at.items(), item, &items, file)
+}
+
+fn encode_validity(field: &Field, pieces: &Pieces<'_>, file: &mut SectionWriter) -> Result<bool, Error> {
     let mut bits = BooleanBufferBuilder::new(0);
     let mut absent = 0;
-    each_piece(field, blocks, cancel, |column, rows| {
+    pieces(&mut |column, rows| {
         match column.validity() {
             Some(validity) => {
                 let part = validity.slice(rows.start, rows.len());
@@ -142,7 +166,7 @@ fn encode_validity(
         Ok(())
     })?;
     if absent > 0 {
-        file.whole(&section(field.id, Part::Validity), bits.as_slice())?;
+        file.whole(&Place::of(field.id).section(Part::Validity), bits.as_slice())?;
     }
     Ok(absent > 0)
 }

@@ -1,7 +1,8 @@
 //! Columns of a file: how they are written, found again and put together without a copy.
 //!
-//! A field's column is up to four sections: `field/ID/values`, or for text and JSON `field/ID/offsets` and
-//! `field/ID/bytes`, and `field/ID/validity` when a value is absent.
+//! A field's column is up to four sections: `field/ID/values`, or for values of variable length `field/ID/offsets` and
+//! `field/ID/bytes`, and `field/ID/validity` when a value is absent. An array is `field/ID/lists` and the sections of its
+//! elements, under `field/ID/items/`.
 
 mod decode;
 mod encode;
@@ -18,21 +19,43 @@ use data::FieldId;
 enum Part {
     /// Values of fixed width, one after the other; bools as bits.
     Values,
-    /// Text and JSON: where in `Bytes` each value begins, and where the last ends.
+    /// Values of variable length: where in `Bytes` each value begins, and where the last ends.
     Offsets,
-    /// Text and JSON: the values, one after the other.
+    /// Values of variable length, one after the other.
     Bytes,
     /// One bit a row: one where the value is present.
     Validity,
+    /// Arrays: at which element each begins, and where the last ends.
+    Lists,
 }
 
-/// The name of the section that holds `part` of the column of `field`.
-fn section(field: FieldId, part: Part) -> String {
-    let part = match part {
-        Part::Values => "values",
-        Part::Offsets => "offsets",
-        Part::Bytes => "bytes",
-        Part::Validity => "validity",
-    };
-    format!("field/{field}/{part}")
+/// Which column's sections are meant.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    field: FieldId,
+    /// Whether the column of all elements of the field's arrays is meant.
+    is_items: bool,
+}
+
+impl Place {
+    fn of(field: FieldId) -> Self {
+        Self { field, is_items: false }
+    }
+
+    fn items(self) -> Self {
+        Self { is_items: true, ..self }
+    }
+
+    /// The name of the section that holds `part`.
+    fn section(self, part: Part) -> String {
+        let part = match part {
+            Part::Values => "values",
+            Part::Offsets => "offsets",
+            Part::Bytes => "bytes",
+            Part::Validity => "validity",
+            Part::Lists => "lists",
+        };
+        let items = if self.is_items { "items/" } else { "" };
+        format!("field/{}/{items}{part}", self.field)
+    }
 }

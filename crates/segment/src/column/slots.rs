@@ -84,14 +84,11 @@ impl Slots {
     }
 
     fn check(&self, field: &Field, head: &FieldHead) -> Result<(), Error> {
-        if (field.data_type, field.dim) == (head.data_type, head.dim) {
+        if head.kind() == Some(field.kind()) {
             return Ok(());
         }
-        let (name, file) = (&field.name, self.file.name());
-        Err(Error::Shape(format!(
-            "field {name} is {:?} of dim {} in the schema and {:?} of dim {} in file {file}",
-            field.data_type, field.dim, head.data_type, head.dim
-        )))
+        let (name, file, want, found) = (&field.name, self.file.name(), field.kind(), head.kind());
+        Err(Error::Shape(format!("field {name} is {want:?} in the schema and {found:?} in file {file}")))
     }
 
     /// The column of `field`; `None` when the schema has no such field.

@@ -108,7 +108,7 @@ pub(crate) fn schema(is_text: bool) -> Arc<Schema> {
         Field::new("flag", Type::Bool),
     ];
     let numbered = fields.into_iter().zip(100..).map(|(field, id)| Field { id: FieldId(id), ..field });
-    Arc::new(Schema { description: String::new(), fields: numbered.collect() })
+    Arc::new(Schema { fields: numbered.collect(), ..Schema::default() })
 }
 
 fn key_column(names: impl Iterator<Item = u8>, is_text: bool) -> Column {

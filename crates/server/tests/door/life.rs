@@ -18,7 +18,7 @@ fn schema() -> Schema {
         Field::new("vec", Type::FloatVector).with_dim(DIM),
         Field::dynamic(),
     ];
-    Schema { description: String::new(), fields }
+    Schema { fields, ..Schema::default() }
 }
 
 fn named(name: &str) -> pb::DescribeCollectionRequest {

@@ -1,0 +1,121 @@
+//! Every type there is, through a growing segment, a file and a merge, against the columns that were put in.
+
+#[cfg(test)]
+mod tests {
+    use data::{
+        Batch, Column, ColumnBuilder, Field, FieldId, Kind, PartitionId, ScalarBuffer, Schema, SegmentId,
+        Timestamp, Type, Value, Values, VarLen,
+    };
+    use host::Cancel;
+    use proptest::prelude::*;
+    use segment::{Growing, Sealed, Segment, merge, write};
+    use std::sync::Arc;
+    use store::{MemoryDisk, Store};
+
+    const DIM: usize = 16;
+
+    /// A key, every type, and arrays of every type there can be arrays of.
+    fn schema() -> Arc<Schema> {
+        let mut fields = vec![Field::new("id", Type::Int64).primary()];
+        for data_type in Type::ALL.into_iter().filter(|data_type| *data_type != Type::Array) {
+            let dim = if data_type.is_dense() { DIM } else { 0 };
+            fields.push(Field::new(&format!("{data_type:?}"), data_type).with_dim(dim));
+            if data_type.is_element() || data_type.is_dense() {
+                let array = Field::new(&format!("{data_type:?}s"), Type::Array).with_elements(data_type, 9);
+                fields.push(array.with_dim(dim));
+            }
+        }
+        let numbered = fields.into_iter().zip(100..);
+        let fields = numbered.map(|(field, id)| Field { id: FieldId(id), nullable: id > 100, ..field });
+        Arc::new(Schema { fields: fields.collect(), ..Schema::default() })
+    }
+
+    /// One value of `kind`, made of `seed`.
+    fn one(kind: Kind, seed: u8) -> Column {
+        let (dim, byte) = (kind.dim, |i: usize| seed.wrapping_mul(31).wrapping_add(i as u8));
+        let bytes = |count: usize| data::Buffer::from((0..count).map(byte).collect::<Vec<_>>());
+        let text = "é".repeat(usize::from(seed % 7)).into_bytes();
+        let values = match kind.data_type {
+            Type::FloatVector => {
+                Values::FloatVector { dim, values: (0..dim).map(|i| f32::from(byte(i)) / 8.0).collect() }
+            }
+            Type::Int8Vector => Values::Int8Vector { dim, values: ScalarBuffer::new(bytes(dim), 0, dim) },
+            Type::BinaryVector => Values::BinaryVector { dim, bytes: bytes(dim / 8) },
+            Type::Float16Vector => Values::Float16Vector { dim, bytes: bytes(dim * 2) },
+            Type::BFloat16Vector => Values::BFloat16Vector { dim, bytes: bytes(dim * 2) },
+            Type::SparseVector => {
+                Values::SparseVector(VarLen::from_values([bytes(usize::from(seed % 5) * 8)]))
+            }
+            Type::Geometry => Values::Geometry(VarLen::from_values([bytes(21)])),
+            Type::Text | Type::VarChar => Values::Text(VarLen::from_values([text])),
+            Type::Array => {
+                let mut builder = ColumnBuilder::of(kind);
+                let mut items = ColumnBuilder::of(kind.item().unwrap());
+                (0..seed % 6)
+                    .for_each(|i| items.push_from(&one(kind.item().unwrap(), seed.wrapping_add(i)), 0));
+                builder.push_items(&items.finish());
+                return builder.finish();
+            }
+            Type::Bool => Values::Bool([seed % 2 == 0].into_iter().collect()),
+            Type::Json => Values::Json(VarLen::from_values([format!("[{seed}]")])),
+            _ => {
+                let mut builder = ColumnBuilder::of(kind);
+                let number = i64::from(seed as i8);
+                let is_float = matches!(kind.data_type, Type::Float | Type::Double);
+                builder.push(&if is_float { Value::Double(number as f64 / 2.0) } else { Value::Int(number) });
+                return builder.finish();
+            }
+        };
+        Column::new(values, None).unwrap()
+    }
+
+    fn batch(schema: &Schema, first: i64, seeds: &[u8]) -> Batch {
+        let column = |field: &Field| {
+            if field.is_primary {
+                return Column::from_ints((first..first + seeds.len() as i64).collect());
+            }
+            let mut builder = ColumnBuilder::of(field.kind());
+            for seed in seeds {
+                if seed % 4 == 3 {
+                    builder.push_null();
+                } else {
+                    builder.push_from(&one(field.kind(), seed.wrapping_add(field.id.0 as u8)), 0);
+                }
+            }
+            builder.finish()
+        };
+        Batch::new(seeds.len(), schema.fields.iter().map(column).collect()).unwrap()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
+
+        #[test]
+        fn every_type_survives(parts in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..60), 1..5)) {
+            let schema = schema();
+            let growing = Growing::new(SegmentId(1), PartitionId(2), Arc::clone(&schema));
+            let mut first = 0;
+            for (part, stamp) in parts.iter().zip(5..) {
+                growing.append(batch(&schema, first, part), Timestamp(stamp)).unwrap();
+                first += part.len() as i64;
+            }
+            let whole = batch(&schema, 0, &parts.concat());
+            let picks: Vec<u32> = (0..first as u32).rev().step_by(2).collect();
+            let disk = Store::open(Arc::new(MemoryDisk::new())).unwrap();
+            write(&growing.freeze(), disk.blobs(), "file", &Cancel::new()).unwrap();
+            let open = |name| {
+                let opened = Sealed::open(disk.blobs(), name, SegmentId(1), PartitionId(2), Arc::clone(&schema));
+                Segment::Sealed(Arc::new(opened.unwrap()))
+            };
+            let sealed = open("file");
+            merge(std::slice::from_ref(&sealed), Timestamp(9), &schema, disk.blobs(), "merged", &Cancel::new()).unwrap();
+            for segment in [Segment::Growing(Arc::new(growing)), sealed, open("merged")] {
+                for (field, want) in schema.fields.iter().zip(whole.columns()) {
+                    let all: Vec<u32> = (0..first as u32).collect();
+                    prop_assert_eq!(&segment.read(field.id, &all).unwrap(), want);
+                    prop_assert_eq!(segment.read(field.id, &picks).unwrap(), want.take(&picks));
+                }
+            }
+        }
+    }
+}
