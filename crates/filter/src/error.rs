@@ -50,6 +50,7 @@ impl Error {
             Problem::Leftover { .. }
             | Problem::ReversedRange
             | Problem::LikeOperand { .. }
+            | Problem::Regex { .. }
             | Problem::ZeroDivisor { .. }
             | Problem::Overflow { .. } => ErrorKind::Plan,
             _ => ErrorKind::Parameter,
@@ -236,6 +237,53 @@ pub enum Problem {
         /// Its type.
         found: &'static str,
     },
+    /// `=~` and `!~` on something else than text.
+    #[error("regex match on non-string or no-json field is unsupported: {found}")]
+    RegexOperand {
+        /// Its type.
+        found: &'static str,
+    },
+    /// `=~` and `!~` with something else than a text on the right.
+    #[error("regex pattern must be a string, got {found}")]
+    RegexPattern {
+        /// Its type.
+        found: &'static str,
+    },
+    /// A regular expression that does not read, or grows too large.
+    #[error("invalid regex pattern: {text}: {reason}")]
+    Regex {
+        /// The expression, cut to a readable length.
+        text: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// `text_match` and `phrase_match` on a field without words.
+    #[error("field \"{name}\" does not enable match")]
+    MatchDisabled {
+        /// The field.
+        name: String,
+    },
+    /// A number given to a function is out of its range.
+    #[error("{name} must be in range [{least}, {most}], got {found}")]
+    Range {
+        /// What the number is called.
+        name: &'static str,
+        /// The smallest allowed.
+        least: i64,
+        /// The largest allowed.
+        most: i64,
+        /// What was given.
+        found: String,
+    },
+    /// `random_sample` of nothing, of all, or of something that is no number.
+    #[error("the sample factor should be between 0 and 1 and not too close to 0 or 1, got {found}")]
+    SampleFactor {
+        /// What was given.
+        found: String,
+    },
+    /// `random_sample` within the expression.
+    #[error("random sample expression can only be the last expression in the logical and expression")]
+    SamplePlace,
     /// `exists` on something else than a JSON path.
     #[error("exists operation is only for json field with a path")]
     ExistsOperand,

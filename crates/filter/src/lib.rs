@@ -36,8 +36,11 @@ mod number;
 mod parse;
 mod predicate;
 mod probe;
+mod regex;
 mod render;
+mod sample;
 mod set;
+mod words;
 
 pub use ast::Ast;
 pub use bind::bind;

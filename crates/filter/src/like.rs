@@ -81,6 +81,19 @@ impl Pattern {
         Self { text: text.to_owned(), form }
     }
 
+    /// What begins with `text`, taken as it is.
+    pub(crate) fn prefix(text: &str) -> Self {
+        let mut pattern = String::with_capacity(text.len() + 1);
+        for c in text.chars() {
+            if matches!(c, '%' | '_' | '\\') {
+                pattern.push('\\');
+            }
+            pattern.push(c);
+        }
+        pattern.push('%');
+        Self::new(&pattern)
+    }
+
     pub(crate) fn form(&self) -> &Form {
         &self.form
     }

@@ -5,7 +5,9 @@
 use crate::ast::Binary;
 use crate::like::Pattern;
 use crate::number::{Interval, Num, Step};
+use crate::regex::Regex;
 use crate::set::{FloatSet, IntSet, MixedSet, TextSet};
+use crate::words::{Phrase, Words};
 use data::{FieldId, Key, Type};
 
 /// Says of rows whether they match.
@@ -14,6 +16,10 @@ pub struct Predicate {
     pub(crate) root: Node,
     /// The fields by slot.
     pub(crate) fields: Vec<FieldId>,
+    /// Of the rows that match, which part is to be kept, each row by its own draw.
+    pub(crate) sample: Option<f64>,
+    /// What the draws of a sample begin with.
+    pub(crate) seed: u64,
 }
 
 impl Predicate {
@@ -24,7 +30,17 @@ impl Predicate {
 
     /// Whether every row matches, whatever it holds.
     pub fn is_always_true(&self) -> bool {
-        self.root == Node::Const(true)
+        self.root == Node::Const(true) && self.sample.is_none()
+    }
+
+    /// Whether it keeps a random part of the rows, so that a seed matters.
+    pub fn is_sampled(&self) -> bool {
+        self.sample.is_some()
+    }
+
+    /// The same with another seed (zero at first): the same seed keeps the same rows, another one others.
+    pub fn with_seed(self, seed: u64) -> Self {
+        Self { seed, ..self }
     }
 
     /// Whether no row can match.
@@ -37,6 +53,7 @@ impl Predicate {
     pub fn keys(&self) -> Option<Vec<Key>> {
         let leaf = match &self.root {
             Node::Const(false) => return Some(Vec::new()),
+            _ if self.sample.is_some() => return None,
             Node::Leaf(leaf) if leaf.field.is_primary && !leaf.negated && leaf.steps.is_empty() => leaf,
             _ => return None,
         };
@@ -79,11 +96,22 @@ pub(crate) struct Leaf {
     pub(crate) field: FieldRef,
     /// Of JSON fields: where in the document, empty for all of it.
     pub(crate) path: Vec<String>,
+    /// What is looked at.
+    pub(crate) access: Access,
     /// What is done to the number first.
     pub(crate) steps: Vec<Step>,
     pub(crate) test: Test,
     /// True when the test is false. Rows without value match neither way, but for [`Test::Null`].
     pub(crate) negated: bool,
+}
+
+/// What of a field's value, or of what a JSON document holds at a path, a leaf looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// All of it.
+    Whole,
+    /// How many elements it has, a whole number. What is no list has no length: unknown.
+    Length,
 }
 
 /// The question. Those called Json ask the value at the leaf's path: what is missing there is an answer, `false`.
@@ -105,6 +133,11 @@ pub(crate) enum Test {
     InFloats(FloatSet, bool),
     InTexts(TextSet),
     Like(Pattern),
+    Regex(Regex),
+    /// Begins with the text of another field.
+    StartsWith(FieldRef),
+    Words(Words),
+    Phrase(Phrase),
     /// Against another field.
     Field(Binary, FieldRef),
     JsonNumber(Interval<Num>),
@@ -112,6 +145,7 @@ pub(crate) enum Test {
     JsonBool(bool),
     JsonIn(MixedSet),
     JsonLike(Pattern),
+    JsonRegex(Regex),
     /// The value is this list.
     JsonEquals(serde_json::Value),
     /// A list that holds all (the flag) or any of these.
@@ -138,12 +172,24 @@ impl Node {
             Self::All(nodes) | Self::Any(nodes) => {
                 nodes.iter().fold(0, |sum, n| n.cost().saturating_add(sum))
             }
-            Self::Leaf(leaf) => Self::cost_of(leaf),
+            Self::Leaf(leaf) => leaf.cost(),
         }
     }
+}
 
-    pub(crate) fn cost_of(leaf: &Leaf) -> u32 {
-        leaf.test.cost() + leaf.steps.len() as u32
+impl Leaf {
+    /// Whether both look at the same value of a row, arithmetic apart.
+    pub(crate) fn asks_the_same_value(&self, other: &Self) -> bool {
+        self.field.slot == other.field.slot && self.access == other.access && self.path == other.path
+    }
+
+    pub(crate) fn cost(&self) -> u32 {
+        let access = match (self.access, self.field.data_type) {
+            (Access::Whole, _) => 0,
+            (_, Type::Json) => 1000,
+            _ => 20,
+        };
+        self.test.cost() + self.steps.len() as u32 + access
     }
 }
 
@@ -154,10 +200,13 @@ impl Test {
             Self::Ints(..) | Self::Floats(..) | Self::Field(..) => 4,
             Self::InInts(_) => 10,
             Self::InFloats(..) => 40,
-            Self::Texts(_) | Self::InTexts(_) | Self::Like(_) => 60,
+            Self::Texts(_) | Self::InTexts(_) | Self::Like(_) | Self::StartsWith(_) => 60,
+            Self::Regex(_) => 400,
+            Self::Words(_) | Self::Phrase(_) => 2000,
             Self::JsonContains(..) | Self::JsonEquals(_) => 2000,
             Self::JsonNull | Self::JsonNumber(_) | Self::JsonText(_) | Self::JsonBool(_) => 400,
             Self::JsonIn(_) | Self::JsonLike(_) | Self::JsonExists => 400,
+            Self::JsonRegex(_) => 800,
         }
     }
 }

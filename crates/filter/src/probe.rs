@@ -6,7 +6,7 @@ use crate::eval::{Rows, test_column};
 use crate::json::{Item, elements, find, read};
 use crate::like::{Atom, Form, Pattern};
 use crate::number::{Interval, Num};
-use crate::predicate::{Leaf, Node, Predicate, Test};
+use crate::predicate::{Access, Leaf, Node, Predicate, Test};
 use crate::{Error, limits};
 use data::{Column, FieldId, Schema};
 use simd::Bits;
@@ -95,7 +95,7 @@ impl<'a> Probe<'a> {
 
     /// What a row costs the evaluation by column, in rough nanoseconds over eight.
     pub fn row_cost(&self) -> u32 {
-        Node::cost_of(self.leaf)
+        self.leaf.cost()
     }
 
     /// The question. With arithmetic before the test it is [`Question::Other`].
@@ -209,7 +209,10 @@ impl Answers {
                     asked += 1;
                     let field = predicate.fields.get(leaf.field.slot);
                     let answer = match (&leaf.test, field) {
-                        (Test::Never | Test::Null | Test::Field(..), _) | (_, None) => None,
+                        (Test::Never | Test::Null | Test::Field(..) | Test::StartsWith(_), _) | (_, None) => {
+                            None
+                        }
+                        _ if leaf.access != Access::Whole => None,
                         _ if asked > limits::PROBES_A_PREDICATE_MAX => None,
                         (_, Some(field)) => rows.answer(&Probe { leaf, field: *field }),
                     };
@@ -231,7 +234,10 @@ impl Answers {
     }
 
     fn need(&mut self, leaf: &Leaf) {
-        let other = if let Test::Field(_, other) = &leaf.test { Some(other.slot) } else { None };
+        let other = match &leaf.test {
+            Test::Field(_, other) | Test::StartsWith(other) => Some(other.slot),
+            _ => None,
+        };
         for slot in other.into_iter().chain([leaf.field.slot]) {
             if let Some(needed) = self.needed.get_mut(slot) {
                 *needed = true;

@@ -2,13 +2,21 @@
 
 use crate::literal::{quote, write_float};
 use crate::number::Interval;
-use crate::predicate::{Leaf, Node, Predicate, Test};
+use crate::predicate::{Access, Leaf, Node, Predicate, Test};
 use std::fmt::{Display, Formatter, Result};
 use std::ops::Bound;
 
 impl Display for Predicate {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        self.root.fmt(f)
+        let Some(part) = self.sample else {
+            return self.root.fmt(f);
+        };
+        match &self.root {
+            Node::Const(true) => {}
+            root @ (Node::All(_) | Node::Leaf(_)) => write!(f, "{root} and ")?,
+            root => write!(f, "({root}) and ")?,
+        }
+        write!(f, "random_sample({})", write_float(part))
     }
 }
 
@@ -46,6 +54,9 @@ impl Leaf {
         for step in &self.path {
             value = format!("{value}[{}]", quote(step));
         }
+        if self.access == Access::Length {
+            value = format!("array_length({value})");
+        }
         for step in &self.steps {
             let (op, constant) = (step.op.symbol(), step.constant);
             value = if step.reversed {
@@ -63,7 +74,8 @@ impl Leaf {
             Test::Null | Test::JsonNull => write!(f, "{value} is null"),
             Test::JsonExists => write!(f, "exists {value}"),
             Test::Ints(low, high) => {
-                let own = self.field.data_type.integer_range().filter(|_| self.steps.is_empty());
+                let own = self.field.data_type.integer_range();
+                let own = own.filter(|_| self.steps.is_empty() && self.access == Access::Whole);
                 let (least, most) = own.unwrap_or((i64::MIN, i64::MAX));
                 let low = if *low == least && low != high { Bound::Unbounded } else { Bound::Included(*low) };
                 let high = if *high == most && low != Bound::Included(*high) {
@@ -94,6 +106,10 @@ impl Leaf {
                 list(f, value, ints.chain(floats).chain(texts).chain(bools.map(|b| b.to_string())))
             }
             Test::Like(pattern) | Test::JsonLike(pattern) => write!(f, "{value} like {pattern}"),
+            Test::Regex(regex) | Test::JsonRegex(regex) => write!(f, "{value} =~ {regex}"),
+            Test::Words(words) => words.write(f, value),
+            Test::Phrase(phrase) => phrase.write(f, value),
+            Test::StartsWith(start) => write!(f, "starts_with({value}, {})", start.name),
             Test::Field(op, other) => write!(f, "{value} {} {}", op.symbol(), other.name),
             Test::JsonEquals(constant) => write!(f, "{value} == {constant}"),
             Test::JsonContains(all, values) => {

@@ -13,6 +13,7 @@ use std::path::Path;
 /// The schema of the cases; those in `fixed*.case` are without dynamic field.
 fn schema(dynamic: bool) -> Schema {
     let nullable = |field: Field| Field { nullable: true, ..field };
+    let text = nullable(Field::new("text", Type::VarChar).with_max_length(100));
     let mut fields = vec![
         Field::new("id", Type::Int64).primary(),
         nullable(Field::new("a", Type::Int64)),
@@ -25,6 +26,7 @@ fn schema(dynamic: bool) -> Schema {
         Field::new("city", Type::VarChar).with_max_length(100),
         nullable(Field::new("doc", Type::Json)),
         Field::new("vec", Type::FloatVector).with_dim(4),
+        Field { params: [("enable_match".to_owned(), "true".to_owned())].into(), ..text },
     ];
     if dynamic {
         fields.push(Field::dynamic());

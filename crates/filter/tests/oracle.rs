@@ -8,9 +8,10 @@ use data::{Column, ColumnBuilder, Field, FieldId, Schema, Type, Value};
 use filter::{Rows, bind, parse};
 use proptest::prelude::*;
 use serde_json::Value as Json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+/// The two texts can be asked for words.
 const TYPES: [(&str, Type); 13] = [
     ("id", Type::Int64),
     ("i8", Type::Int8),
@@ -44,6 +45,11 @@ enum Expr {
     Range(Const, &'static str, Source, &'static str, Const),
     In(Source, Vec<Const>, bool),
     Like(Source, String),
+    Regex(Source, usize, bool),
+    Words(usize, String, usize),
+    Phrase(usize, String),
+    StartsWith(usize, Result<String, usize>),
+    Empty(usize),
     IsNull(Source, bool),
     Exists(Source),
     Contains(Source, &'static str, Vec<Const>),
@@ -56,8 +62,21 @@ enum Expr {
 struct Source {
     column: usize,
     path: Vec<String>,
+    length: bool,
     steps: Vec<(&'static str, Const, bool)>,
 }
+
+type Meaning = fn(&str) -> bool;
+
+/// Regular expressions and what they mean.
+const REGEXES: [(&str, Meaning); 6] = [
+    ("", |_| true),
+    ("^a", |text| text.starts_with('a')),
+    ("b$", |text| text.ends_with('b')),
+    ("a.*b", |text| text.find('a').is_some_and(|at| text[at..].contains('b'))),
+    ("^[ab]{2}$", |text| text.len() == 2 && text.chars().all(|c| "ab".contains(c))),
+    (r"\\|%", |text| text.contains(['\\', '%'])),
+];
 
 impl Const {
     fn text(&self) -> String {
@@ -80,6 +99,9 @@ impl Source {
         let mut text = TYPES[self.column].0.to_owned();
         for step in &self.path {
             let _ = write!(text, "[{}]", serde_json::to_string(step).unwrap());
+        }
+        if self.length {
+            text = format!("array_length({text})");
         }
         for (op, constant, reversed) in &self.steps {
             let constant = constant.text();
@@ -113,6 +135,25 @@ impl Expr {
             Self::Like(source, pattern) => {
                 format!("{} like {}", source.text(), serde_json::to_string(pattern).unwrap())
             }
+            Self::Regex(source, regex, not) => {
+                let pattern = serde_json::to_string(REGEXES[*regex].0).unwrap();
+                format!("{} {} {pattern}", source.text(), if *not { "!~" } else { "=~" })
+            }
+            Self::Words(column, words, least) => {
+                let (name, words) = (TYPES[*column].0, serde_json::to_string(words).unwrap());
+                format!("text_match({name}, {words}, minimum_should_match={least})")
+            }
+            Self::Phrase(column, words) => {
+                format!("phrase_match({}, {})", TYPES[*column].0, serde_json::to_string(words).unwrap())
+            }
+            Self::StartsWith(column, start) => {
+                let start = match start {
+                    Ok(text) => serde_json::to_string(text).unwrap(),
+                    Err(other) => TYPES[*other].0.to_owned(),
+                };
+                format!("starts_with({}, {start})", TYPES[*column].0)
+            }
+            Self::Empty(column) => format!("empty({})", TYPES[*column].0),
             Self::IsNull(source, not) => {
                 format!("{} {}", source.text(), if *not { "is not null" } else { "is null" })
             }
@@ -157,7 +198,11 @@ fn row_value(table: &Table, source: &Source, row: usize) -> Option<Result<Value,
                 Json::Array(items) => items.get(step.parse::<usize>().ok()?),
                 _ => None,
             });
-            Some(Err(found.cloned().unwrap_or(Json::Null)))
+            match found {
+                Some(Json::Array(items)) if source.length => Some(Ok(Value::Int(items.len() as i64))),
+                _ if source.length => None,
+                found => Some(Err(found.cloned().unwrap_or(Json::Null))),
+            }
         }
         value => Some(Ok(value)),
     }
@@ -302,6 +347,17 @@ fn like(pattern: &[char], value: &[char]) -> bool {
     }
 }
 
+fn text(table: &Table, column: usize, row: usize) -> Option<String> {
+    match table.columns[column].as_ref()?.value(row) {
+        Value::Text(text) => Some(text),
+        _ => None,
+    }
+}
+
+fn words(text: &str) -> Vec<String> {
+    text.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).map(str::to_lowercase).collect()
+}
+
 fn interpret(table: &Table, expr: &Expr, row: usize) -> Option<bool> {
     match expr {
         Expr::Truth(value) => Some(*value),
@@ -345,6 +401,27 @@ fn interpret(table: &Table, expr: &Expr, row: usize) -> Option<bool> {
             }
             _ => false,
         }),
+        Expr::Regex(source, regex, not) => Some(match row_value(table, source, row)? {
+            Ok(Value::Text(text)) | Err(Json::String(text)) => REGEXES[*regex].1(&text) != *not,
+            _ => *not,
+        }),
+        Expr::Words(column, asked, least) => {
+            let (found, asked) = (words(&text(table, *column, row)?), words(asked));
+            let asked: BTreeSet<&String> = asked.iter().collect();
+            Some(asked.iter().filter(|word| found.contains(word)).count() >= *least)
+        }
+        Expr::Phrase(column, asked) => {
+            let (found, asked) = (words(&text(table, *column, row)?), words(asked));
+            Some(!asked.is_empty() && found.windows(asked.len()).any(|window| window == asked))
+        }
+        Expr::StartsWith(column, start) => {
+            let start = match start {
+                Ok(text) => text.clone(),
+                Err(other) => text(table, *other, row)?,
+            };
+            Some(text(table, *column, row)?.starts_with(&start))
+        }
+        Expr::Empty(column) => Some(text(table, *column, row)?.is_empty()),
         Expr::IsNull(source, not) => {
             Some(matches!(row_value(table, source, row), None | Some(Err(Json::Null))) != *not)
         }
@@ -396,6 +473,7 @@ impl Table {
             nullable: self.nullable[i],
             is_primary: i == 0,
             is_dynamic: *name == "$meta",
+            params: [("enable_match".to_owned(), "true".to_owned())].into(),
             ..Field::new(name, *data_type)
         });
         Schema { fields: fields.collect(), ..Schema::default() }
@@ -488,11 +566,21 @@ fn any_path() -> impl Strategy<Value = Vec<String>> {
 }
 
 fn plain(columns: Vec<usize>) -> impl Strategy<Value = Source> {
-    prop::sample::select(columns).prop_map(|column| Source { column, path: vec![], steps: vec![] })
+    prop::sample::select(columns).prop_map(|column| Source {
+        column,
+        path: vec![],
+        length: false,
+        steps: vec![],
+    })
 }
 
 fn document() -> impl Strategy<Value = Source> {
-    (11..13_usize, any_path()).prop_map(|(column, path)| Source { column, path, steps: vec![] })
+    (11..13_usize, any_path()).prop_map(|(column, path)| Source {
+        column,
+        path,
+        length: false,
+        steps: vec![],
+    })
 }
 
 fn any_number() -> impl Strategy<Value = Const> {
@@ -513,13 +601,22 @@ fn number_source() -> impl Strategy<Value = Source> {
         (op, constant, reversed && op != "/" && op != "%")
     });
     let steps = prop_oneof![3 => Just(vec![]), 1 => prop::collection::vec(step, 1..3)];
-    (prop_oneof![plain((0..7).collect()), document()], steps).prop_map(|(mut source, mut steps)| {
-        let whole = source.column < 5;
-        let floats = steps.iter().any(|(_, constant, _)| matches!(constant, Const::Float(_)));
-        steps.retain(|(op, ..)| *op != "%" || whole && !floats || source.column > 10);
-        source.steps = steps;
-        source
-    })
+    let length = document().prop_map(|source| Source { length: true, ..source });
+    (prop_oneof![4 => plain((0..7).collect()), 4 => document(), 1 => length], steps).prop_map(
+        |(mut source, mut steps)| {
+            let whole = source.column < 5;
+            let floats = steps.iter().any(|(_, constant, _)| matches!(constant, Const::Float(_)));
+            steps.retain(|(op, ..)| {
+                *op != "%" || whole && !floats || source.column > 10 && !(source.length && floats)
+            });
+            source.steps = steps;
+            source
+        },
+    )
+}
+
+fn any_words() -> impl Strategy<Value = String> {
+    "[abA]{0,2}( [abÉ]{1,2}){0,2}"
 }
 
 fn any_leaf() -> BoxedStrategy<Expr> {
@@ -531,7 +628,9 @@ fn any_leaf() -> BoxedStrategy<Expr> {
     let truth = || any::<bool>().prop_map(Const::Bool);
     let scalar = || prop_oneof![any_number(), text_const(), truth()];
     let values = |strategy: BoxedStrategy<Const>| prop::collection::vec(strategy, 0..6);
+    let length = document().prop_map(|source| Source { length: true, ..source });
     let in_list = prop_oneof![
+        (length, values(any_int().prop_map(Const::Int).boxed())),
         (plain((0..5).collect()), values(any_int().prop_map(Const::Int).boxed())),
         (plain(vec![5, 6]), values(any_number().boxed())),
         (plain(vec![9, 10]), values(text_const().boxed())),
@@ -561,6 +660,12 @@ fn any_leaf() -> BoxedStrategy<Expr> {
         }),
         8 => (in_list, any::<bool>()).prop_map(|((s, v), not)| Expr::In(s, v, not)),
         6 => (text_source(), r"([ab%_é]|\\%|\\_|\\\\){0,5}").prop_map(|(s, p)| Expr::Like(s, p)),
+        3 => (text_source(), 0..REGEXES.len(), any::<bool>()).prop_map(|(s, r, n)| Expr::Regex(s, r, n)),
+        2 => (9..11_usize, any_words(), 1..3_usize).prop_map(|(c, w, n)| Expr::Words(c, w, n)),
+        2 => (9..11_usize, any_words()).prop_map(|(c, w)| Expr::Phrase(c, w)),
+        1 => (9..11_usize, prop_oneof![any_text().prop_map(Ok), (9..11_usize).prop_map(Err)])
+            .prop_map(|(c, s)| Expr::StartsWith(c, s)),
+        1 => (9..11_usize).prop_map(Expr::Empty),
         4 => (prop_oneof![plain((0..11).collect()), document()], any::<bool>()).prop_map(|(s, n)| Expr::IsNull(s, n)),
         2 => document().prop_map(Expr::Exists),
         4 => contained.prop_map(|(s, name, values)| {
@@ -608,5 +713,18 @@ proptest! {
             prop_assert_eq!(again.to_string(), rendered);
             prop_assert_eq!(again.eval(&table).iter().collect::<Vec<_>>(), found);
         }
+    }
+
+    #[test]
+    fn a_sample_is_a_part_of_the_rest(table in any_table(), expr in any_expr(), part in 0.1..0.9_f64, seed in any::<u64>()) {
+        let (schema, text) = (table.schema(), expr.text());
+        let bound = |text: &str| bind(&parse(text).unwrap(), &schema, &BTreeMap::new()).unwrap();
+        let all = bound(&text).eval(&table);
+        let sampled = bound(&format!("({text}) and random_sample({part})")).with_seed(seed);
+        let kept = sampled.eval(&table);
+        prop_assert!(sampled.is_sampled() && kept.iter().all(|row| all.get(row)));
+        prop_assert_eq!(&sampled.eval(&table), &kept);
+        let mean = all.count() as f64 * part;
+        prop_assert!((kept.count() as f64 - mean).abs() < 6.0 * mean.sqrt() + 6.0);
     }
 }

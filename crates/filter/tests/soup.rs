@@ -50,7 +50,7 @@ fn on_small_stack(test: impl FnOnce() + Send + 'static) {
     std::thread::Builder::new().stack_size(512 << 10).spawn(test).unwrap().join().unwrap();
 }
 
-const WORDS: [&str; 62] = [
+const WORDS: [&str; 75] = [
     "a",
     "name",
     "doc",
@@ -113,6 +113,19 @@ const WORDS: [&str; 62] = [
     "json_contains(",
     "f(",
     "doc[\"a\"][0]",
+    "text_match(name,",
+    "phrase_match(name,",
+    "text_match_fuzzy(name, 'q', max_edit_distance=",
+    "minimum_should_match=",
+    "starts_with(name, name)",
+    "empty(name)",
+    "random_sample(0.5)",
+    "array_length(doc)",
+    "array_length(",
+    "'^a+(b|c)'",
+    "'('",
+    "array_contains_all(doc['a'], [1])",
+    "0.5)",
 ];
 
 proptest! {

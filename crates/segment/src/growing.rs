@@ -335,6 +335,10 @@ impl Rows for ChunkRows<'_> {
     fn column(&self, field: FieldId) -> Option<&Column> {
         self.0.column(field)
     }
+
+    fn salt(&self) -> u64 {
+        self.0.first.into()
+    }
 }
 
 impl State {

@@ -40,6 +40,7 @@ pub(crate) fn query(node: &Node, query: Query) -> Result<Queried, Error> {
     let scope = Scope::new(node, &wanted)?;
     let schema = scope.schema();
     let predicate = predicate(schema, &query.filter, &query.templates, "query")?;
+    let predicate = predicate.map(|predicate| predicate.with_seed(scope.at.0));
     let primary = schema.primary().map(|field| field.name.clone()).unwrap_or_default();
     let timestamp = scope.at;
     if is_count {
@@ -160,6 +161,7 @@ pub(crate) fn keys_to_delete(
     let wanted =
         Wanted { target: &target, partitions: &partitions, time: ReadTime::default(), ignore_growing: false };
     let scope = Scope::new(node, &wanted)?;
+    let predicate = predicate.with_seed(scope.at.0);
     let places = match_rows(&scope, Some(&predicate))?;
     Ok(Deletes { partition: in_partition, keys: fetch::keys(&scope, &places)? })
 }

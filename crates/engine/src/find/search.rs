@@ -148,6 +148,7 @@ fn plan<'a>(scope: &'a Scope, search: &Search) -> Result<Plan<'a>, Error> {
     let field = vector_field(scope.schema(), &search.field)?;
     let (metric, query) = index_query(&scope.collection, field, search, search.limit + search.offset)?;
     let predicate = predicate(scope.schema(), &search.filter, &search.templates, "query")?;
+    let predicate = predicate.map(|predicate| predicate.with_seed(scope.at.0));
     let queries = match &search.queries {
         Queries::Vectors(column) => checked(field, column.clone())?,
         Queries::Keys(keys) => vectors_of_keys(scope, field, keys)?,

@@ -1,14 +1,35 @@
 //! Functions. A name counts in two spellings, all lower and all upper; every other call reads well and is refused here.
 
 use super::Binder;
-use super::operand::{Operand, Scalar};
+use super::operand::{Operand, Scalar, Source};
 use crate::ast::Argument;
 use crate::error::{Error, Problem, Span};
-use crate::predicate::{Node, Test};
+use crate::predicate::{Access, Node, Test};
 
 /// Whether a call of `name` is true or false of a row.
 pub(super) fn is_predicate(name: &str) -> bool {
     !matches!(name, "array_length" | "ARRAY_LENGTH" | "iso" | "ISO" | "interval" | "INTERVAL")
+}
+
+/// The name in lower case, if it is written in one of the two spellings.
+pub(super) fn canonical(name: &str) -> Option<String> {
+    let lower = name.to_ascii_lowercase();
+    (name == lower || name == name.to_ascii_uppercase()).then_some(lower)
+}
+
+/// A call under a known name.
+pub(super) struct Call<'a> {
+    pub(super) name: String,
+    pub(super) arguments: &'a [Argument],
+    pub(super) span: Span,
+    pub(super) negated: bool,
+}
+
+impl Call<'_> {
+    /// The error that says what the function takes.
+    pub(super) fn refused(&self, expected: &'static str) -> Error {
+        Error::new(self.span, Problem::Arguments { name: self.name.clone(), expected })
+    }
 }
 
 impl<'a> Binder<'a> {
@@ -20,44 +41,63 @@ impl<'a> Binder<'a> {
         span: Span,
         negated: bool,
     ) -> Result<Node, Error> {
-        let lower = name.to_ascii_lowercase();
-        let spelled = name == lower || name == name.to_ascii_uppercase();
-        match lower.as_str() {
-            "json_contains" | "array_contains" if spelled => {
-                self.contains(&lower, arguments, span, None, negated)
-            }
-            "json_contains_all" | "array_contains_all" if spelled => {
-                self.contains(&lower, arguments, span, Some(true), negated)
-            }
-            "json_contains_any" | "array_contains_any" if spelled => {
-                self.contains(&lower, arguments, span, Some(false), negated)
+        let call = Call { name: canonical(name).unwrap_or_default(), arguments, span, negated };
+        match call.name.as_str() {
+            "json_contains" | "array_contains" => self.contains(&call, None),
+            "json_contains_all" | "array_contains_all" => self.contains(&call, Some(true)),
+            "json_contains_any" | "array_contains_any" => self.contains(&call, Some(false)),
+            "text_match" => self.text_match(&call),
+            "text_match_fuzzy" => self.text_match_fuzzy(&call),
+            "phrase_match" => self.phrase_match(&call),
+            "starts_with" => self.starts_with(&call),
+            "empty" => self.is_empty(&call),
+            "random_sample" => Err(Error::new(span, Problem::SamplePlace)),
+            _ => Err(Error::new(span, Problem::UnknownFunction { name: name.to_owned() })),
+        }
+    }
+
+    /// A call that gives a value.
+    #[inline(never)]
+    pub(super) fn value(
+        &mut self,
+        name: &str,
+        arguments: &'a [Argument],
+        span: Span,
+    ) -> Result<Operand<'a>, Error> {
+        match canonical(name).as_deref() {
+            Some("array_length") => {
+                let call = Call { name: "array_length".to_owned(), arguments, span, negated: false };
+                self.length(&call).map(Operand::Source)
             }
             _ => Err(Error::new(span, Problem::UnknownFunction { name: name.to_owned() })),
         }
     }
 
+    fn length(&mut self, call: &Call<'a>) -> Result<Source, Error> {
+        let refused = call.refused("an array, a JSON field or a JSON path");
+        let [Argument { name: None, value }] = call.arguments else {
+            return Err(refused);
+        };
+        match self.operand(value)? {
+            Operand::Source(source) if source.is_json() && source.is_plain() => {
+                Ok(Source { access: Access::Length, ..source })
+            }
+            _ => Err(refused),
+        }
+    }
+
     /// `all`: of a list of values all or any; `None`: of one value.
-    fn contains(
-        &mut self,
-        name: &str,
-        arguments: &'a [Argument],
-        span: Span,
-        all: Option<bool>,
-        negated: bool,
-    ) -> Result<Node, Error> {
-        let expected = if all.is_some() {
+    fn contains(&mut self, call: &Call<'a>, all: Option<bool>) -> Result<Node, Error> {
+        let refused = call.refused(if all.is_some() {
             "a JSON field or path and a list"
         } else {
             "a JSON field or path and a value"
-        };
-        let refused = Error::new(span, Problem::Arguments { name: name.to_owned(), expected });
-        let [Argument { name: None, value: source }, Argument { name: None, value }] = arguments else {
+        });
+        let [Argument { name: None, value: source }, Argument { name: None, value }] = call.arguments else {
             return Err(refused);
         };
         let (source, value) = match (self.operand(source)?, self.operand(value)?) {
-            (Operand::Source(source), Operand::Const(value, _))
-                if source.is_json() && source.steps.is_empty() =>
-            {
+            (Operand::Source(source), Operand::Const(value, _)) if source.is_json() && source.is_plain() => {
                 (source, value)
             }
             _ => return Err(refused),
@@ -71,6 +111,6 @@ impl<'a> Binder<'a> {
         let Some(values) = values else {
             return Err(refused);
         };
-        Ok(source.leaf(Test::JsonContains(all.unwrap_or(true), values), negated))
+        Ok(source.leaf(Test::JsonContains(all.unwrap_or(true), values), call.negated))
     }
 }

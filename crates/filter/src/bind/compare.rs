@@ -70,14 +70,12 @@ impl<'a> Binder<'a> {
             (right, second, left, first.mirrored())
         };
         let refused = |scalar: &Scalar| {
-            let (left, right) = (type_name(source.field.data_type), scalar.type_name());
+            let (left, right) = (type_name(source.data_type()), scalar.type_name());
             Error::new(span, Problem::Incomparable { left, right })
         };
         let reversed = Error::new(span, Problem::ReversedRange);
         match (low, high) {
-            (Scalar::Num(low), Scalar::Num(high))
-                if source.is_json() || source.field.data_type.is_number() =>
-            {
+            (Scalar::Num(low), Scalar::Num(high)) if source.is_json() || source.data_type().is_number() => {
                 if low.order(high) == Some(Ordering::Greater) {
                     return Err(reversed);
                 }
@@ -171,7 +169,7 @@ fn against(source: Source, op: Binary, constant: Scalar, negated: bool) -> Optio
     let turned = negated ^ (op == Binary::Unequal);
     let (json, plain) = (source.is_json(), source.steps.is_empty());
     match constant {
-        Scalar::Num(value) if json || source.field.data_type.is_number() => {
+        Scalar::Num(value) if json || source.data_type().is_number() => {
             Some(number(source, Interval::of(op, value), turned))
         }
         Scalar::Text(value) if plain && (json || source.is_text()) => {
@@ -180,7 +178,7 @@ fn against(source: Source, op: Binary, constant: Scalar, negated: bool) -> Optio
         Scalar::Bool(value) if plain && json && !op.is_order() => {
             Some(source.leaf(Test::JsonBool(value), turned))
         }
-        Scalar::Bool(value) if source.field.data_type == Type::Bool && !op.is_order() => {
+        Scalar::Bool(value) if source.data_type() == Type::Bool && !op.is_order() => {
             Some(source.leaf(Test::Bool(value ^ turned), false))
         }
         Scalar::Ints(_) | Scalar::List(_) if plain && json && !op.is_order() => {
@@ -202,7 +200,7 @@ fn number(source: Source, interval: Interval<Num>, negated: bool) -> Node {
         return source.leaf(Test::JsonNumber(interval), negated);
     }
     if source.is_integer() {
-        let own = source.field.data_type.integer_range().filter(|_| source.steps.is_empty());
+        let own = source.data_type().integer_range().filter(|_| source.steps.is_empty());
         let range = own.unwrap_or((i64::MIN, i64::MAX));
         return match interval.ints(range) {
             None => source.never(negated),
@@ -210,7 +208,7 @@ fn number(source: Source, interval: Interval<Num>, negated: bool) -> Node {
             Some((low, high)) => source.leaf(Test::Ints(low, high), negated),
         };
     }
-    let single = source.field.data_type == Type::Float;
+    let single = source.data_type() == Type::Float;
     match interval.floats(single) {
         None => source.never(negated),
         Some((low, high)) => source.leaf(Test::Floats(low, high, single), negated),
@@ -226,10 +224,10 @@ fn columns(a: Source, op: Binary, b: Source, negated: bool) -> Result<Node, Prob
     if a.is_json() || b.is_json() {
         return Err(Problem::JsonColumns);
     }
-    if !a.steps.is_empty() || !b.steps.is_empty() {
+    if !a.is_plain() || !b.is_plain() {
         return Err(Problem::ArithmeticFields { op: op.symbol() });
     }
-    let (left, right) = (a.field.data_type, b.field.data_type);
+    let (left, right) = (a.data_type(), b.data_type());
     let comparable = match (left, right) {
         (Type::VarChar, Type::VarChar) => true,
         (Type::Bool, Type::Bool) => !op.is_order(),
@@ -245,7 +243,7 @@ fn columns(a: Source, op: Binary, b: Source, negated: bool) -> Result<Node, Prob
 fn among(source: Source, list: Scalar, negated: bool) -> Result<Node, Problem> {
     let scalars = match list {
         Scalar::Ints(values) if source.is_integer() => {
-            let (least, most) = source.field.data_type.integer_range().unwrap_or((i64::MIN, i64::MAX));
+            let (least, most) = source.data_type().integer_range().unwrap_or((i64::MIN, i64::MAX));
             let plain = source.steps.is_empty();
             let values = values.into_iter().filter(|v| !plain || (least..=most).contains(v)).collect();
             return Ok(listed(source, values, fold::ints, negated));
@@ -254,9 +252,9 @@ fn among(source: Source, list: Scalar, negated: bool) -> Result<Node, Problem> {
         Scalar::List(scalars) => scalars,
         other => vec![other],
     };
-    let target = type_name(source.field.data_type);
+    let target = type_name(source.data_type());
     let cast = |value: &Scalar| Problem::Cast { value: value.to_string(), target };
-    let data_type = source.field.data_type;
+    let data_type = source.data_type();
     if source.is_json() {
         return mixed(source, scalars, negated);
     }

@@ -41,7 +41,7 @@ fn merge(members: Vec<Node>, all: bool) -> Vec<Node> {
     for member in members {
         match member {
             Node::Leaf(leaf) if leaf.negated == all && leaf.steps.is_empty() && is_listed(&leaf.test) => {
-                let found = asked.iter_mut().find(|asked| asked.first.field.slot == leaf.field.slot);
+                let found = asked.iter_mut().find(|asked| asked.first.asks_the_same_value(&leaf));
                 match found {
                     Some(asked) => asked.add(&leaf.test),
                     None => {

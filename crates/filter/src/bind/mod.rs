@@ -5,11 +5,12 @@ mod call;
 mod compare;
 mod fold;
 mod operand;
+mod sample;
+mod text;
 
 use crate::ast::{Ast, Binary, Expr, ExprKind, Unary};
 use crate::error::{Error, Problem, Span};
-use crate::like::Pattern;
-use crate::predicate::{FieldRef, Leaf, Node, Predicate, Test};
+use crate::predicate::{Access, FieldRef, Leaf, Node, Predicate, Test};
 use data::{FieldId, Schema, Value};
 use operand::{Operand, Scalar, Source};
 use std::collections::BTreeMap;
@@ -20,8 +21,8 @@ use std::collections::BTreeMap;
 /// [`Error`] for unknown names, types that do not fit, missing templates; see [`Problem`].
 pub fn bind(ast: &Ast, schema: &Schema, templates: &BTreeMap<String, Value>) -> Result<Predicate, Error> {
     let mut binder = Binder { schema, templates, fields: Vec::new(), stripped: None };
-    let root = binder.predicate(&ast.root, false)?;
-    let mut predicate = Predicate { root, fields: binder.fields };
+    let (root, sample) = binder.root(&ast.root)?;
+    let mut predicate = Predicate { root, fields: binder.fields, sample, seed: 0 };
     if matches!(predicate.root, Node::Const(_)) {
         predicate.fields.clear();
     }
@@ -32,9 +33,7 @@ pub fn bind(ast: &Ast, schema: &Schema, templates: &BTreeMap<String, Value>) -> 
 pub(crate) fn locate(ast: &Ast, schema: &Schema) -> Result<(FieldId, Vec<String>), Error> {
     let mut binder = Binder { schema, templates: &BTreeMap::new(), fields: Vec::new(), stripped: None };
     match binder.operand(&ast.root)? {
-        Operand::Source(source) if source.steps.is_empty() => {
-            Ok((binder.fields[source.field.slot], source.path))
-        }
+        Operand::Source(source) if source.is_plain() => Ok((binder.fields[source.field.slot], source.path)),
         other => {
             let found = other.type_name();
             Err(Error::new(ast.root.span, Problem::Subscript { found }))
@@ -78,14 +77,16 @@ impl<'a> Binder<'a> {
             ExprKind::Binary(op, left, right) if op.is_comparison() => {
                 self.comparison(*op, left, right, expr.span, negated)
             }
-            ExprKind::Binary(Binary::Matches | Binary::MatchesNot, ..) => {
-                Err(Error::new(expr.span, Problem::Unsupported { what: "regular expression match" }))
+            ExprKind::Binary(op @ (Binary::Matches | Binary::MatchesNot), value, pattern) => {
+                self.regex(value, pattern, negated ^ (*op == Binary::MatchesNot))
             }
             ExprKind::Range(parts, ops) => self.range(parts, *ops, expr.span, negated),
             ExprKind::In(value, list, not) => self.membership(value, list, negated ^ not),
             ExprKind::Like(value, pattern) => self.like(value, pattern, negated),
             ExprKind::IsNull(value, not) => self.is_null(value, negated ^ not),
-            ExprKind::Call(name, arguments) => self.call(name, arguments, expr.span, negated),
+            ExprKind::Call(name, arguments) if call::is_predicate(name) => {
+                self.call(name, arguments, expr.span, negated)
+            }
             _ => self.constant(expr, negated),
         }
     }
@@ -190,7 +191,7 @@ impl<'a> Binder<'a> {
         let Operand::Source(source) = self.operand(value)? else {
             return Err(Error::new(value.span, Problem::NullOperand { found: "constants" }));
         };
-        if source.field.data_type.is_vector() {
+        if source.data_type().is_vector() {
             return Err(Error::new(value.span, Problem::NullOperand { found: "vector fields" }));
         }
         if source.is_json() {
@@ -201,37 +202,29 @@ impl<'a> Binder<'a> {
         }
         Ok(source.leaf(Test::Null, negated))
     }
-
-    #[inline(never)]
-    fn like(&mut self, value: &'a Expr, pattern: &'a Expr, negated: bool) -> Result<Node, Error> {
-        let pattern = match self.operand(pattern)? {
-            Operand::Const(Scalar::Text(text), _) => Pattern::new(&text),
-            other => {
-                let found = other.type_name();
-                return Err(Error::new(pattern.span, Problem::LikePattern { found }));
-            }
-        };
-        match self.operand(value)? {
-            Operand::Source(source) if source.is_json() && source.steps.is_empty() => {
-                Ok(source.leaf(Test::JsonLike(pattern), negated))
-            }
-            Operand::Source(source) if source.is_text() => Ok(source.leaf(Test::Like(pattern), negated)),
-            other => Err(Error::new(value.span, Problem::LikeOperand { found: other.type_name() })),
-        }
-    }
 }
 
 impl Source {
     fn leaf(self, test: Test, negated: bool) -> Node {
-        Node::Leaf(Leaf { field: self.field, path: self.path, steps: self.steps, test, negated })
+        Node::Leaf(Leaf {
+            field: self.field,
+            path: self.path,
+            access: self.access,
+            steps: self.steps,
+            test,
+            negated,
+        })
     }
 
     /// The test that nothing passes; its negation is passed by every row with a value.
     fn never(self, negated: bool) -> Node {
-        match (negated, self.field.nullable) {
-            (false, _) => Node::Const(false),
-            (true, false) => Node::Const(true),
-            (true, true) => Self { steps: Vec::new(), path: Vec::new(), ..self }.leaf(Test::Never, true),
+        if !negated {
+            return Node::Const(false);
+        }
+        match self.access {
+            Access::Whole if !self.field.nullable => Node::Const(true),
+            Access::Whole => Self { steps: Vec::new(), path: Vec::new(), ..self }.leaf(Test::Never, true),
+            Access::Length => Self { steps: Vec::new(), ..self }.leaf(Test::Never, true),
         }
     }
 }

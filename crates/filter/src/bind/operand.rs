@@ -4,7 +4,7 @@ use super::Binder;
 use crate::ast::{Binary, Expr, ExprKind, Part, Unary};
 use crate::error::{Error, Problem, Span};
 use crate::number::{Num, Step, is_integral};
-use crate::predicate::FieldRef;
+use crate::predicate::{Access, FieldRef};
 use data::{Type, Value};
 use std::fmt;
 
@@ -23,6 +23,7 @@ pub(super) enum Scalar {
 pub(super) struct Source {
     pub(super) field: FieldRef,
     pub(super) path: Vec<String>,
+    pub(super) access: Access,
     pub(super) steps: Vec<Step>,
 }
 
@@ -97,21 +98,34 @@ impl fmt::Display for Scalar {
 }
 
 impl Source {
+    /// The type of what is looked at, before arithmetic.
+    pub(super) fn data_type(&self) -> Type {
+        match self.access {
+            Access::Whole => self.field.data_type,
+            Access::Length => Type::Int64,
+        }
+    }
+
     pub(super) fn is_json(&self) -> bool {
-        self.field.data_type == Type::Json
+        self.data_type() == Type::Json
     }
 
     pub(super) fn is_text(&self) -> bool {
-        self.field.data_type == Type::VarChar
+        self.data_type() == Type::VarChar
+    }
+
+    /// Whether it is a field as such.
+    pub(super) fn is_plain(&self) -> bool {
+        self.access == Access::Whole && self.steps.is_empty()
     }
 
     /// Whether the value, arithmetic done, is a whole number of the field's own.
     pub(super) fn is_integer(&self) -> bool {
-        self.field.data_type.is_integer() && self.steps.iter().all(|s| matches!(s.constant, Num::Int(_)))
+        self.data_type().is_integer() && self.steps.iter().all(|s| matches!(s.constant, Num::Int(_)))
     }
 
     fn is_number(&self) -> bool {
-        self.is_json() || self.field.data_type.is_number()
+        self.is_json() || self.data_type().is_number()
     }
 }
 
@@ -119,7 +133,7 @@ impl Operand<'_> {
     pub(super) fn type_name(&self) -> &'static str {
         match self {
             Self::Const(scalar, _) => scalar.type_name(),
-            Self::Source(source) => type_name(source.field.data_type),
+            Self::Source(source) => type_name(source.data_type()),
             Self::Truth(_) => "Bool",
         }
     }
@@ -192,8 +206,8 @@ impl<'a> Binder<'a> {
                 let (left, right) = (self.operand(left)?, self.operand(right)?);
                 return arithmetic(*op, left, right, expr.span);
             }
-            ExprKind::Call(name, _) if !super::call::is_predicate(name) => {
-                return Err(Error::new(expr.span, Problem::UnknownFunction { name: name.clone() }));
+            ExprKind::Call(name, arguments) if !super::call::is_predicate(name) => {
+                return self.value(name, arguments, expr.span);
             }
             _ => return Ok(Operand::Truth(expr)),
         };
@@ -239,7 +253,7 @@ impl<'a> Binder<'a> {
                 Part::Field(_) => return Err(Error::new(span, Problem::Subscript { found })),
             });
         }
-        Ok(Source { field: self.field(field), path, steps: Vec::new() })
+        Ok(Source { field: self.field(field), path, access: Access::Whole, steps: Vec::new() })
     }
 }
 

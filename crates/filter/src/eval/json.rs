@@ -46,6 +46,10 @@ pub(super) fn test(
             Some(Item::Text(text)) => pattern.matches(&text),
             _ => false,
         }),
+        Test::JsonRegex(regex) => each(want, yes, |i| match item(i) {
+            Some(Item::Text(text)) => regex.matches(&text),
+            _ => false,
+        }),
         Test::JsonEquals(list) => {
             each(want, yes, |i| raw(i).is_some_and(|raw| raw.first() == Some(&b'[') && is_equal(raw, list)));
         }

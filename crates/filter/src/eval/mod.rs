@@ -4,11 +4,13 @@
 
 mod json;
 mod kernel;
+mod length;
 mod numbers;
 mod texts;
 
-use crate::predicate::{Leaf, Node, Predicate, Test};
+use crate::predicate::{Access, Leaf, Node, Predicate, Test};
 use crate::probe::{Answer, Answers, Probe};
+use crate::sample::Sample;
 use data::{Column, FieldId, Values};
 use simd::Bits;
 
@@ -37,15 +39,23 @@ pub trait Rows {
     fn answer(&self, _probe: &Probe<'_>) -> Option<Answer> {
         None
     }
+
+    /// A number that tells these rows from others of the same request, for `random_sample`.
+    fn salt(&self) -> u64 {
+        0
+    }
 }
 
 impl Predicate {
     /// The rows that match: of which the expression is true, not merely unknown.
     pub fn eval(&self, rows: &dyn Rows) -> Bits {
         let len = rows.len();
-        if let Node::Const(value) = &self.root {
-            return if *value { Bits::ones(len) } else { Bits::zeros(len) };
+        match &self.root {
+            Node::Const(false) => return Bits::zeros(len),
+            Node::Const(true) if self.sample.is_none() => return Bits::ones(len),
+            _ => {}
         }
+        let sample = self.sample.map(|part| Sample::new(part, self.seed, rows.salt()));
         let answers = Answers::ask(self, rows);
         let fields = self.fields.iter().enumerate().map(|(slot, id)| {
             let column = if answers.needs(slot) { rows.column(*id) } else { None };
@@ -60,6 +70,9 @@ impl Predicate {
             let place = Place { start, rows };
             let (want, mut yes) = (place.all(), [0; BLOCK_WORDS]);
             context.node(&self.root, place, &want, &mut yes);
+            if let Some(sample) = &sample {
+                yes.iter_mut().enumerate().for_each(|(w, word)| *word = sample.thin(*word, start + w * 64));
+            }
             chunk.copy_from_slice(&yes[..chunk.len()]);
         }
         Bits::from_words(len, words)
@@ -172,12 +185,15 @@ impl Context<'_> {
         };
         let mut known = *want;
         and_words(&mut known, source.validity.as_deref(), place);
-        if let Test::Field(op, other) = &leaf.test {
+        if let Test::Field(_, other) | Test::StartsWith(other) = &leaf.test {
             let Some(Some(other)) = self.fields.get(other.slot) else {
                 return;
             };
             and_words(&mut known, other.validity.as_deref(), place);
-            columns(*op, source, other, place, &known, yes);
+            columns(&leaf.test, source, other, place, &known, yes);
+        } else if leaf.access == Access::Length {
+            let lengths = length::of(source.values, leaf, place, &mut known);
+            numbers::test(leaf, &lengths, Place { start: 0, ..place }, &known, yes);
         } else if !is_zero(&known) {
             source.test(leaf, place, &known, yes);
         }
@@ -243,9 +259,7 @@ impl Source<'_> {
             (Test::Ints(..) | Test::Floats(..) | Test::InInts(_) | Test::InFloats(..), values) => {
                 numbers::test(leaf, values, place, want, yes);
             }
-            (Test::Texts(_) | Test::InTexts(_) | Test::Like(_), Values::Text(values)) => {
-                texts::test(&leaf.test, values, place, want, yes);
-            }
+            (test, Values::Text(values)) => texts::test(test, values, place, want, yes),
             (test, Values::Json(documents)) => json::test(test, leaf, documents, place, want, yes),
             // Binding has seen the field's type; a column of another one matches nothing.
             _ => {}
@@ -253,14 +267,14 @@ impl Source<'_> {
     }
 }
 
-fn columns(
-    op: crate::ast::Binary,
-    a: &Source<'_>,
-    b: &Source<'_>,
-    place: Place,
-    want: &Block,
-    yes: &mut Block,
-) {
+fn columns(test: &Test, a: &Source<'_>, b: &Source<'_>, place: Place, want: &Block, yes: &mut Block) {
+    let op = match (test, a.values, b.values) {
+        (Test::Field(op, _), ..) => *op,
+        (_, Values::Text(a), Values::Text(b)) => {
+            return kernel::each(want, yes, |i| a.get(place.start + i).starts_with(b.get(place.start + i)));
+        }
+        _ => return,
+    };
     match (a.values, b.values) {
         (Values::Text(a), Values::Text(b)) => {
             kernel::each(want, yes, |i| {

@@ -4,6 +4,7 @@ use super::kernel::each;
 use super::{BLOCK_WORDS, Block, Place};
 use crate::like::Form;
 use crate::predicate::Test;
+use crate::words::Scratch;
 use data::VarLen;
 use memchr::memmem::Finder;
 
@@ -27,6 +28,15 @@ pub(super) fn test(test: &Test, texts: &VarLen, place: Place, want: &Block, yes:
             Form::Suffix(suffix) => each(want, yes, |i| text(i).ends_with(suffix)),
             _ => each(want, yes, |i| pattern.matches(text(i))),
         },
+        Test::Regex(regex) => each(want, yes, |i| regex.matches(text(i))),
+        Test::Words(words) => {
+            let mut scratch = Scratch::default();
+            each(want, yes, |i| words.matches(texts.text(place.start + i), &mut scratch));
+        }
+        Test::Phrase(phrase) => {
+            let mut scratch = Scratch::default();
+            each(want, yes, |i| phrase.matches(texts.text(place.start + i), &mut scratch));
+        }
         _ => {}
     }
 }

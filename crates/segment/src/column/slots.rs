@@ -151,4 +151,10 @@ impl Rows for SlotRows<'_> {
         }
         self.slots.load(slot).map_err(|error| self.failure.set(error)).ok()
     }
+
+    fn salt(&self) -> u64 {
+        // FNV-1a of the file's name, which no other segment has.
+        let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        self.slots.file.name().to_string().bytes().fold(0xcbf2_9ce4_8422_2325, mix)
+    }
 }
