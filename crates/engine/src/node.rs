@@ -217,7 +217,7 @@ impl Node {
             self.trouble(format!("collection {}: {error}", collection.name));
         }
         let bytes: usize = shard.growing().iter().map(|growing| growing.bytes()).sum();
-        if was_idle || bytes as u64 >= self.settings.segment_bytes_max {
+        if was_idle || bytes as u64 >= self.growing_bytes_max(collection) {
             self.bells.keeper.ring();
         }
     }

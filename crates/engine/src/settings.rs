@@ -20,6 +20,8 @@ pub struct Settings {
     pub index_rows_min: u64,
     /// A growing segment is written to a file when it is this large.
     pub segment_bytes_max: u64,
+    /// The same where the rows are searched and an index waits for them: until they are in a file, they are scanned.
+    pub scanned_bytes_max: u64,
     /// Segments are merged up to this size (`dataCoord.segment.maxSize`).
     pub merged_bytes_max: u64,
     /// Growing rows worth an index are flushed when no write came for this long.
@@ -70,6 +72,7 @@ impl Default for Settings {
             memory_limit_bytes: host::machine_memory_bytes() / 100 * MEMORY_PERCENT_MAX,
             index_rows_min: 1024,
             segment_bytes_max: 256 << 20,
+            scanned_bytes_max: 16 << 20,
             merged_bytes_max: 1 << 30,
             idle_flush_ms: 2_000,
             retention_ms: 0,

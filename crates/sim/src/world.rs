@@ -64,6 +64,7 @@ pub(crate) fn settings(rng: &mut Rng) -> Settings {
         build_threads: 1,
         index_rows_min: [8, 40, 150][rng.below(3) as usize],
         segment_bytes_max: [4 << 10, 64 << 10, 1 << 20][rng.below(3) as usize],
+        scanned_bytes_max: [2 << 10, 32 << 10][rng.below(2) as usize],
         merged_bytes_max: [16 << 10, 1 << 20][rng.below(2) as usize],
         idle_flush_ms: 2_000,
         retention_ms: [0, 3_600_000][rng.below(2) as usize],

@@ -142,6 +142,11 @@ pub(super) const KEYS: &[Key] = &[
         "A growing segment of this many MiB is written to a file.",
         engine.segment_bytes_max
     ),
+    mib!(
+        "elanus.scannedSize",
+        "The same where an index of a loaded collection waits for the rows: until then they are scanned.",
+        engine.scanned_bytes_max
+    ),
     mib!("dataCoord.segment.maxSize", "Segments are merged up to this many MiB.", engine.merged_bytes_max),
     number!(
         ["elanus.idleFlushMs"],

@@ -39,10 +39,20 @@ impl Node {
         next
     }
 
+    /// How large the growing rows of `collection` may become before they are flushed.
+    pub(crate) fn growing_bytes_max(&self, collection: &Collection) -> u64 {
+        let most = self.settings.segment_bytes_max;
+        if collection.is_loaded() && !collection.indexes.is_empty() {
+            most.min(self.settings.scanned_bytes_max)
+        } else {
+            most
+        }
+    }
+
     fn due(&self, shard: &Shard, collection: &Collection) -> Due {
         let growing = shard.growing();
         let bytes: u64 = growing.iter().map(|segment| segment.bytes() as u64).sum();
-        if bytes >= self.settings.segment_bytes_max {
+        if bytes >= self.growing_bytes_max(collection) {
             return Due::Now;
         }
         let worth = |segment: &&std::sync::Arc<segment::Growing>| {

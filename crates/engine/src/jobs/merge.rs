@@ -12,8 +12,11 @@ use segment::{Merged, Sealed, Segment};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// So many small segments of a partition are merged without being asked.
-const SMALL_MAX: usize = 4;
+/// So many segments of a partition that are about as large as each other are merged without being asked. Merging only
+/// like with like writes a row once for each fourfold growth of its segment, however many small ones keep coming.
+const ALIKE_MAX: usize = 4;
+/// Segments up to this size are alike, and each fourfold size makes the next class.
+const SMALL_BYTES: u64 = 1 << 20;
 /// A segment with this share of dead rows is rewritten (`dataCoord.compaction.single.ratio.threshold`).
 const DEAD_SHARE_MAX: f64 = 0.2;
 
@@ -105,16 +108,14 @@ impl Node {
         }
         for mut segments in by_partition.into_values() {
             segments.sort_by_key(|segment| (segment.bytes(), segment.id()));
-            let mut bytes = 0;
-            let small: Vec<Arc<Sealed>> = segments
-                .iter()
-                .take_while(|segment| {
-                    bytes += segment.bytes() as u64;
-                    bytes <= self.settings.merged_bytes_max
-                })
-                .cloned()
-                .collect();
-            if small.len() >= if is_asked { 2 } else { SMALL_MAX } {
+            if is_asked {
+                let small = self.that_fit(&segments);
+                if small.len() >= 2 {
+                    return Some(small);
+                }
+            }
+            let alike = segments.chunk_by(|a, b| size_class(a) == size_class(b));
+            if let Some(small) = alike.map(|run| self.that_fit(run)).find(|small| small.len() >= ALIKE_MAX) {
                 return Some(small);
             }
             let dead = |segment: &&Arc<Sealed>| {
@@ -127,6 +128,16 @@ impl Node {
             }
         }
         None
+    }
+
+    /// The first of `segments` that one segment can take.
+    fn that_fit(&self, segments: &[Arc<Sealed>]) -> Vec<Arc<Sealed>> {
+        let mut bytes = 0;
+        let fit = segments.iter().take_while(|segment| {
+            bytes += segment.bytes() as u64;
+            bytes <= self.settings.merged_bytes_max
+        });
+        fit.cloned().collect()
     }
 
     /// Rows that died before this moment are seen by nobody any more.
@@ -264,6 +275,10 @@ impl Node {
         self.discard(std::mem::take(written));
         Ok(())
     }
+}
+
+fn size_class(segment: &Sealed) -> u32 {
+    (segment.bytes() as u64 / SMALL_BYTES).max(1).ilog(4)
 }
 
 /// Indexes that were built for a segment and are attached to it.
