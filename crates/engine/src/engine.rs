@@ -32,8 +32,9 @@ impl Engine {
         let search = Pool::new("search", settings.search_threads).map_err(Error::internal)?;
         let build =
             Pool::patient("build", settings.build_threads, jobs::BUILD_NICENESS).map_err(Error::internal)?;
+        let yielding = Pool::patient("yield", 1, jobs::YIELD_NICENESS).map_err(Error::internal)?;
         let merge = Pool::patient("merge", 1, jobs::MERGE_NICENESS).map_err(Error::internal)?;
-        let pools = Pools { search, build, merge };
+        let pools = Pools { search, build, yielding, merge };
         let node = Node::open(settings, Arc::new(folder), Arc::new(SystemClock), pools)?;
         let threads = jobs::start(&node);
         Ok(Arc::new(Self { node, threads: Mutex::new(threads) }))
@@ -53,7 +54,12 @@ impl Engine {
             settings,
             disk,
             clock,
-            Pools { search: Pool::inline(), build: Pool::inline(), merge: Pool::inline() },
+            Pools {
+                search: Pool::inline(),
+                build: Pool::inline(),
+                yielding: Pool::inline(),
+                merge: Pool::inline(),
+            },
         )?;
         Ok(Arc::new(Self { node, threads: Mutex::default() }))
     }

@@ -13,6 +13,7 @@ use crate::{Error, ErrorKind, Settings};
 use data::{CollectionId, SegmentId, Timestamp};
 use host::{Budget, Cancel, Pool};
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 use store::{Blobs, Log, Lsn, Store};
@@ -34,6 +35,8 @@ pub(crate) struct Node {
     pub(crate) bells: Bells,
     pub(crate) stopping: Cancel,
     pub(crate) started_ms: u64,
+    /// When the last search came.
+    pub(crate) last_search_ms: AtomicU64,
     /// What is wrong with the data, for people; the rest goes on.
     pub(crate) troubles: Mutex<Vec<String>>,
     queue: Mutex<Queue>,
@@ -77,6 +80,8 @@ enum Fate {
 pub(crate) struct Pools {
     pub(crate) search: Pool,
     pub(crate) build: Pool,
+    /// The same while searches come and nobody waits for the index: one thread, so that a core stays free for them.
+    pub(crate) yielding: Pool,
     /// Builds that a merge needs.
     pub(crate) merge: Pool,
 }
@@ -97,6 +102,7 @@ impl Node {
         Self {
             budget: Budget::new(settings.memory_limit_bytes),
             started_ms: oracle.clock().now_ms(),
+            last_search_ms: AtomicU64::new(0),
             blobs: store.blobs().clone(),
             settings,
             oracle,
@@ -216,8 +222,7 @@ impl Node {
         if let Err(error) = shard.apply(lsn, record, collection, &self.oracle) {
             self.trouble(format!("collection {}: {error}", collection.name));
         }
-        let bytes: usize = shard.growing().iter().map(|growing| growing.bytes()).sum();
-        if was_idle || bytes as u64 >= self.growing_bytes_max(collection) {
+        if was_idle || self.is_full(&shard, collection) {
             self.bells.keeper.ring();
         }
     }

@@ -14,6 +14,7 @@ use index::{Hits, Metric, Vectors};
 use segment::{Nearest, Segment};
 use std::collections::HashSet;
 use std::ops::Range;
+use std::sync::atomic::Ordering;
 
 /// Searches expected to take less than this run on the caller, without a hand-over to another thread.
 const QUICK_NS_MAX: u64 = 1_000_000;
@@ -35,6 +36,7 @@ struct Plan<'a> {
 /// Answers a search.
 pub(crate) fn search(node: &Node, search: Search) -> Result<Found, Error> {
     check(node, &search)?;
+    node.last_search_ms.store(node.oracle.clock().now_ms(), Ordering::Relaxed);
     let wanted = Wanted {
         target: &search.target,
         partitions: &search.partitions,

@@ -11,6 +11,7 @@ use data::{CollectionId, FieldId, IndexId, SegmentId};
 use host::{Cancel, Pool, Progress};
 use segment::Sealed;
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use store::{Blobs, file};
@@ -22,6 +23,8 @@ const VERSION: u32 = 1;
 const TRIES_MAX: u32 = 3;
 /// When a build is tried again that failed for want of memory or disk, which may pass.
 const RETRY_MS: u64 = 5_000;
+/// Searches are taken to come when the last one is this new.
+const SEARCHED_MS: u64 = 1_000;
 /// The same rows and parameters make the same index.
 const SEED: u64 = 42;
 
@@ -193,7 +196,7 @@ impl Node {
             collection,
             index,
             sealed,
-            &self.pools.build,
+            self.pool_for(gap),
             (&running.cancel, &running.progress),
         )?;
         let file = entry.file.clone();
@@ -209,6 +212,14 @@ impl Node {
                 Err(error)
             }
         }
+    }
+
+    /// Whoever makes an index waits for it. Rows that come later are found by scan meanwhile; then searches go first.
+    fn pool_for(&self, gap: &Gap) -> &Pool {
+        let is_new = gap.sealed.id().0 as u64 > gap.index.created_at.0;
+        let searched_ms = self.last_search_ms.load(Ordering::Relaxed);
+        let is_searched = self.oracle.clock().now_ms().saturating_sub(searched_ms) < SEARCHED_MS;
+        if is_new && is_searched { &self.pools.yielding } else { &self.pools.build }
     }
 
     /// Builds `index` over the rows of `sealed` and writes its file. Nobody knows of it yet.

@@ -39,22 +39,21 @@ impl Node {
         next
     }
 
-    /// How large the growing rows of `collection` may become before they are flushed.
-    pub(crate) fn growing_bytes_max(&self, collection: &Collection) -> u64 {
-        let most = self.settings.segment_bytes_max;
-        if collection.is_loaded() && !collection.indexes.is_empty() {
-            most.min(self.settings.scanned_bytes_max)
-        } else {
-            most
-        }
+    /// Whether the growing rows of a collection are to be flushed for being many.
+    pub(crate) fn is_full(&self, shard: &Shard, collection: &Collection) -> bool {
+        let growing = shard.growing();
+        let bytes: u64 = growing.iter().map(|segment| segment.bytes() as u64).sum();
+        let rows: u64 = growing.iter().map(|segment| segment.rows() as u64).sum();
+        let is_scanned =
+            collection.is_loaded() && !collection.indexes.is_empty() && rows >= self.settings.index_rows_min;
+        bytes >= self.settings.segment_bytes_max || is_scanned && bytes >= self.settings.scanned_bytes_max
     }
 
     fn due(&self, shard: &Shard, collection: &Collection) -> Due {
-        let growing = shard.growing();
-        let bytes: u64 = growing.iter().map(|segment| segment.bytes() as u64).sum();
-        if bytes >= self.growing_bytes_max(collection) {
+        if self.is_full(shard, collection) {
             return Due::Now;
         }
+        let growing = shard.growing();
         let worth = |segment: &&std::sync::Arc<segment::Growing>| {
             segment.rows() as u64 >= self.settings.index_rows_min
         };

@@ -18,6 +18,8 @@ use std::time::Duration;
 
 /// How far builds stand back: somebody waits for the index, but others wait for answers.
 pub(crate) const BUILD_NICENESS: i32 = 5;
+/// How far builds for rows that came after their index stand back while searches come, on one thread.
+pub(crate) const YIELD_NICENESS: i32 = 10;
 /// How far merges stand back: nobody waits for them.
 pub(crate) const MERGE_NICENESS: i32 = 19;
 
@@ -67,6 +69,7 @@ pub(crate) struct Bells {
 pub(crate) fn start(node: &Arc<Node>) -> Vec<JoinHandle<()>> {
     let keeper = Arc::clone(node);
     let keeper = move || {
+        host::stand_back(BUILD_NICENESS);
         while !keeper.stopping.is_cancelled() {
             let next = keeper.keep();
             if !keeper.stopping.is_cancelled() {
