@@ -4,13 +4,13 @@
 //! Invariant: the catalogue names a new file only when all its bytes are durable, and moves the checkpoint in the same
 //! edit; a crash anywhere leaves the old state and some unnamed files.
 
-use crate::catalog::{Edit, Moved, SegmentEntry};
+use crate::catalog::{Catalog, Edit, Moved, SegmentEntry};
 use crate::node::Node;
 use crate::shard::{Freeze, Member, Role, Shard};
 use crate::{Error, ErrorKind};
 use data::{CollectionId, SegmentId, Timestamp};
 use segment::{DeleteList, Growing, Sealed, Segment};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 /// What a flush has written.
@@ -51,10 +51,14 @@ impl Node {
             let (added, deletes) = (frozen.added, frozen.deletes);
             let (removed, floor) = (Vec::new(), Timestamp::ZERO);
             let moved = Moved { collection: id, checkpoint, removed, added, deletes, floor };
-            self.edit(Edit::Moved(moved)).map(|_| frozen.saved)
+            self.edit(Edit::Moved(moved)).map(|(_, catalog)| (frozen.saved, catalog))
         });
         let saved = match outcome {
-            Ok(saved) => saved,
+            Ok((saved, catalog)) => {
+                // The partition of a new segment may have been dropped in the meantime.
+                self.discard_unnamed(written, &catalog);
+                saved
+            }
             Err(error) => {
                 self.discard(written);
                 return Err(error);
@@ -127,6 +131,13 @@ impl Node {
         list.save(&self.blobs, &file)?;
         written.push(file.clone());
         Ok(Some(file))
+    }
+
+    /// Deletes the files among `written` that `catalog` does not name.
+    pub(crate) fn discard_unnamed(&self, mut written: Vec<String>, catalog: &Catalog) {
+        let named: HashSet<&String> = catalog.files().collect();
+        written.retain(|file| !named.contains(file));
+        self.discard(written);
     }
 
     /// Deletes files of work that came to nothing. What cannot be deleted is a leftover, which the next start removes.

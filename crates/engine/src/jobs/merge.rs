@@ -9,7 +9,7 @@ use crate::{Error, ErrorKind};
 use data::{CollectionId, FieldId, IndexId, PartitionId, SegmentId, Timestamp};
 use host::Progress;
 use segment::{Merged, Sealed, Segment};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// So many segments of a partition that are about as large as each other are merged without being asked. Merging only
@@ -270,9 +270,7 @@ impl Node {
         for (index, field) in indexes {
             self.detach_unless_wanted(shard.id, &sealed, index, field);
         }
-        let named: HashSet<&String> = catalog.files().collect();
-        written.retain(|file| !named.contains(file));
-        self.discard(std::mem::take(written));
+        self.discard_unnamed(std::mem::take(written), &catalog);
         Ok(())
     }
 }
