@@ -33,8 +33,9 @@ impl<'a> Scorer<'a> {
     /// Scores of up to 64 rows, at least of those whose bit is set in `word`, at `out[q * rows.len() + i]`; the others are left undefined.
     pub(crate) fn block(&self, rows: Vectors<'_>, word: u64, lengths: &mut [f32], out: &mut [f32]) {
         let (nq, nr) = (self.queries.len(), rows.len());
-        let ids: Vec<u32> = (0..nr as u32).filter(|i| word >> i & 1 == 1).collect();
-        if ids.len() * 2 < nr {
+        let wanted = if nr < 64 { word & ((1 << nr) - 1) } else { word };
+        if wanted.count_ones() as usize * 2 < nr {
+            let ids: Vec<u32> = (0..nr as u32).filter(|i| wanted >> i & 1 == 1).collect();
             let mut some = vec![0.0; ids.len()];
             for q in 0..nq {
                 self.chosen(q, rows, &ids, &mut some);

@@ -2,7 +2,7 @@
 //! whichever function computes it, at every [`Level`].
 
 use crate::Level;
-use crate::kernel::float_block;
+use crate::kernel::{float_block, float_stream};
 
 /// From this length on rows that follow each other are better read one by one: the arithmetic still keeps up with the
 /// memory, which foresees one stream but not several.
@@ -44,8 +44,9 @@ impl Op {
         assert_eq!(rows.len(), query.len() * out.len(), "one output a row");
         if query.len() >= STREAM_DIM {
             let level = Level::current();
-            for (row, out) in rows.chunks_exact(query.len()).zip(out) {
-                *out = self.block(level, [query], [row])[0][0];
+            match self {
+                Self::L2 => float_stream::<true>(level, query, rows, out),
+                Self::Ip => float_stream::<false>(level, query, rows, out),
             }
             return;
         }

@@ -80,6 +80,32 @@ fn float_row<const R: usize, const L2: bool>(query: &[f32], rows: [&[f32]; R]) -
     sums.map(|sum| reduce(store(sum)))
 }
 
+#[target_feature(enable = "avx2,fma")]
+pub(super) fn float_stream<const L2: bool>(query: &[f32], rows: &[f32], out: &mut [f32]) {
+    for (row, out) in rows.chunks_exact(query.len()).zip(out) {
+        *out = stream_row::<L2>(query, row);
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn stream_row<const L2: bool>(query: &[f32], row: &[f32]) -> f32 {
+    let (chunks, rest) = query.as_chunks::<LANES>();
+    let row_chunks = row.as_chunks::<LANES>().0;
+    let mut sum = [_mm256_setzero_ps(); 2];
+    for (c, (a, b)) in chunks.iter().zip(row_chunks).enumerate() {
+        if c.is_multiple_of(8) {
+            crate::prefetch::prefetch_beyond(b);
+        }
+        sum = add::<L2>(sum, load(a), load(b));
+    }
+    if !rest.is_empty() {
+        let b = load(&padded(&row[query.len() - rest.len()..query.len()]));
+        sum = add::<L2>(sum, load(&padded(rest)), b);
+    }
+    reduce(store(sum))
+}
+
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
 #[expect(unsafe_code, reason = "the vector load")]

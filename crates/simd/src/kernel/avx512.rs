@@ -94,6 +94,36 @@ pub(super) fn float_block<const Q: usize, const R: usize, const L2: bool>(
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+pub(super) fn float_stream<const L2: bool>(query: &[f32], rows: &[f32], out: &mut [f32]) {
+    for (row, out) in rows.chunks_exact(query.len()).zip(out) {
+        *out = stream_row::<L2>(query, row);
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+fn stream_row<const L2: bool>(query: &[f32], row: &[f32]) -> f32 {
+    let (chunks, rest) = query.as_chunks::<LANES>();
+    let (eights, ones) = chunks.as_chunks::<8>();
+    let row = &row[..query.len()];
+    let (row_eights, row_ones) = row.as_chunks::<LANES>().0.as_chunks::<8>();
+    let mut sum = _mm512_setzero_ps();
+    for (a, b) in eights.iter().zip(row_eights) {
+        crate::prefetch::prefetch_beyond(b);
+        for (a, b) in a.iter().zip(b) {
+            sum = add::<L2>(sum, floats(a), floats(b));
+        }
+    }
+    for (a, b) in ones.iter().zip(row_ones) {
+        sum = add::<L2>(sum, floats(a), floats(b));
+    }
+    if !rest.is_empty() {
+        sum = add::<L2>(sum, floats_rest(rest), floats_rest(&row[query.len() - rest.len()..]));
+    }
+    reduce(sum)
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
 pub(super) fn half_block<const Q: usize, const R: usize, const L2: bool, const BF: bool>(
     queries: [&[f32]; Q],
     rows: [&[u8]; R],

@@ -43,6 +43,13 @@ pub(crate) fn float_block<const Q: usize, const R: usize, const L2: bool>(
     dispatch!(level, float_block::<Q, R, L2>(queries, rows))
 }
 
+/// [`float_block`] of one query and rows that lie one after the other, one by one; as it goes along, the memory is
+/// asked for what comes a few pages later.
+#[inline]
+pub(crate) fn float_stream<const L2: bool>(level: Level, query: &[f32], rows: &[f32], out: &mut [f32]) {
+    dispatch!(level, float_stream::<L2>(query, rows, out))
+}
+
 /// As [`float_block`] for rows of two-byte floats: bfloat16 (`BF`) or IEEE half precision, little-endian. Widening is
 /// exact, so the result is that of the widened row.
 #[inline]

@@ -9,6 +9,12 @@ pub(super) fn float_block<const Q: usize, const R: usize, const L2: bool>(
     queries.map(|query| rows.map(|row| float_pair::<L2>(query, row)))
 }
 
+pub(super) fn float_stream<const L2: bool>(query: &[f32], rows: &[f32], out: &mut [f32]) {
+    for (row, out) in rows.chunks_exact(query.len()).zip(out) {
+        *out = float_pair::<L2>(query, row);
+    }
+}
+
 fn float_pair<const L2: bool>(a: &[f32], b: &[f32]) -> f32 {
     let mut lanes = [0f32; LANES];
     for (a, b) in a.chunks(LANES).zip(b.chunks(LANES)) {
