@@ -298,6 +298,11 @@ impl<'a> Json<'a> {
         find(self.0, path).map(Self)
     }
 
+    /// Its text.
+    pub fn raw(self) -> &'a [u8] {
+        self.0
+    }
+
     /// What it is; `None` when it is no JSON.
     pub fn kind(self) -> Option<JsonKind<'a>> {
         Some(match read(self.0)? {

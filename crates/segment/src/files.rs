@@ -104,7 +104,12 @@ pub(crate) struct SectionWriter {
 impl SectionWriter {
     /// Begins file `name`.
     pub(crate) fn create(blobs: &Blobs, name: &str) -> Result<Self, Error> {
-        Ok(Self { file: Writer::new(blobs.create(name)?, KIND, VERSION)?, gathered: Vec::new() })
+        Self::create_kind(blobs, name, KIND, VERSION)
+    }
+
+    /// Begins file `name` of another kind.
+    pub(crate) fn create_kind(blobs: &Blobs, name: &str, kind: [u8; 8], version: u32) -> Result<Self, Error> {
+        Ok(Self { file: Writer::new(blobs.create(name)?, kind, version)?, gathered: Vec::new() })
     }
 
     /// Begins a section.
@@ -244,6 +249,13 @@ impl Opened {
         count: usize,
     ) -> Result<ScalarBuffer<T>, Error> {
         let bytes = self.checked(section)?;
+        self.typed(section, bytes, count)
+    }
+
+    /// All numbers in `section`, held against their checksums.
+    pub(crate) fn all_numbers<T: ArrowNativeType>(&self, section: &str) -> Result<ScalarBuffer<T>, Error> {
+        let bytes = self.checked(section)?;
+        let count = bytes.len() / size_of::<T>();
         self.typed(section, bytes, count)
     }
 

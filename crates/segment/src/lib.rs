@@ -14,6 +14,9 @@
 //! Rows are asked in two steps. [`Segment::matches`] turns time and predicate into a [`Mask`]; [`Segment::search`] and
 //! [`Segment::read`] answer for the rows of a mask. A mask stays true while rows are added.
 //!
+//! An index on a scalar field ([`ScalarIndex`]) answers the leaves of a predicate in place of its column, where that is
+//! cheaper; the answer is the same.
+//!
 //! This crate starts no threads, asks no clock and never waits but for the page faults of a mapped file.
 
 mod blocks;
@@ -28,6 +31,7 @@ mod keys;
 mod mask;
 mod merge;
 mod nearest;
+mod scalar;
 mod sealed;
 mod segment;
 mod write;
@@ -38,6 +42,7 @@ pub use growing::{Frozen, Growing};
 pub use mask::Mask;
 pub use merge::{Merged, RowMap, merge};
 pub use nearest::{Nearest, vectors_of};
+pub use scalar::{ScalarError, ScalarIndex, ScalarKind, ScalarSpec, build_scalar};
 pub use sealed::Sealed;
 pub use segment::Segment;
 pub use write::{Written, write};

@@ -5,8 +5,10 @@ use crate::column::{Slots, check_lengths};
 use crate::deletes::{DeleteList, Deletes};
 use crate::files::{Head, KIND, Opened};
 use crate::key_order::KeyOrder;
-use crate::{Error, Mask};
-use data::{Column, FieldId, Key, KeyRef, Keys, PartitionId, ScalarBuffer, Schema, SegmentId, Timestamp};
+use crate::{Error, Mask, ScalarIndex};
+use data::{
+    Column, FieldId, IndexId, Key, KeyRef, Keys, PartitionId, ScalarBuffer, Schema, SegmentId, Timestamp,
+};
 use filter::Predicate;
 use index::Index;
 use simd::Bits;
@@ -15,6 +17,9 @@ use store::Blobs;
 
 /// Keys looked up in one go.
 const KEYS_AT_ONCE: usize = 1024;
+
+/// Indexes on scalar fields; replaced as a whole, so that a reader holds what it began with.
+type Scalars = Arc<Vec<(IndexId, Arc<ScalarIndex>)>>;
 
 /// Rows in a file.
 #[derive(Debug)]
@@ -27,6 +32,7 @@ pub struct Sealed {
     stamps: OnceLock<ScalarBuffer<u64>>,
     keys: OnceLock<KeyOrder>,
     indexes: RwLock<Vec<(FieldId, Arc<Index>)>>,
+    scalars: RwLock<Scalars>,
     deletes: RwLock<Deletes>,
 }
 
@@ -57,6 +63,7 @@ impl Sealed {
             stamps: OnceLock::new(),
             keys: OnceLock::new(),
             indexes: RwLock::default(),
+            scalars: RwLock::default(),
             deletes: RwLock::default(),
         })
     }
@@ -258,6 +265,31 @@ impl Sealed {
         indexes.iter().find(|entry| entry.0 == field).map(|entry| Arc::clone(&entry.1))
     }
 
+    /// Lets `index`, built over all rows, answer filters from now on, under number `id`.
+    pub fn attach_scalar(&self, id: IndexId, index: Arc<ScalarIndex>) {
+        let mut scalars = self.scalars.write().unwrap_or_else(PoisonError::into_inner);
+        let mut next: Vec<_> = scalars.iter().filter(|entry| entry.0 != id).cloned().collect();
+        next.push((id, index));
+        *scalars = Arc::new(next);
+    }
+
+    /// Takes index `id` on a scalar field out of use and hands it back.
+    pub fn detach_scalar(&self, id: IndexId) -> Option<Arc<ScalarIndex>> {
+        let mut scalars = self.scalars.write().unwrap_or_else(PoisonError::into_inner);
+        let found = scalars.iter().find(|entry| entry.0 == id).map(|entry| Arc::clone(&entry.1))?;
+        *scalars = Arc::new(scalars.iter().filter(|entry| entry.0 != id).cloned().collect());
+        Some(found)
+    }
+
+    /// The index on a scalar field with number `id`.
+    pub fn scalar(&self, id: IndexId) -> Option<Arc<ScalarIndex>> {
+        self.scalars().iter().find(|entry| entry.0 == id).map(|entry| Arc::clone(&entry.1))
+    }
+
+    fn scalars(&self) -> Scalars {
+        Arc::clone(&self.scalars.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// The rows a reader at `at` sees.
     fn visible(&self, at: Timestamp) -> Result<Mask, Error> {
         let rows = self.rows();
@@ -285,7 +317,8 @@ impl Sealed {
         let mask = self.visible(at)?;
         let Some(predicate) = predicate.filter(|_| mask.count() > 0) else { return Ok(mask) };
         let slots = self.slots();
-        let rows = slots.rows();
+        let indexes: Vec<_> = self.scalars().iter().map(|entry| Arc::clone(&entry.1)).collect();
+        let rows = slots.rows(&indexes);
         let bits = predicate.eval(&rows);
         rows.failure()?;
         Ok(mask.and(bits))

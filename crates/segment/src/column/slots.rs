@@ -2,11 +2,11 @@
 //! filled at its first use and never changes after.
 
 use super::decode::decode;
-use crate::Error;
 use crate::chunk::absent;
 use crate::files::{FieldHead, Head, Opened};
+use crate::{Error, ScalarIndex};
 use data::{Column, Field, FieldId, Schema};
-use filter::Rows;
+use filter::{Answer, Probe, Rows};
 use std::sync::{Arc, OnceLock};
 
 /// One field of the schema and, once somebody asked, its column.
@@ -117,9 +117,9 @@ impl Slots {
         }
     }
 
-    /// The rows as a predicate looks at them.
-    pub(crate) fn rows(&self) -> SlotRows<'_> {
-        SlotRows { slots: self, failure: OnceLock::new() }
+    /// The rows as a predicate looks at them, with indexes that may answer for them.
+    pub(crate) fn rows<'a>(&'a self, indexes: &'a [Arc<ScalarIndex>]) -> SlotRows<'a> {
+        SlotRows { slots: self, indexes, failure: OnceLock::new() }
     }
 }
 
@@ -128,6 +128,7 @@ impl Slots {
 #[derive(Debug)]
 pub(crate) struct SlotRows<'a> {
     slots: &'a Slots,
+    indexes: &'a [Arc<ScalarIndex>],
     failure: OnceLock<Error>,
 }
 
@@ -156,5 +157,9 @@ impl Rows for SlotRows<'_> {
         // FNV-1a of the file's name, which no other segment has.
         let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
         self.slots.file.name().to_string().bytes().fold(0xcbf2_9ce4_8422_2325, mix)
+    }
+
+    fn answer(&self, probe: &Probe<'_>) -> Option<Answer> {
+        self.indexes.iter().find_map(|index| index.answer(probe))
     }
 }
