@@ -246,7 +246,11 @@ fn write_json(
 
 #[derive(Debug)]
 enum Body {
-    Values { sorted: Sorted, is_total: bool, is_bool: bool },
+    Values {
+        sorted: Sorted,
+        is_total: bool,
+        is_bool: bool,
+    },
     /// Each list's elements.
     Elements(Sorted),
     Paths(Vec<Path>),
@@ -347,7 +351,9 @@ impl ScalarIndex {
                 let yes = self.among(sorted, probe, (*is_total, *is_bool))?;
                 Answer { yes, maybe: None, known: None }
             }
-            Body::Elements(sorted) => Answer { yes: holding(sorted, &probe.question())?, maybe: None, known: None },
+            Body::Elements(sorted) => {
+                Answer { yes: holding(sorted, &probe.question())?, maybe: None, known: None }
+            }
             Body::Values { .. } => return None,
             Body::Paths(paths) => {
                 paths.iter().find(|path| path.path == probe.path())?.answer(&probe.question())?

@@ -268,11 +268,15 @@ impl ScalarSpec {
             return Self::over_json(field, schema, row, params);
         }
         if field.data_type == Type::Text {
-            return Err(wrong(format_args!("TEXT field does not support user-created scalar index, field: {}", field.name)));
+            return Err(wrong(format_args!(
+                "TEXT field does not support user-created scalar index, field: {}",
+                field.name
+            )));
         }
         if field.data_type == Type::Array {
-            let class = field.element.and_then(Class::of).filter(|class| *class != Shape).ok_or_else(refused)?;
-            let is_sub = schema.structs.iter().any(|one| one.fields.contains(&field.id));
+            let class =
+                field.element.and_then(Class::of).filter(|class| *class != Shape).ok_or_else(refused)?;
+            let is_sub = schema.structure_of(field.id).is_some();
             return match row {
                 Some(row) if is_sub && row.subs.contains(&class) => Ok(Over::Elements(class)),
                 Some(row) if !is_sub && row.elements.contains(&class) => Ok(Over::Elements(class)),
@@ -461,9 +465,12 @@ mod tests {
         }
     }
 
+    /// A field, parameters, and a part of what is said.
+    type Refusal = (&'static str, &'static [(&'static str, &'static str)], &'static str);
+
     #[test]
     fn refusals() {
-        let cases: &[(&str, &[(&str, &str)], &str)] = &[
+        let cases: &[Refusal] = &[
             ("f", &[("index_type", "BITMAP")], "bitmap index are only supported on bool, int, string"),
             ("id", &[("index_type", "BITMAP")], "create bitmap index on primary key not supported"),
             ("i", &[("index_type", "TRIE")], "TRIE are only supported on varchar field"),
