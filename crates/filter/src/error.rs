@@ -249,6 +249,34 @@ pub enum Problem {
         /// Its type.
         found: &'static str,
     },
+    /// `$[..]` outside of a condition on structs.
+    #[error(
+        "$[..] is an element of an array of structs: it stands in match_any(..), element_filter(..) and their kin only"
+    )]
+    ElementPlace,
+    /// A field beside `$[..]` in a condition on structs.
+    #[error("a condition on struct elements can only use $[..], got {name}")]
+    ElementOuter {
+        /// The field.
+        name: String,
+    },
+    /// `$` without the name of a sub-field.
+    #[error("expected the name of a sub-field, as in $[name]")]
+    ElementShape,
+    /// A condition on structs within another.
+    #[error("conditions on the elements of struct arrays cannot be nested")]
+    ElementNested,
+    /// `element_filter` within the expression, or twice.
+    #[error("element_filter can only be used once, as the last expression in the logical and expression")]
+    ElementFilterPlace,
+    /// A value that an array cannot contain.
+    #[error("element type {element} of the array: value '{value}' can not be cast to it")]
+    ElementCast {
+        /// The value.
+        value: String,
+        /// The type of the elements.
+        element: &'static str,
+    },
     /// A regular expression that does not read, or grows too large.
     #[error("invalid regex pattern: {text}: {reason}")]
     Regex {

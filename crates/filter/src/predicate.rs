@@ -76,6 +76,50 @@ pub(crate) enum Node {
     /// Two or more, cheap ones first.
     Any(Vec<Node>),
     Leaf(Leaf),
+    /// Of an array of structs.
+    Elements(Box<Elements>),
+}
+
+/// So many structs of a row pass a test of their own.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Elements {
+    /// The name of the array of structs.
+    pub(crate) name: String,
+    /// Some sub-field: how many structs a row has, and whether it has the array at all.
+    pub(crate) anchor: FieldRef,
+    pub(crate) quantifier: Quantifier,
+    /// The test; its fields are the sub-fields, and their values single elements.
+    pub(crate) inner: Node,
+    /// True when the count does not suit. Rows without the array match neither way.
+    pub(crate) negated: bool,
+}
+
+/// How many structs have to pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Quantifier {
+    Any,
+    All,
+    /// At least so many.
+    Least(usize),
+    /// At most so many.
+    Most(usize),
+    /// Exactly so many.
+    Exact(usize),
+    /// As [`Quantifier::Any`]; a search by structs looks at those that pass only.
+    Filter,
+}
+
+impl Quantifier {
+    /// Whether `passed` of `all` suit.
+    pub(crate) fn suits(self, passed: usize, all: usize) -> bool {
+        match self {
+            Self::Any | Self::Filter => passed > 0,
+            Self::All => passed == all,
+            Self::Least(least) => passed >= least,
+            Self::Most(most) => passed <= most,
+            Self::Exact(count) => passed == count,
+        }
+    }
 }
 
 /// A field as a predicate knows it.
@@ -85,6 +129,8 @@ pub(crate) struct FieldRef {
     pub(crate) slot: usize,
     pub(crate) name: String,
     pub(crate) data_type: Type,
+    /// Of arrays.
+    pub(crate) element: Option<Type>,
     pub(crate) is_primary: bool,
     /// Whether some row may have no value.
     pub(crate) nullable: bool,
@@ -112,6 +158,10 @@ pub(crate) enum Access {
     Whole,
     /// How many elements it has, a whole number. What is no list has no length: unknown.
     Length,
+    /// The element at a place of an array; where there is none: unknown.
+    Element(u64),
+    /// The elements of an array one by one: the leaf is true when the test is true of some.
+    Some,
 }
 
 /// The question. Those called Json ask the value at the leaf's path: what is missing there is an answer, `false`.
@@ -173,6 +223,7 @@ impl Node {
                 nodes.iter().fold(0, |sum, n| n.cost().saturating_add(sum))
             }
             Self::Leaf(leaf) => leaf.cost(),
+            Self::Elements(elements) => elements.inner.cost().saturating_mul(8),
         }
     }
 }
@@ -187,6 +238,7 @@ impl Leaf {
         let access = match (self.access, self.field.data_type) {
             (Access::Whole, _) => 0,
             (_, Type::Json) => 1000,
+            (Access::Some, _) => 100,
             _ => 20,
         };
         self.test.cost() + self.steps.len() as u32 + access

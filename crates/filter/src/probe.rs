@@ -6,7 +6,7 @@ use crate::eval::{Rows, test_column};
 use crate::json::{Item, elements, find, read};
 use crate::like::{Atom, Form, Pattern};
 use crate::number::{Interval, Num};
-use crate::predicate::{Access, Leaf, Node, Predicate, Test};
+use crate::predicate::{Access, Elements, Leaf, Node, Predicate, Test};
 use crate::{Error, limits};
 use data::{Column, FieldId, Schema};
 use simd::Bits;
@@ -204,6 +204,7 @@ impl Answers {
         while let Some(node) = open.pop() {
             match node {
                 Node::Const(_) => {}
+                Node::Elements(elements) => answers.need_elements(elements),
                 Node::All(nodes) | Node::Any(nodes) => open.extend(nodes.iter().rev()),
                 Node::Leaf(leaf) => {
                     asked += 1;
@@ -242,6 +243,20 @@ impl Answers {
             if let Some(needed) = self.needed.get_mut(slot) {
                 *needed = true;
             }
+        }
+    }
+
+    fn need_elements(&mut self, elements: &Elements) {
+        let mut open = vec![&elements.inner];
+        while let Some(node) = open.pop() {
+            match node {
+                Node::Const(_) | Node::Elements(_) => {}
+                Node::All(nodes) | Node::Any(nodes) => open.extend(nodes),
+                Node::Leaf(leaf) => self.need(leaf),
+            }
+        }
+        if let Some(needed) = self.needed.get_mut(elements.anchor.slot) {
+            *needed = true;
         }
     }
 

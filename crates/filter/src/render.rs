@@ -2,7 +2,7 @@
 
 use crate::literal::{quote, write_float};
 use crate::number::Interval;
-use crate::predicate::{Access, Leaf, Node, Predicate, Test};
+use crate::predicate::{Access, Elements, Leaf, Node, Predicate, Quantifier, Test};
 use std::fmt::{Display, Formatter, Result};
 use std::ops::Bound;
 
@@ -13,7 +13,7 @@ impl Display for Predicate {
         };
         match &self.root {
             Node::Const(true) => {}
-            root @ (Node::All(_) | Node::Leaf(_)) => write!(f, "{root} and ")?,
+            root @ (Node::All(_) | Node::Leaf(_) | Node::Elements(_)) => write!(f, "{root} and ")?,
             root => write!(f, "({root}) and ")?,
         }
         write!(f, "random_sample({})", write_float(part))
@@ -25,6 +25,7 @@ impl Display for Node {
         let (nodes, between) = match self {
             Self::Const(value) => return value.fmt(f),
             Self::Leaf(leaf) => return leaf.fmt(f),
+            Self::Elements(elements) => return elements.fmt(f),
             Self::All(nodes) => (nodes, " and "),
             Self::Any(nodes) => (nodes, " or "),
         };
@@ -32,6 +33,7 @@ impl Display for Node {
             f.write_str(if i == 0 { "" } else { between })?;
             match node {
                 Self::Leaf(leaf) => leaf.fmt(f)?,
+                Self::Elements(elements) => elements.fmt(f)?,
                 node => write!(f, "({node})")?,
             }
         }
@@ -39,10 +41,33 @@ impl Display for Node {
     }
 }
 
+impl Display for Elements {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        let (name, threshold) = match self.quantifier {
+            Quantifier::Any => ("match_any", None),
+            Quantifier::All => ("match_all", None),
+            Quantifier::Least(least) => ("match_least", Some(least)),
+            Quantifier::Most(most) => ("match_most", Some(most)),
+            Quantifier::Exact(count) => ("match_exact", Some(count)),
+            Quantifier::Filter => ("element_filter", None),
+        };
+        f.write_str(if self.negated { "not (" } else { "" })?;
+        write!(f, "{name}({}, {}", self.name, self.inner)?;
+        if let Some(threshold) = threshold {
+            write!(f, ", threshold={threshold}")?;
+        }
+        f.write_str(if self.negated { "))" } else { ")" })
+    }
+}
+
 impl Display for Leaf {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         f.write_str(if self.negated { "not (" } else { "" })?;
-        self.test(f, &self.value())?;
+        if self.access == Access::Some {
+            self.contains(f)?
+        } else {
+            self.test(f, &self.value())?
+        }
         f.write_str(if self.negated { ")" } else { "" })
     }
 }
@@ -54,8 +79,10 @@ impl Leaf {
         for step in &self.path {
             value = format!("{value}[{}]", quote(step));
         }
-        if self.access == Access::Length {
-            value = format!("array_length({value})");
+        match self.access {
+            Access::Whole | Access::Some => {}
+            Access::Length => value = format!("array_length({value})"),
+            Access::Element(place) => value = format!("{value}[{place}]"),
         }
         for step in &self.steps {
             let (op, constant) = (step.op.symbol(), step.constant);
@@ -66,6 +93,29 @@ impl Leaf {
             };
         }
         value
+    }
+
+    /// The test of some element: that of being one of these.
+    fn contains(&self, f: &mut Formatter<'_>) -> Result {
+        let name = &self.field.name;
+        match &self.test {
+            Test::Ints(only, _) => write!(f, "array_contains({name}, {only})"),
+            Test::Floats(only, ..) => write!(f, "array_contains({name}, {})", write_float(*only)),
+            Test::Bool(only) => write!(f, "array_contains({name}, {only})"),
+            Test::Texts(only) => {
+                write!(f, "array_contains({name}, {})", quote(only.single().map_or("", String::as_str)))
+            }
+            test => {
+                write!(f, "array_contains_any({name}, ")?;
+                match test {
+                    Test::InInts(set) => items(f, set.values().iter().map(ToString::to_string))?,
+                    Test::InFloats(set, _) => items(f, set.values().iter().map(|v| write_float(*v)))?,
+                    Test::InTexts(set) => items(f, set.values().iter().map(|text| quote(text)))?,
+                    _ => f.write_str("[]")?,
+                }
+                f.write_str(")")
+            }
+        }
     }
 
     fn test(&self, f: &mut Formatter<'_>, value: &str) -> Result {
@@ -147,8 +197,13 @@ fn interval<T: PartialEq>(
     }
 }
 
-fn list(f: &mut Formatter<'_>, value: &str, items: impl Iterator<Item = String>) -> Result {
-    write!(f, "{value} in [")?;
+fn list(f: &mut Formatter<'_>, value: &str, items_of: impl Iterator<Item = String>) -> Result {
+    write!(f, "{value} in ")?;
+    items(f, items_of)
+}
+
+fn items(f: &mut Formatter<'_>, items: impl Iterator<Item = String>) -> Result {
+    f.write_str("[")?;
     for (i, item) in items.enumerate() {
         write!(f, "{}{item}", if i == 0 { "" } else { ", " })?;
     }

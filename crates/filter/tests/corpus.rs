@@ -4,7 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use data::{Field, FieldId, Schema, Type, Value};
+use data::{Field, FieldId, Schema, Struct, Type, Value};
 use filter::{ErrorKind, bind, parse};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -28,13 +28,29 @@ fn schema(dynamic: bool) -> Schema {
         Field::new("vec", Type::FloatVector).with_dim(4),
         Field { params: [("enable_match".to_owned(), "true".to_owned())].into(), ..text },
     ];
+    for (name, element) in [
+        ("ai", Type::Int64),
+        ("a8", Type::Int8),
+        ("at", Type::VarChar),
+        ("ab", Type::Bool),
+        ("af", Type::Float),
+        ("s[x]", Type::Int64),
+        ("s[y]", Type::VarChar),
+        ("s[v]", Type::FloatVector),
+    ] {
+        let field = Field::new(name, Type::Array).with_elements(element, 10);
+        fields.push(Field { nullable: name == "ai", ..field });
+    }
     if dynamic {
         fields.push(Field::dynamic());
     }
     for (i, field) in fields.iter_mut().enumerate() {
         field.id = FieldId(100 + i as i64);
     }
-    Schema { fields, ..Schema::default() }
+    let of_struct = |field: &&Field| field.name.starts_with("s[");
+    let parts = fields.iter().filter(of_struct).map(|field| field.id).collect();
+    let one = Struct { name: "s".to_owned(), max_capacity: 10, fields: parts, ..Struct::default() };
+    Schema { fields, structs: vec![one], ..Schema::default() }
 }
 
 fn templates() -> BTreeMap<String, Value> {

@@ -1,10 +1,11 @@
 //! Functions. A name counts in two spellings, all lower and all upper; every other call reads well and is refused here.
 
 use super::Binder;
-use super::operand::{Operand, Scalar, Source};
+use super::operand::{Operand, Scalar};
 use crate::ast::Argument;
 use crate::error::{Error, Problem, Span};
-use crate::predicate::{Access, Node, Test};
+use crate::predicate::{Node, Test};
+use data::Type;
 
 /// Whether a call of `name` is true or false of a row.
 pub(super) fn is_predicate(name: &str) -> bool {
@@ -51,6 +52,8 @@ impl<'a> Binder<'a> {
             "phrase_match" => self.phrase_match(&call),
             "starts_with" => self.starts_with(&call),
             "empty" => self.is_empty(&call),
+            "match_any" | "match_all" | "match_least" | "match_most" | "match_exact" => self.elements(&call),
+            "element_filter" => Err(Error::new(span, Problem::ElementFilterPlace)),
             "random_sample" => Err(Error::new(span, Problem::SamplePlace)),
             _ => Err(Error::new(span, Problem::UnknownFunction { name: name.to_owned() })),
         }
@@ -73,35 +76,25 @@ impl<'a> Binder<'a> {
         }
     }
 
-    fn length(&mut self, call: &Call<'a>) -> Result<Source, Error> {
-        let refused = call.refused("an array, a JSON field or a JSON path");
-        let [Argument { name: None, value }] = call.arguments else {
-            return Err(refused);
-        };
-        match self.operand(value)? {
-            Operand::Source(source) if source.is_json() && source.is_plain() => {
-                Ok(Source { access: Access::Length, ..source })
-            }
-            _ => Err(refused),
-        }
-    }
-
     /// `all`: of a list of values all or any; `None`: of one value.
     fn contains(&mut self, call: &Call<'a>, all: Option<bool>) -> Result<Node, Error> {
         let refused = call.refused(if all.is_some() {
-            "a JSON field or path and a list"
+            "an array, a JSON field or a path, and a list"
         } else {
-            "a JSON field or path and a value"
+            "an array, a JSON field or a path, and a value"
         });
         let [Argument { name: None, value: source }, Argument { name: None, value }] = call.arguments else {
             return Err(refused);
         };
         let (source, value) = match (self.operand(source)?, self.operand(value)?) {
-            (Operand::Source(source), Operand::Const(value, _)) if source.is_json() && source.is_plain() => {
-                (source, value)
-            }
+            (Operand::Source(source), Operand::Const(value, _)) if source.is_plain() => (source, value),
             _ => return Err(refused),
         };
+        match source.data_type() {
+            Type::Json => {}
+            Type::Array => return self.array_contains(source, value, all, call),
+            _ => return Err(refused),
+        }
         let values = match (all, value) {
             (None, value) => value.to_json().map(|value| vec![value]),
             (Some(_), Scalar::List(values)) => values.iter().map(Scalar::to_json).collect(),

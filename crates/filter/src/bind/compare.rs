@@ -1,11 +1,11 @@
 //! Comparisons, chained ranges and lists.
 
 use super::operand::{Operand, Scalar, Source, type_name};
-use super::{Binder, fold};
+use super::{Binder, array, fold};
 use crate::ast::{Binary, Expr};
 use crate::error::{Error, Problem, Span};
 use crate::number::{Interval, Num};
-use crate::predicate::{Node, Test};
+use crate::predicate::{Access, Node, Test};
 use crate::set::{FloatSet, MixedSet};
 use data::Type;
 use std::cmp::Ordering;
@@ -165,7 +165,7 @@ fn holds(op: Binary, order: Option<Ordering>) -> bool {
 }
 
 /// The test `source op constant`; `None` when the types do not compare.
-fn against(source: Source, op: Binary, constant: Scalar, negated: bool) -> Option<Node> {
+pub(super) fn against(source: Source, op: Binary, constant: Scalar, negated: bool) -> Option<Node> {
     let turned = negated ^ (op == Binary::Unequal);
     let (json, plain) = (source.is_json(), source.steps.is_empty());
     match constant {
@@ -180,6 +180,9 @@ fn against(source: Source, op: Binary, constant: Scalar, negated: bool) -> Optio
         }
         Scalar::Bool(value) if source.data_type() == Type::Bool && !op.is_order() => {
             Some(source.leaf(Test::Bool(value ^ turned), false))
+        }
+        Scalar::Ints(_) | Scalar::List(_) if source.data_type() == Type::Array && !op.is_order() => {
+            array::equals(&source, &constant, turned)
         }
         Scalar::Ints(_) | Scalar::List(_) if plain && json && !op.is_order() => {
             Some(source.leaf(Test::JsonEquals(constant.to_json()?), turned))
@@ -229,7 +232,7 @@ fn columns(a: Source, op: Binary, b: Source, negated: bool) -> Result<Node, Prob
     }
     let (left, right) = (a.data_type(), b.data_type());
     let comparable = match (left, right) {
-        (Type::VarChar, Type::VarChar) => true,
+        _ if left.is_text() && right.is_text() => true,
         (Type::Bool, Type::Bool) => !op.is_order(),
         _ => left.is_number() && right.is_number(),
     };
@@ -240,7 +243,7 @@ fn columns(a: Source, op: Binary, b: Source, negated: bool) -> Result<Node, Prob
 }
 
 /// The test `source in list`.
-fn among(source: Source, list: Scalar, negated: bool) -> Result<Node, Problem> {
+pub(super) fn among(source: Source, list: Scalar, negated: bool) -> Result<Node, Problem> {
     let scalars = match list {
         Scalar::Ints(values) if source.is_integer() => {
             let (least, most) = source.data_type().integer_range().unwrap_or((i64::MIN, i64::MAX));
@@ -255,6 +258,9 @@ fn among(source: Source, list: Scalar, negated: bool) -> Result<Node, Problem> {
     let target = type_name(source.data_type());
     let cast = |value: &Scalar| Problem::Cast { value: value.to_string(), target };
     let data_type = source.data_type();
+    if scalars.is_empty() && !data_type.is_vector() {
+        return Ok(source.never(negated));
+    }
     if source.is_json() {
         return mixed(source, scalars, negated);
     }
@@ -267,7 +273,7 @@ fn among(source: Source, list: Scalar, negated: bool) -> Result<Node, Problem> {
         return among(source, Scalar::Ints(ints), negated);
     }
     match data_type {
-        Type::VarChar => {
+        _ if data_type.is_text() => {
             let texts = scalars.into_iter().map(|value| match value {
                 Scalar::Text(text) => Ok(text),
                 other => Err(cast(&other)),
@@ -282,6 +288,13 @@ fn among(source: Source, list: Scalar, negated: bool) -> Result<Node, Problem> {
             });
             let bools = bools.collect::<Result<Vec<_>, _>>()?;
             Ok(match (bools.contains(&false), bools.contains(&true)) {
+                (true, true) if source.access == Access::Some => {
+                    let length = Source { access: Access::Length, ..source };
+                    number(length, Interval::of(Binary::Greater, Num::Int(0)), negated)
+                }
+                (false, value) | (value, false) if source.access == Access::Some => {
+                    source.leaf(Test::Bool(bools.contains(&true) && value), negated)
+                }
                 (false, false) => source.never(negated),
                 (true, true) => source.never(!negated),
                 (_, value) => source.leaf(Test::Bool(value ^ negated), false),

@@ -1,6 +1,7 @@
 //! From an expression as written to a predicate over a schema: names become fields, templates values, constants are
 //! folded. Invariant: nothing ill-typed leaves.
 
+mod array;
 mod call;
 mod compare;
 mod fold;
@@ -20,7 +21,7 @@ use std::collections::BTreeMap;
 /// # Errors
 /// [`Error`] for unknown names, types that do not fit, missing templates; see [`Problem`].
 pub fn bind(ast: &Ast, schema: &Schema, templates: &BTreeMap<String, Value>) -> Result<Predicate, Error> {
-    let mut binder = Binder { schema, templates, fields: Vec::new(), stripped: None };
+    let mut binder = Binder { schema, templates, fields: Vec::new(), stripped: None, within: None };
     let (root, sample) = binder.root(&ast.root)?;
     let mut predicate = Predicate { root, fields: binder.fields, sample, seed: 0 };
     if matches!(predicate.root, Node::Const(_)) {
@@ -31,7 +32,8 @@ pub fn bind(ast: &Ast, schema: &Schema, templates: &BTreeMap<String, Value>) -> 
 
 /// The field and path that `ast`, a name or a path, stands for in `schema`.
 pub(crate) fn locate(ast: &Ast, schema: &Schema) -> Result<(FieldId, Vec<String>), Error> {
-    let mut binder = Binder { schema, templates: &BTreeMap::new(), fields: Vec::new(), stripped: None };
+    let mut binder =
+        Binder { schema, templates: &BTreeMap::new(), fields: Vec::new(), stripped: None, within: None };
     match binder.operand(&ast.root)? {
         Operand::Source(source) if source.is_plain() => Ok((binder.fields[source.field.slot], source.path)),
         other => {
@@ -47,6 +49,8 @@ struct Binder<'a> {
     fields: Vec<FieldId>,
     /// A leading `not` that was taken off a comparison and is to be read over.
     stripped: Option<Span>,
+    /// The array of structs whose elements are being tested.
+    within: Option<&'a data::Struct>,
 }
 
 impl<'a> Binder<'a> {
@@ -169,6 +173,7 @@ impl<'a> Binder<'a> {
             slot,
             name: field.name.clone(),
             data_type: field.data_type,
+            element: field.element.filter(|_| field.data_type == data::Type::Array),
             is_primary: field.is_primary,
             nullable: field.nullable || field.is_dynamic,
         }
@@ -193,6 +198,9 @@ impl<'a> Binder<'a> {
         };
         if source.data_type().is_vector() {
             return Err(Error::new(value.span, Problem::NullOperand { found: "vector fields" }));
+        }
+        if source.access != Access::Whole {
+            return Err(Error::new(value.span, Problem::NullOperand { found: "array elements" }));
         }
         if source.is_json() {
             return Ok(source.leaf(Test::JsonNull, negated));
@@ -224,7 +232,9 @@ impl Source {
         match self.access {
             Access::Whole if !self.field.nullable => Node::Const(true),
             Access::Whole => Self { steps: Vec::new(), path: Vec::new(), ..self }.leaf(Test::Never, true),
-            Access::Length => Self { steps: Vec::new(), ..self }.leaf(Test::Never, true),
+            // Some element passes nothing: the negation holds of every array.
+            Access::Some => Self { access: Access::Whole, ..self }.never(true),
+            Access::Length | Access::Element(_) => Self { steps: Vec::new(), ..self }.leaf(Test::Never, true),
         }
     }
 }

@@ -103,6 +103,7 @@ impl Source {
         match self.access {
             Access::Whole => self.field.data_type,
             Access::Length => Type::Int64,
+            Access::Element(_) | Access::Some => self.field.element.unwrap_or(Type::Array),
         }
     }
 
@@ -111,7 +112,7 @@ impl Source {
     }
 
     pub(super) fn is_text(&self) -> bool {
-        self.data_type() == Type::VarChar
+        self.data_type().is_text()
     }
 
     /// Whether it is a field as such.
@@ -232,28 +233,46 @@ impl<'a> Binder<'a> {
 
     fn source(&mut self, name: &str, parts: &[Part], span: Span) -> Result<Source, Error> {
         let schema = self.schema;
+        if name == "$" {
+            return self.element(parts, span);
+        }
+        if self.within.is_some() {
+            return Err(Error::new(span, Problem::ElementOuter { name: name.to_owned() }));
+        }
+        if let Some(one) = schema.structure(name).filter(|_| schema.field(name).is_none()) {
+            return self.sub_field(one, parts, span);
+        }
         let mut path = Vec::with_capacity(parts.len() + 1);
         let field = match (schema.field(name), schema.dynamic()) {
             (Some(field), _) => field,
-            (None, Some(dynamic)) if name != "$" && name != "$meta" => {
+            (None, Some(dynamic)) if name == "$meta" => dynamic,
+            (None, Some(dynamic)) => {
                 path.push(name.to_owned());
                 dynamic
             }
-            (None, Some(dynamic)) if name == "$meta" => dynamic,
             _ => return Err(Error::new(span, Problem::UnknownField { name: name.to_owned() })),
         };
         let found = type_name(field.data_type);
-        if !parts.is_empty() && field.data_type != Type::Json {
-            return Err(Error::new(span, Problem::Subscript { found }));
+        let refused = || Error::new(span, Problem::Subscript { found });
+        let mut access = Access::Whole;
+        if field.data_type == Type::Array {
+            access = match parts {
+                [] => Access::Whole,
+                [Part::Index(index)] => Access::Element(*index),
+                _ => return Err(refused()),
+            };
+        } else if !parts.is_empty() && field.data_type != Type::Json {
+            return Err(refused());
+        } else {
+            for part in parts {
+                path.push(match part {
+                    Part::Key(key) => key.clone(),
+                    Part::Index(index) => index.to_string(),
+                    Part::Field(_) => return Err(refused()),
+                });
+            }
         }
-        for part in parts {
-            path.push(match part {
-                Part::Key(key) => key.clone(),
-                Part::Index(index) => index.to_string(),
-                Part::Field(_) => return Err(Error::new(span, Problem::Subscript { found })),
-            });
-        }
-        Ok(Source { field: self.field(field), path, access: Access::Whole, steps: Vec::new() })
+        Ok(Source { field: self.field(field), path, access, steps: Vec::new() })
     }
 }
 

@@ -1,7 +1,8 @@
-//! `random_sample(part)`: alone, or the last member of the outermost `and`.
+//! What may stand at the end of the outermost `and` only, or alone: `element_filter(..)`, and behind it
+//! `random_sample(part)`.
 
 use super::operand::{Operand, Scalar};
-use super::{Binder, call, fold};
+use super::{Binder, array, call, fold};
 use crate::ast::{Argument, Expr, ExprKind};
 use crate::error::{Error, Problem};
 use crate::limits::SAMPLE_MARGIN;
@@ -10,19 +11,33 @@ use crate::predicate::Node;
 impl<'a> Binder<'a> {
     /// The whole expression, and the part of its rows that is kept.
     pub(super) fn root(&mut self, root: &'a Expr) -> Result<(Node, Option<f64>), Error> {
-        if let Some(arguments) = sample(root) {
-            return Ok((Node::Const(true), Some(self.part(root, arguments)?)));
-        }
-        if let ExprKind::All(members) = &root.kind
-            && let Some((last, members)) = members.split_last()
+        let mut members = match &root.kind {
+            ExprKind::All(members) => members.as_slice(),
+            _ => std::slice::from_ref(root),
+        };
+        let mut part = None;
+        if let Some((last, rest)) = members.split_last()
             && let Some(arguments) = sample(last)
         {
-            let part = self.part(last, arguments)?;
-            let nodes = members.iter().map(|member| self.predicate(member, false));
-            let nodes = nodes.collect::<Result<Vec<_>, _>>()?;
-            return Ok((fold::gather(nodes, true), Some(part)));
+            part = Some(self.part(last, arguments)?);
+            members = rest;
         }
-        Ok((self.predicate(root, false)?, None))
+        let mut filter = None;
+        if let Some((last, rest)) = members.split_last()
+            && let ExprKind::Call(_, arguments) = &last.kind
+            && array::is_element_filter(last)
+        {
+            let name = "element_filter".to_owned();
+            filter = Some(self.elements(&call::Call { name, arguments, span: last.span, negated: false })?);
+            members = rest;
+        }
+        if let (Some(root), None, None) = (members.first().filter(|_| members.len() == 1), part, &filter) {
+            return Ok((self.predicate(root, false)?, None));
+        }
+        let nodes = members.iter().map(|member| self.predicate(member, false));
+        let mut nodes = nodes.collect::<Result<Vec<_>, _>>()?;
+        nodes.extend(filter);
+        Ok((fold::gather(nodes, true), part))
     }
 
     fn part(&mut self, expr: &'a Expr, arguments: &'a [Argument]) -> Result<f64, Error> {

@@ -2,16 +2,16 @@
 //! to wanted rows only, so `and` stops at a block that is all false, `or` at one that is all true, and what reads text
 //! or JSON never looks at a row that is decided.
 
+mod arrays;
 mod json;
 mod kernel;
-mod length;
 mod numbers;
 mod texts;
 
 use crate::predicate::{Access, Leaf, Node, Predicate, Test};
 use crate::probe::{Answer, Answers, Probe};
 use crate::sample::Sample;
-use data::{Column, FieldId, Values};
+use data::{Column, FieldId, Lists, Values};
 use simd::Bits;
 
 /// Rows of a block: few enough for its numbers to stay in the nearest cache.
@@ -60,9 +60,13 @@ impl Predicate {
         let fields = self.fields.iter().enumerate().map(|(slot, id)| {
             let column = if answers.needs(slot) { rows.column(*id) } else { None };
             debug_assert!(column.is_none_or(|column| column.len() == len), "a value for every row");
-            column.filter(|column| column.len() == len).map(Source::new)
+            column.filter(|column| column.len() == len)
         });
-        let context = Context { fields: fields.collect(), answers: &answers };
+        let columns: Vec<Option<&Column>> = fields.collect();
+        let lists = arrays::lists(&columns);
+        let items = arrays::items(&lists);
+        let fields: Vec<_> = columns.iter().map(|column| column.map(Source::new)).collect();
+        let context = Context { fields: &fields, lists: &lists, items: &items, answers: &answers };
         let mut words = vec![0; len.div_ceil(64)];
         for (i, chunk) in words.chunks_mut(BLOCK_WORDS).enumerate() {
             let start = i * BLOCK_ROWS;
@@ -127,7 +131,10 @@ impl<'a> Source<'a> {
 
 struct Context<'a> {
     /// By slot; `None`: every value is null, or nobody needs them.
-    fields: Vec<Option<Source<'a>>>,
+    fields: &'a [Option<Source<'a>>],
+    /// By slot: of arrays, their lists and their items.
+    lists: &'a [Option<Lists>],
+    items: &'a [Option<Source<'a>>],
     answers: &'a Answers,
 }
 
@@ -138,6 +145,7 @@ impl Context<'_> {
             Node::Const(true) => *yes = *want,
             Node::Const(false) => {}
             Node::Leaf(leaf) => self.leaf(leaf, place, want, yes),
+            Node::Elements(elements) => self.elements(elements, place, want, yes),
             Node::All(nodes) => {
                 *yes = *want;
                 for node in self.in_order(nodes) {
@@ -191,11 +199,20 @@ impl Context<'_> {
             };
             and_words(&mut known, other.validity.as_deref(), place);
             columns(&leaf.test, source, other, place, &known, yes);
-        } else if leaf.access == Access::Length {
-            let lengths = length::of(source.values, leaf, place, &mut known);
-            numbers::test(leaf, &lengths, Place { start: 0, ..place }, &known, yes);
         } else if !is_zero(&known) {
-            source.test(leaf, place, &known, yes);
+            match leaf.access {
+                Access::Whole => source.test(leaf, place, &known, yes),
+                Access::Length => {
+                    let lengths = arrays::lengths(source.values, leaf, place, &mut known);
+                    numbers::test(leaf, &lengths, Place { start: 0, ..place }, &known, yes);
+                }
+                Access::Element(index) => {
+                    if let Some(elements) = arrays::elements(source.values, index, place, &mut known) {
+                        Source::new(&elements).test(leaf, Place { start: 0, ..place }, &known, yes);
+                    }
+                }
+                Access::Some => self.some(leaf, place, &known, yes),
+            }
         }
         conclude(leaf, want, &known, yes);
     }
