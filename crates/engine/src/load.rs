@@ -2,13 +2,14 @@
 //! the memory; a load that cannot fit fails at once with both figures.
 
 use crate::api::{Load, LoadInfo, LoadState, Release, Task};
-use crate::catalog::{Collection, Edit, Index, IndexEntry, index_spec};
+use crate::catalog::{Collection, Edit, Index, IndexEntry, IndexSpec};
+use crate::jobs::{Opened, detach, is_attached};
 use crate::node::Node;
 use crate::shard::Shard;
 use crate::{Engine, Error, ErrorKind};
 use data::PartitionId;
 use segment::Sealed;
-use std::sync::{Arc, PoisonError};
+use std::sync::PoisonError;
 
 impl Task for Load {
     type Outcome = ();
@@ -88,7 +89,7 @@ impl Node {
             let Some(sealed) = shard.sealed(entry.id) else { continue };
             for file in &entry.indexes {
                 let index = collection.indexes.iter().find(|index| index.id == file.index);
-                let Some(index) = index.filter(|index| sealed.index(index.field).is_none()) else { continue };
+                let Some(index) = index.filter(|index| !is_attached(&sealed, index)) else { continue };
                 // A derived file that is missing or damaged is rebuilt, never fatal.
                 if let Err(error) = self.attach(collection, &sealed, index, file) {
                     // What went away with its segment or its index is not missing.
@@ -103,7 +104,7 @@ impl Node {
                 }
                 // It may have been dropped in the meantime.
                 if !self.registry.current().has_index(collection.id, index.id) {
-                    sealed.detach_index(index.field);
+                    detach(&sealed, index.id, index.field);
                 }
             }
         }
@@ -120,10 +121,8 @@ impl Node {
     ) -> Result<(), Error> {
         let field = collection.schema.field_by_id(index.field);
         let field = field.ok_or_else(|| Error::internal("an index without its field"))?;
-        let spec = index_spec(field, &index.params)?;
-        let image = crate::jobs::read_image(&self.blobs, &entry.file)?;
-        let opened = index::Index::open(&spec, image, sealed.rows())?;
-        sealed.attach_index(index.field, Arc::new(opened));
+        let spec = IndexSpec::parse(field, &collection.schema, &index.params)?;
+        Opened::open(&spec, &self.blobs, &entry.file, sealed.rows())?.attach(sealed, index);
         Ok(())
     }
 
@@ -132,7 +131,7 @@ impl Node {
         for entry in &collection.segments {
             if let Some(sealed) = shard.sealed(entry.id) {
                 for index in &collection.indexes {
-                    sealed.detach_index(index.field);
+                    detach(&sealed, index.id, index.field);
                 }
             }
         }

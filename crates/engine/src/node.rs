@@ -340,7 +340,7 @@ impl Node {
             self.bells.builds.cancel(index.id);
             for member in &shard.members().list {
                 if let segment::Segment::Sealed(sealed) = &member.segment {
-                    sealed.detach_index(index.field);
+                    crate::jobs::detach(sealed, index.id, index.field);
                 }
             }
         }

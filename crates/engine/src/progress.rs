@@ -2,7 +2,7 @@
 //! `total = indexed + pending`, and the state is finished exactly when nothing is pending.
 
 use crate::api::{IndexBuild, IndexInfo, IndexState, Indexes, Question};
-use crate::catalog::{Collection, Index, index_not_found, index_spec};
+use crate::catalog::{Collection, Index, IndexSpec, index_not_found};
 use crate::node::Node;
 use crate::shard::Role;
 use crate::{Engine, Error};
@@ -43,8 +43,10 @@ impl Node {
     fn index_info(&self, collection: &Collection, index: &Index) -> Result<IndexInfo, Error> {
         let field = collection.schema.field_by_id(index.field);
         let field = field.ok_or_else(|| Error::internal("an index without its field"))?;
-        let mut build =
-            IndexBuild { effective: index_spec(field, &index.params)?.effective(), ..IndexBuild::default() };
+        let mut build = IndexBuild {
+            effective: IndexSpec::parse(field, &collection.schema, &index.params)?.effective(),
+            ..IndexBuild::default()
+        };
         let mut pending: Vec<Part> = Vec::new();
         for entry in &collection.segments {
             match entry.indexes.iter().find(|built| built.index == index.id) {

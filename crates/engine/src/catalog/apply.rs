@@ -2,10 +2,10 @@
 //! what may exist is here and can be tested without a database.
 
 use super::{
-    Catalog, Collection, DEFAULT_DATABASE, DEFAULT_PARTITION, Database, Index, IndexEntry, Partition, Root,
+    Catalog, Collection, DEFAULT_DATABASE, DEFAULT_PARTITION, Database, IndexEntry, Partition, Root,
     SegmentEntry, check, database_name,
 };
-use crate::api::{Change, CreateCollection, CreateIndex, Properties, Target};
+use crate::api::{Change, CreateCollection, Properties, Target};
 use crate::{Error, ErrorKind, Settings};
 use data::{CollectionId, Field, IndexId, NameKind, PartitionId, SegmentId, Timestamp, Type};
 use std::collections::BTreeMap;
@@ -13,8 +13,6 @@ use std::sync::Arc;
 
 /// Partitions a partition key makes when the user names no number.
 const KEY_PARTITIONS: u32 = 16;
-/// The most bytes of index parameters.
-const INDEX_PARAMS_BYTES_MAX: usize = 100 << 10;
 
 /// An edit of the catalogue: a user's change, or what background work has brought about.
 #[derive(Debug)]
@@ -124,7 +122,7 @@ impl Catalog {
         self.collections.get_mut(&id).map(Arc::make_mut).ok_or_else(missing)
     }
 
-    fn target_mut(&mut self, target: &Target) -> Result<&mut Collection, Error> {
+    pub(super) fn target_mut(&mut self, target: &Target) -> Result<&mut Collection, Error> {
         let id = self.collection(target)?.id;
         self.collection_mut(id)
     }
@@ -396,45 +394,6 @@ impl Catalog {
         Ok(())
     }
 
-    fn create_index(&mut self, create: CreateIndex, now: Timestamp) -> Result<(), Error> {
-        let collection = self.target_mut(&create.target)?;
-        let missing = || Error::invalid(format!("cannot create index on non-exist field: {}", create.field));
-        let field = collection.schema.field(&create.field).ok_or_else(missing)?;
-        let bytes: usize = create.params.iter().map(|(key, value)| key.len() + value.len()).sum();
-        if bytes > INDEX_PARAMS_BYTES_MAX {
-            return Err(Error::invalid("index params size exceeds limit"));
-        }
-        index_spec(field, &create.params)?;
-        let name = if create.name.is_empty() { &create.field } else { &create.name };
-        let name = check::name(NameKind::Index, name)?;
-        for index in &collection.indexes {
-            if index.name == name {
-                if index.field == field.id && same_params(&index.params, &create.params) {
-                    return Ok(());
-                }
-                return Err(Error::invalid("at most one distinct index is allowed per field"));
-            }
-            if index.field == field.id {
-                // Old clients name no index: the same wish under a derived name is the same wish.
-                if create.name.is_empty() && same_params(&index.params, &create.params) {
-                    return Ok(());
-                }
-                let text = "CreateIndex failed: creating multiple indexes on same field is not supported";
-                return Err(Error::invalid(text));
-            }
-        }
-        let (field, params, echo) = (field.id, create.params, create.echo);
-        collection.indexes.push(Index {
-            id: IndexId(now.0 as i64),
-            name,
-            field,
-            params,
-            echo,
-            created_at: now,
-        });
-        Ok(())
-    }
-
     fn alter_index(
         &mut self,
         target: &Target,
@@ -576,16 +535,14 @@ fn check_merge(
     Ok(())
 }
 
-/// What an index's parameters mean for `field`; every mistake in them is found here.
+/// What an index's parameters mean for `field`, which holds vectors; every mistake in them is found here.
 pub(crate) fn index_spec(field: &Field, params: &[(String, String)]) -> Result<index::Spec, Error> {
     let element = match field.data_type {
         Type::FloatVector => index::Element::F32,
         Type::BinaryVector => index::Element::Bits,
-        Type::Bool | Type::Int8 | Type::Int16 | Type::Int32 | Type::Int64 => {
-            return Err(no_scalar_index(field));
-        }
-        Type::Float | Type::Double | Type::VarChar | Type::Json => return Err(no_scalar_index(field)),
-        Type::Text | Type::Timestamptz | Type::Geometry | Type::Array => return Err(no_scalar_index(field)),
+        Type::Bool | Type::Int8 | Type::Int16 | Type::Int32 | Type::Int64 => return Err(no_vector(field)),
+        Type::Float | Type::Double | Type::VarChar | Type::Json => return Err(no_vector(field)),
+        Type::Text | Type::Timestamptz | Type::Geometry | Type::Array => return Err(no_vector(field)),
         Type::Float16Vector | Type::BFloat16Vector | Type::Int8Vector | Type::SparseVector => {
             let (name, data_type) = (&field.name, field.data_type);
             let text = format!("indexes on {data_type:?} fields are not supported yet, field: {name}");
@@ -595,12 +552,9 @@ pub(crate) fn index_spec(field: &Field, params: &[(String, String)]) -> Result<i
     Ok(index::Spec::parse(element, field.dim, params)?)
 }
 
-fn no_scalar_index(field: &Field) -> Error {
-    let name = &field.name;
-    Error::new(
-        ErrorKind::Unsupported,
-        format!("indexes on scalar fields are not supported yet, field: {name}"),
-    )
+fn no_vector(field: &Field) -> Error {
+    let (name, data_type) = (&field.name, field.data_type);
+    Error::invalid(format!("index on field {name} of type {data_type:?}, which holds no vectors"))
 }
 
 /// An index that is not there; `key` says by what it was named.
@@ -628,11 +582,6 @@ fn new_length(field: &Field, value: &str, limits: &Settings) -> Result<usize, Er
         return Err(wrong(value));
     }
     Ok(length)
-}
-
-fn same_params(a: &[(String, String)], b: &[(String, String)]) -> bool {
-    let sorted = |params: &[(String, String)]| params.iter().cloned().collect::<BTreeMap<_, _>>();
-    sorted(a) == sorted(b)
 }
 
 fn alter(properties: &mut Properties, set: Properties, delete: &[String]) {

@@ -6,9 +6,11 @@
 
 mod apply;
 mod check;
+mod indexing;
 mod registry;
 
 pub(crate) use apply::{Edit, Moved, index_not_found, index_spec};
+pub(crate) use indexing::IndexSpec;
 pub(crate) use registry::Registry;
 
 use crate::Error;

@@ -3,10 +3,10 @@
 //! Invariant: building blocks nobody. Searches use the old way until the index is attached, and when the segment or the
 //! index goes away in the meantime, the build is dropped.
 
-use crate::catalog::{Collection, Edit, Index, IndexEntry, index_spec};
+use super::opened::{self, Opened};
+use crate::catalog::{Collection, Edit, Index, IndexEntry, IndexSpec};
 use crate::node::Node;
 use crate::{Error, ErrorKind};
-use bytes::Bytes;
 use data::{CollectionId, FieldId, IndexId, SegmentId};
 use host::{Cancel, Pool, Progress};
 use segment::Sealed;
@@ -14,19 +14,13 @@ use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use store::{Blobs, file};
 
-/// What kind of file an index is, and its version.
-const KIND: [u8; 8] = *b"ELINDEX\0";
-const VERSION: u32 = 1;
 /// How often a build that failed is tried at once.
 const TRIES_MAX: u32 = 3;
 /// When a build is tried again that failed for want of memory or disk, which may pass.
 const RETRY_MS: u64 = 5_000;
 /// Searches are taken to come when the last one is this new.
 const SEARCHED_MS: u64 = 1_000;
-/// The same rows and parameters make the same index.
-const SEED: u64 = 42;
 
 /// What is being built, and what failed.
 #[derive(Debug, Default)]
@@ -203,7 +197,7 @@ impl Node {
         let built = Edit::Built { collection: collection.id, segment: sealed.id(), entry };
         match self.edit(built) {
             Ok(_) => {
-                sealed.attach_index(index.field, Arc::new(opened));
+                opened.attach(sealed, index);
                 self.detach_unless_wanted(collection.id, sealed, index.id, index.field);
                 Ok(())
             }
@@ -230,13 +224,11 @@ impl Node {
         sealed: &Sealed,
         pool: &Pool,
         (cancel, progress): (&Cancel, &Progress),
-    ) -> Result<(IndexEntry, index::Index), Error> {
+    ) -> Result<(IndexEntry, Opened), Error> {
         let field = collection.schema.field_by_id(index.field);
         let field = field.ok_or_else(|| Error::internal("an index without its field"))?;
-        let spec = index_spec(field, &index.params)?;
+        let spec = IndexSpec::parse(field, &collection.schema, &index.params)?;
         let column = sealed.column(index.field)?;
-        let vectors =
-            segment::vectors_of(&column).ok_or_else(|| Error::internal("an index on no vectors"))?;
         let ticket = self.budget.take(column.bytes() as u64);
         let _ticket = ticket.map_err(|refusal| {
             Error::new(
@@ -246,17 +238,16 @@ impl Node {
         })?;
         let started_ms = self.oracle.clock().now_ms();
         progress.set_total(sealed.rows() as u64);
-        let image = index::build(&spec, vectors, SEED, pool, cancel, progress)?;
         let file = format!("{}/{}-{}.idx", collection.id, sealed.id(), index.id);
         // A build that was cut off may have left its file.
         if self.blobs.exists(&file)? {
             self.blobs.delete(&file)?;
         }
-        let bytes = write_image(&self.blobs, &file, &image)?;
-        let image = read_image(&self.blobs, &file)?;
-        let opened = index::Index::open(&spec, image, sealed.rows())?;
+        let bytes = opened::build(&spec, &column, (&self.blobs, &file), pool, (cancel, progress))?;
+        let opened = Opened::open(&spec, &self.blobs, &file, sealed.rows())?;
         let build_ms = self.oracle.clock().now_ms().saturating_sub(started_ms);
-        let entry = IndexEntry { index: index.id, file, bytes, build_ms, effective: spec.effective() };
+        let effective = opened.effective(&spec);
+        let entry = IndexEntry { index: index.id, file, bytes, build_ms, effective };
         Ok((entry, opened))
     }
 
@@ -272,7 +263,7 @@ impl Node {
         let catalog = self.registry.current();
         let is_loaded = catalog.collection_by_id(id).is_ok_and(|collection| collection.is_loaded());
         if !is_loaded || !catalog.has_index(id, index) {
-            sealed.detach_index(field);
+            opened::detach(sealed, index, field);
         }
     }
 
@@ -283,27 +274,4 @@ impl Node {
             self.trouble(format!("cannot forget a damaged index: {error}"));
         }
     }
-}
-
-fn write_image(blobs: &Blobs, name: &str, image: &index::Image) -> Result<u64, Error> {
-    let mut writer = file::Writer::new(blobs.create(name)?, KIND, VERSION)?;
-    for (section, bytes) in &image.sections {
-        writer.section(section, std::slice::from_ref(bytes))?;
-    }
-    Ok(writer.finish()?)
-}
-
-/// Reads the sections of an index file; they stay mapped.
-pub(crate) fn read_image(blobs: &Blobs, name: &str) -> Result<index::Image, Error> {
-    let reader = file::Reader::open_blob(blobs, name)?;
-    if reader.kind() != KIND || reader.version() != VERSION {
-        let text = format!("{name} is no index file of version {VERSION}");
-        return Err(Error::new(ErrorKind::Corrupt, text));
-    }
-    let mut sections: Vec<(String, Bytes)> = Vec::new();
-    for section in reader.sections() {
-        let bytes = reader.section(section.name)?.unwrap_or_default();
-        sections.push((section.name.to_owned(), bytes));
-    }
-    Ok(index::Image { sections })
 }

@@ -217,7 +217,7 @@ impl Node {
                 written.push(built.file.clone());
                 entry.indexes.push(built);
                 indexes.push((index.id, index.field));
-                sealed.attach_index(index.field, Arc::new(opened));
+                opened.attach(&sealed, index);
             }
         }
         Ok((Arc::new(sealed), indexes))

@@ -7,9 +7,11 @@
 mod build;
 mod keep;
 mod merge;
+mod opened;
 
-pub(crate) use build::{Builds, read_image};
+pub(crate) use build::Builds;
 pub(crate) use merge::Compactions;
+pub(crate) use opened::{Opened, detach, is_attached};
 
 use crate::node::Node;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};

@@ -1,0 +1,130 @@
+//! Indexes as the catalogue knows them: on vectors and on scalar fields, under one set of rules.
+
+use super::{Catalog, Index, apply, check};
+use crate::api::CreateIndex;
+use crate::{Error, ErrorKind};
+use data::{Field, IndexId, NameKind, Schema, Timestamp};
+use segment::{ScalarError, ScalarSpec};
+use std::collections::BTreeMap;
+
+/// The most bytes of index parameters.
+const INDEX_PARAMS_BYTES_MAX: usize = 100 << 10;
+
+/// What an index's parameters mean.
+#[derive(Debug, Clone)]
+pub(crate) enum IndexSpec {
+    /// On vectors.
+    Vector(index::Spec),
+    /// On anything else.
+    Scalar(ScalarSpec),
+}
+
+impl IndexSpec {
+    /// Reads the parameters of an index on `field` of `schema`; every mistake in them is found here.
+    pub(crate) fn parse(field: &Field, schema: &Schema, params: &[(String, String)]) -> Result<Self, Error> {
+        if field.data_type.is_vector() || field.element.is_some_and(data::Type::is_vector) {
+            return apply::index_spec(field, params).map(Self::Vector);
+        }
+        ScalarSpec::parse(field, schema, params).map(Self::Scalar).map_err(Error::from)
+    }
+
+    /// What is to be built, as far as it is known before the rows are.
+    pub(crate) fn effective(&self) -> Vec<(String, String)> {
+        match self {
+            Self::Vector(spec) => spec.effective(),
+            Self::Scalar(spec) => spec.effective(None),
+        }
+    }
+
+    /// Where in JSON documents an index looks; empty for others.
+    fn path(&self) -> &[String] {
+        match self {
+            Self::Vector(_) => &[],
+            Self::Scalar(spec) => spec.path(),
+        }
+    }
+
+    /// What an index is called that was given no name. Several on one JSON field differ by their paths.
+    fn default_name(&self, field: &Field) -> String {
+        self.path().iter().fold(field.name.clone(), |name, step| name + "/" + step)
+    }
+}
+
+impl From<ScalarError> for Error {
+    fn from(error: ScalarError) -> Self {
+        match error {
+            ScalarError::Wrong(text) => Self::invalid(text),
+            missing @ ScalarError::Missing { .. } => Self::new(ErrorKind::Missing, missing.to_string()),
+        }
+    }
+}
+
+impl Catalog {
+    pub(super) fn create_index(&mut self, mut create: CreateIndex, now: Timestamp) -> Result<(), Error> {
+        let collection = self.target_mut(&create.target)?;
+        let schema = &collection.schema;
+        let bytes: usize = create.params.iter().map(|(key, value)| key.len() + value.len()).sum();
+        if bytes > INDEX_PARAMS_BYTES_MAX {
+            return Err(Error::invalid("index params size exceeds limit"));
+        }
+        let field = indexed_field(schema, &mut create)?;
+        let spec = IndexSpec::parse(field, schema, &create.params)?;
+        let name = match create.name.as_str() {
+            "" => spec.default_name(field),
+            name => check::name(NameKind::Index, name)?,
+        };
+        for index in &collection.indexes {
+            let is_same_wish = index.field == field.id && same_params(&index.params, &create.params);
+            if index.name == name {
+                if is_same_wish {
+                    return Ok(());
+                }
+                return Err(Error::invalid("at most one distinct index is allowed per field"));
+            }
+            // Old clients name no index: the same wish under a derived name is the same wish.
+            if is_same_wish && create.name.is_empty() {
+                return Ok(());
+            }
+            let is_same_place = index.field == field.id
+                && IndexSpec::parse(field, schema, &index.params).is_ok_and(|old| old.path() == spec.path());
+            if is_same_place {
+                let text = "CreateIndex failed: creating multiple indexes on same field is not supported";
+                return Err(Error::invalid(text));
+            }
+        }
+        let (field, params, echo) = (field.id, create.params, create.echo);
+        collection.indexes.push(Index {
+            id: IndexId(now.0 as i64),
+            name,
+            field,
+            params,
+            echo,
+            created_at: now,
+        });
+        Ok(())
+    }
+}
+
+/// The field an index is to be on. A name that is none is a key of the dynamic field, when the index says what its values
+/// are to be taken as.
+fn indexed_field<'a>(schema: &'a Schema, create: &mut CreateIndex) -> Result<&'a Field, Error> {
+    if let Some(field) = schema.field(&create.field) {
+        return Ok(field);
+    }
+    let has = |key: &str| create.params.iter().any(|(name, _)| name == key);
+    let (is_key, has_path) = (has("json_cast_type"), has("json_path"));
+    match schema.dynamic() {
+        Some(dynamic) if is_key => {
+            if !has_path {
+                create.params.push(("json_path".to_owned(), create.field.clone()));
+            }
+            Ok(dynamic)
+        }
+        _ => Err(Error::invalid(format!("cannot create index on non-exist field: {}", create.field))),
+    }
+}
+
+fn same_params(a: &[(String, String)], b: &[(String, String)]) -> bool {
+    let sorted = |params: &[(String, String)]| params.iter().cloned().collect::<BTreeMap<_, _>>();
+    sorted(a) == sorted(b)
+}
