@@ -6,7 +6,7 @@ use crate::eval::{Rows, test_column};
 use crate::json::{Item, elements, find, read};
 use crate::like::{Atom, Form, Pattern};
 use crate::number::{Interval, Num};
-use crate::predicate::{Access, Elements, Leaf, Node, Predicate, Test};
+use crate::predicate::{Access, Elements, Leaf, Node, Predicate, Quantifier, Test};
 use crate::{Error, limits};
 use data::{Column, FieldId, Schema};
 use simd::Bits;
@@ -14,11 +14,15 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Bound;
 
+/// What the elements of a row cost beyond a single value.
+const ELEMENTS_COST: u32 = 100;
+
 /// One leaf, for an index to look at.
 #[derive(Debug, Clone, Copy)]
 pub struct Probe<'a> {
     leaf: &'a Leaf,
     field: FieldId,
+    of_elements: bool,
 }
 
 /// The rows that pass the test of a leaf.
@@ -74,6 +78,8 @@ pub enum Question<'a> {
     },
     /// JSON: a list that holds all (the flag) or any of these.
     Contains(bool, &'a [serde_json::Value]),
+    /// A shape; every match meets this rectangle (least x, least y, most x, most y).
+    Near([f64; 4]),
     /// JSON: there is a value, and it is not null.
     Exists,
     /// JSON: there is none, or it is null.
@@ -88,6 +94,11 @@ impl<'a> Probe<'a> {
         self.field
     }
 
+    /// Whether it is asked of the elements of an array one by one, and passed when some element passes.
+    pub fn is_of_elements(&self) -> bool {
+        self.of_elements
+    }
+
     /// Where in a JSON document the value is; empty: the whole value.
     pub fn path(&self) -> &'a [String] {
         &self.leaf.path
@@ -95,7 +106,8 @@ impl<'a> Probe<'a> {
 
     /// What a row costs the evaluation by column, in rough nanoseconds over eight.
     pub fn row_cost(&self) -> u32 {
-        self.leaf.cost()
+        let elements = if self.of_elements { ELEMENTS_COST } else { 0 };
+        self.leaf.cost() + elements
     }
 
     /// The question. With arithmetic before the test it is [`Question::Other`].
@@ -187,10 +199,46 @@ fn floats_of(interval: &Interval<Num>) -> Option<(f64, f64)> {
     Some((low, high))
 }
 
+/// What `rows` know of one leaf without its column.
+fn ask(predicate: &Predicate, leaf: &Leaf, of_elements: bool, rows: &dyn Rows) -> Option<Answer> {
+    if matches!(leaf.test, Test::Never | Test::Null | Test::Field(..) | Test::StartsWith(_)) {
+        return None;
+    }
+    let field = *predicate.fields.get(leaf.field.slot)?;
+    let answer = rows.answer(&Probe { leaf, field, of_elements })?;
+    let fits = |bits: &Bits| bits.len() == rows.len();
+    let all_fit = answer.maybe.iter().chain(&answer.known).chain([&answer.yes]).all(fits);
+    all_fit.then_some(answer)
+}
+
+/// Rows of which some struct passes a test that every struct asked for has to pass; `None`: no index knows.
+fn candidates(predicate: &Predicate, elements: &Elements, rows: &dyn Rows) -> Option<Bits> {
+    let needs_one = match elements.quantifier {
+        Quantifier::Any | Quantifier::Filter => true,
+        Quantifier::Least(count) | Quantifier::Exact(count) => count > 0,
+        Quantifier::All | Quantifier::Most(_) => false,
+    };
+    if !needs_one || elements.negated {
+        return None;
+    }
+    let members = match &elements.inner {
+        Node::All(nodes) => nodes.as_slice(),
+        node => std::slice::from_ref(node),
+    };
+    members.iter().find_map(|node| match node {
+        Node::Leaf(leaf) if !leaf.negated && leaf.access == Access::Whole => {
+            ask(predicate, leaf, true, rows).filter(|answer| answer.maybe.is_none()).map(|answer| answer.yes)
+        }
+        _ => None,
+    })
+}
+
 /// What indexes have said, by leaf.
 #[derive(Debug, Default)]
 pub(crate) struct Answers {
     by_leaf: HashMap<*const Leaf, Answer>,
+    /// Rows outside of which a test of structs cannot be true.
+    candidates: HashMap<*const Elements, Bits>,
     /// By slot: whether a column is still needed.
     needed: Vec<bool>,
 }
@@ -198,30 +246,31 @@ pub(crate) struct Answers {
 impl Answers {
     /// Asks `rows` about the leaves of `predicate`, up to a number of them.
     pub(crate) fn ask(predicate: &Predicate, rows: &dyn Rows) -> Self {
-        let mut answers = Self { by_leaf: HashMap::new(), needed: vec![false; predicate.fields.len()] };
+        let mut answers = Self { needed: vec![false; predicate.fields.len()], ..Self::default() };
         let mut open = vec![&predicate.root];
         let mut asked = 0;
         while let Some(node) = open.pop() {
             match node {
                 Node::Const(_) => {}
-                Node::Elements(elements) => answers.need_elements(elements),
                 Node::All(nodes) | Node::Any(nodes) => open.extend(nodes.iter().rev()),
+                Node::Elements(elements) => {
+                    asked += 1;
+                    answers.need_elements(elements);
+                    if asked <= limits::PROBES_A_PREDICATE_MAX
+                        && let Some(candidates) = candidates(predicate, elements, rows)
+                    {
+                        answers.candidates.insert(std::ptr::from_ref(&**elements), candidates);
+                    }
+                }
                 Node::Leaf(leaf) => {
                     asked += 1;
-                    let field = predicate.fields.get(leaf.field.slot);
-                    let answer = match (&leaf.test, field) {
-                        (Test::Never | Test::Null | Test::Field(..) | Test::StartsWith(_), _) | (_, None) => {
-                            None
-                        }
-                        _ if leaf.access != Access::Whole => None,
-                        _ if asked > limits::PROBES_A_PREDICATE_MAX => None,
-                        (_, Some(field)) => rows.answer(&Probe { leaf, field: *field }),
+                    let of_elements = match leaf.access {
+                        Access::Whole => Some(false),
+                        Access::Some => Some(true),
+                        Access::Length | Access::Element(_) => None,
                     };
-                    let fits = |bits: &Bits| bits.len() == rows.len();
-                    let answer = answer.filter(|answer| {
-                        let others = answer.maybe.iter().chain(&answer.known);
-                        fits(&answer.yes) && others.clone().all(fits)
-                    });
+                    let of_elements = of_elements.filter(|_| asked <= limits::PROBES_A_PREDICATE_MAX);
+                    let answer = of_elements.and_then(|of_elements| ask(predicate, leaf, of_elements, rows));
                     if answer.as_ref().is_none_or(|answer| answer.maybe.is_some()) {
                         answers.need(leaf);
                     }
@@ -271,6 +320,11 @@ impl Answers {
 
     pub(crate) fn get(&self, leaf: &Leaf) -> Option<&Answer> {
         if self.by_leaf.is_empty() { None } else { self.by_leaf.get(&std::ptr::from_ref(leaf)) }
+    }
+
+    /// The rows outside of which a test of structs cannot be true.
+    pub(crate) fn candidates(&self, elements: &Elements) -> Option<&Bits> {
+        if self.candidates.is_empty() { None } else { self.candidates.get(&std::ptr::from_ref(elements)) }
     }
 
     /// Whether `node` is a leaf that was answered in full.

@@ -166,6 +166,7 @@ impl Context<'_> {
         };
         let mut known = *want;
         and_words(&mut known, whole.validity.as_deref(), place);
+        and_words(&mut known, self.answers.candidates(elements).map(simd::Bits::words), place);
         if super::is_zero(&known) {
             return;
         }

@@ -227,7 +227,10 @@ impl Context<'_> {
             and_words(&mut open, Some(maybe.words()), place);
             if !is_zero(&open) {
                 let mut more = [0; BLOCK_WORDS];
-                source.test(leaf, place, &open, &mut more);
+                match leaf.access {
+                    Access::Some => self.some(leaf, place, &open, &mut more),
+                    _ => source.test(leaf, place, &open, &mut more),
+                }
                 for w in 0..BLOCK_WORDS {
                     yes[w] |= more[w] & open[w];
                 }

@@ -2,6 +2,7 @@
 //! the parts of an index on JSON. Invariant: values rise strictly; whole numbers of every width are kept as 64 bits,
 //! floating ones as doubles without NaN and without the sign of zero.
 
+use super::Class;
 use super::postings::{Postings, PostingsBuilder, write_numbers};
 use crate::Error;
 use crate::files::{Opened, SectionWriter};
@@ -194,21 +195,6 @@ impl Sorted {
         values.binary_search(&i64::from(truth)).ok()
     }
 
-    /// The place of a constant; the outer `None`: it is of another type.
-    pub(super) fn place_of_json(&self, value: &serde_json::Value) -> Option<Option<usize>> {
-        match (value, &self.entries) {
-            (serde_json::Value::Bool(truth), Entries::Ints(..)) => Some(self.place_of_bool(*truth)),
-            (serde_json::Value::Number(number), Entries::Ints(values, _)) => {
-                number.as_i64().map(|int| values.binary_search(&int).ok())
-            }
-            (serde_json::Value::Number(number), Entries::Floats(_)) => {
-                number.as_f64().map(|float| self.place_of_float(float))
-            }
-            (serde_json::Value::String(text), Entries::Texts(_)) => Some(self.place_of(text.as_bytes())),
-            _ => None,
-        }
-    }
-
     /// The places of the values that a question is about; `None` when only [`Sorted::tested`] can tell.
     pub(super) fn places(&self, question: &Question<'_>) -> Option<Vec<Range<usize>>> {
         let some = |range: Range<usize>| Some(if range.is_empty() { Vec::new() } else { vec![range] });
@@ -274,11 +260,17 @@ impl Sorted {
         &self,
         probe: &Probe<'_>,
         range: Range<usize>,
-        is_bool: bool,
+        class: Class,
     ) -> Option<Vec<Range<usize>>> {
         let values = match &self.entries {
-            Entries::Ints(values, _) if !is_bool => Values::Int64(values.slice(range.start, range.len())),
-            Entries::Ints(..) => return None,
+            Entries::Ints(values, _) => {
+                let values = values.slice(range.start, range.len());
+                match class {
+                    Class::Int => Values::Int64(values),
+                    Class::Time => Values::Timestamptz(values),
+                    _ => return None,
+                }
+            }
             Entries::Floats(values) => Values::Double(values.slice(range.start, range.len())),
             Entries::Texts(texts) => {
                 let offsets = texts.offsets_buffer().slice(range.start, range.len() + 1);

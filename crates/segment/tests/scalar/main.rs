@@ -11,6 +11,7 @@ use proptest::prelude::*;
 use rows::{KINDS, expression, schema, seal};
 use segment::{Error, ScalarIndex, ScalarSpec, Sealed, build_scalar};
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use store::{Blobs, MemoryDisk, Store};
@@ -144,5 +145,33 @@ fn a_damaged_file_says_so() {
         }
         assert!(matches!(ScalarIndex::open(&spec, &blobs, "index", 299), Err(Error::Damaged { .. })));
         blobs.delete("index").unwrap();
+    }
+}
+
+/// What was released must open; what is written today is what was released.
+#[test]
+fn the_fixtures_open() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/formats/segment/scalar-1");
+    let blobs = blobs();
+    let sealed = seal(7, 120, &blobs, "rows");
+    for (kind, i) in KINDS.iter().zip(0..) {
+        let (spec, name) = (spec(kind), format!("index-{i}"));
+        drop(build(&spec, &sealed, &blobs, &name));
+        let path = folder.join(format!("{i:02}-{}.bin", kind.0.replace(['[', ']', '$'], "-")));
+        let now = blobs.open(&name).unwrap();
+        if std::env::var_os("ELANUS_BLESS").is_some() {
+            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::write(&path, &now).unwrap();
+        }
+        let fixture = std::fs::read(&path).unwrap();
+        assert!(
+            now == fixture,
+            "{} is not what is written today; a new format needs a new fixture",
+            path.display()
+        );
+        let mut blob = blobs.create(&format!("fixture-{i}")).unwrap();
+        blob.append(&[fixture.into()]).unwrap();
+        blob.finish().unwrap();
+        ScalarIndex::open(&spec, &blobs, &format!("fixture-{i}"), 120).unwrap();
     }
 }

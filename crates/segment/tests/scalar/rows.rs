@@ -3,7 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may stop")]
 
 use data::{
-    Batch, Column, ColumnBuilder, Field, FieldId, PartitionId, Schema, SegmentId, Timestamp, Type, Value,
+    Batch, Column, ColumnBuilder, Field, FieldId, PartitionId, Schema, SegmentId, Struct, Timestamp, Type,
+    Value,
 };
 use host::{Cancel, Rng};
 use segment::{Growing, Sealed, write};
@@ -76,6 +77,17 @@ pub(crate) const KINDS: &[Kind] = &[
         ],
         &["doc['s'] like '%ba%'"],
     ),
+    ("ints", &[("index_type", "INVERTED")], &["array_contains(ints, 3)", "array_contains_any(ints, [1, 8])"]),
+    ("ints", &[("index_type", "BITMAP")], &["not array_contains(ints, 3)"]),
+    ("words", &[("index_type", "AUTOINDEX")], &["array_contains(words, 'ab')"]),
+    ("place", &[("index_type", "RTREE")], &[]),
+    ("moment", &[("index_type", "STL_SORT")], &[]),
+    ("parts[size]", &[("index_type", "STL_SORT")], &["match_any(parts, $[size] == 7)"]),
+    (
+        "parts[name]",
+        &[("index_type", "INVERTED")],
+        &["match_least(parts, $[name] == 'b' and $[size] > 2, threshold=1)"],
+    ),
     (
         "$meta",
         &[("index_type", "INVERTED"), ("json_cast_type", "DOUBLE"), ("json_path", "n")],
@@ -95,12 +107,35 @@ pub(crate) fn schema() -> Schema {
         nullable("word", Type::VarChar),
         Field::new("line", Type::VarChar),
         nullable("doc", Type::Json),
+        nullable("ints", Type::Array).with_elements(Type::Int32, 9),
+        Field::new("words", Type::Array).with_elements(Type::VarChar, 9),
+        Field::new("parts[size]", Type::Array).with_elements(Type::Int64, 9),
+        Field::new("parts[name]", Type::Array).with_elements(Type::VarChar, 9),
+        nullable("place", Type::Geometry),
+        nullable("moment", Type::Timestamptz),
         Field::dynamic(),
     ];
     for (field, id) in fields.iter_mut().zip(100..) {
         field.id = FieldId(id);
     }
-    Schema { fields, ..Schema::default() }
+    let subs = fields.iter().filter(|field| field.name.starts_with("parts")).map(|field| field.id).collect();
+    let parts = Struct {
+        id: FieldId(200),
+        name: "parts".to_owned(),
+        max_capacity: 9,
+        fields: subs,
+        ..Struct::default()
+    };
+    Schema { fields, structs: vec![parts], ..Schema::default() }
+}
+
+/// A point in WKB.
+fn point(rng: &mut Rng) -> Vec<u8> {
+    let mut bytes = vec![1, 1, 0, 0, 0];
+    for _ in 0..2 {
+        bytes.extend_from_slice(&(rng.below(100) as f64).to_le_bytes());
+    }
+    bytes
 }
 
 fn text(rng: &mut Rng, most: u64) -> String {
@@ -156,6 +191,12 @@ fn value(field: &Field, row: usize, rng: &mut Rng) -> Value {
         "word" => Value::Text(text(rng, 4)),
         "line" => Value::Text(text(rng, 24)),
         "big" => Value::Int(rng.below(200) as i64),
+        "moment" => Value::Int(rng.below(50) as i64 * 1_000_000),
+        "ints" => Value::List((0..rng.below(4)).map(|_| Value::Int(rng.below(12) as i64)).collect()),
+        "words" => Value::List((0..rng.below(4)).map(|_| Value::Text(text(rng, 3))).collect()),
+        // All sub-fields of a row have as many elements.
+        "parts[size]" => Value::List((0..row % 4).map(|_| Value::Int(rng.below(12) as i64)).collect()),
+        "parts[name]" => Value::List((0..row % 4).map(|_| Value::Text(text(rng, 3))).collect()),
         _ => Value::Json(json(rng)),
     }
 }
@@ -164,8 +205,14 @@ pub(crate) fn seal(seed: u64, rows: usize, blobs: &Blobs, name: &str) -> Arc<Sea
     let schema = Arc::new(schema());
     let mut rng = Rng::new(seed);
     let column = |field: &Field| -> Column {
-        let mut builder = ColumnBuilder::new(field.data_type, 0);
-        (0..rows).for_each(|row| builder.push(&value(field, row, &mut rng)));
+        let mut builder = ColumnBuilder::of(field.kind());
+        for row in 0..rows {
+            match field.name.as_str() {
+                "place" if rng.below(6) > 0 => builder.push_bytes(&point(&mut rng)),
+                "place" => builder.push_null(),
+                _ => builder.push(&value(field, row, &mut rng)),
+            }
+        }
         builder.finish()
     };
     let columns = schema.fields.iter().map(column).collect();
@@ -190,7 +237,7 @@ pub(crate) fn expression(rng: &mut Rng, depth: u32) -> String {
     let word = text(rng, 3);
     let pattern =
         ["%a%", "a%", "%b", "_b%", "%ab%", "%ba%b%", "ab", "%é_", "%", "a_%b"][rng.below(10) as usize];
-    match rng.below(24) {
+    match rng.below(29) {
         0 => format!("id {op} {}", number * 40),
         1 => format!("tiny {op} {number}"),
         2 => format!("tiny in [{number}, {}, 3]", number + 1),
@@ -225,6 +272,15 @@ pub(crate) fn expression(rng: &mut Rng, depth: u32) -> String {
             ["3", "'a'"][rng.below(2) as usize]
         ),
         22 => format!("n {op} {number} + 9007199254740990"),
+        23 => format!("array_contains(ints, {number})"),
+        24 => format!("array_contains_{}(ints, [{number}, 3, 5])", ["all", "any"][rng.below(2) as usize]),
+        25 => format!("array_contains(words, '{word}')"),
+        26 => format!("{}(parts, $[size] {op} {number})", ["match_any", "match_all"][rng.below(2) as usize]),
+        27 => format!(
+            "match_{}(parts, $[size] {op} {number} and $[name] == '{word}', threshold={})",
+            ["least", "most", "exact"][rng.below(3) as usize],
+            1 + rng.below(2)
+        ),
         _ => format!(
             "{}{} {}",
             ["exists ", "not exists "][rng.below(2) as usize],
