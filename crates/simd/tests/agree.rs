@@ -1,6 +1,6 @@
 //! Every instruction-set level against the scalar one, bit for bit, at every length, unaligned, with NaN and infinity.
 
-use simd::{Half, Level, Op};
+use simd::{Half, Level, Op, Planes};
 
 fn same(a: f32, b: f32) -> bool {
     a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan())
@@ -197,6 +197,52 @@ fn signed_kernels_agree_and_are_exact() {
                 assert_eq!(i64::from(Op::L2.signed_pair_at(level, a, b)), l2, "{len} at {level:?}");
             }
             Op::L2.signed_each(a, b, |_| 0, |_, sum| assert_eq!(i64::from(sum), l2), 6);
+        }
+    }
+}
+
+#[test]
+fn packed_codes_multiply_as_codes_do_at_every_length_and_width() {
+    for bits in 1..=9 {
+        let planes = Planes::new(bits).unwrap();
+        for len in (0..=257).chain([32_768]) {
+            let codes: Vec<u16> =
+                noise(bits as u64, len).iter().map(|n| *n as u16 & ((1 << bits) - 1)).collect();
+            let query: Vec<i8> = noise(77, len).iter().map(|n| (*n as i8).max(-127)).collect();
+            for (codes, query) in [(codes, query), (vec![(1 << bits) - 1; len], vec![-127; len])] {
+                let want: i64 = codes.iter().zip(&query).map(|(a, b)| i64::from(*a) * i64::from(*b)).sum();
+                // At an odd address.
+                let mut packed = vec![0; planes.row_bytes(len) + 1];
+                planes.pack(&codes, &mut packed[1..]);
+                let mut chunks = vec![[0i8; 64]; len.div_ceil(64)];
+                chunks.as_flattened_mut()[..len].copy_from_slice(&query);
+                for level in Level::available() {
+                    let mut out = [0; 5];
+                    planes.dots_at(level, &chunks, &packed, |_| 1, &mut out);
+                    assert_eq!(out.map(i64::from), [want; 5], "{bits} bits, {len} at {level:?}");
+                }
+            }
+        }
+    }
+    assert!(Planes::new(0).is_none() && Planes::new(10).is_none());
+}
+
+#[test]
+fn column_distances_agree() {
+    for dim in [0, 1, 2, 7] {
+        for count in [1, 15, 16, 17, 256] {
+            let (point, columns) = (floats(1, dim), floats(2, dim * count));
+            let (mut want, mut got) = (vec![0.0; count], vec![0.0; count]);
+            simd::column_distances_at(Level::SCALAR, &point, &columns, &mut want);
+            for level in Level::available() {
+                simd::column_distances_at(level, &point, &columns, &mut got);
+                assert!(want.iter().zip(&got).all(|(a, b)| same(*a, *b)), "{dim} x {count} at {level:?}");
+            }
+            for (c, want) in want.iter().enumerate() {
+                let column: Vec<f32> = (0..dim).map(|d| columns[d * count + c]).collect();
+                let pair = Op::L2.pair(&point, &column);
+                assert!((pair - want).abs() <= 1e-4 * pair.abs());
+            }
         }
     }
 }

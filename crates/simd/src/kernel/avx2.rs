@@ -271,3 +271,16 @@ pub(super) fn and_or_block<const R: usize>(query: &[u8], rows: [&[u8]; R]) -> [(
     }
     out
 }
+
+#[target_feature(enable = "avx2,fma")]
+pub(super) fn planes_block<const B: usize, const N: usize, const R: usize>(
+    query: &[[i8; 64]],
+    rows: [&[u8]; R],
+) -> [i32; R] {
+    super::scalar::planes_block::<B, N, R>(query, rows)
+}
+
+#[target_feature(enable = "avx2,fma")]
+pub(super) fn columns_l2(point: &[f32], columns: &[f32], out: &mut [f32]) {
+    super::scalar::columns_l2(point, columns, out);
+}

@@ -286,3 +286,81 @@ pub(super) fn and_or_block<const R: usize>(query: &[u8], rows: [&[u8]; R]) -> [(
     }
     out
 }
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+#[expect(unsafe_code, reason = "the vector loads")]
+fn plane<const W: usize>(bytes: &[u8]) -> __m512i {
+    match W {
+        8 => {
+            let whole: &[u8; 64] = bytes.first_chunk().unwrap_or(&[0; 64]);
+            self::bytes(whole)
+        }
+        4 => {
+            let half: &[u8; 32] = bytes.first_chunk().unwrap_or(&[0; 32]);
+            // SAFETY: 32 bytes, no alignment needed.
+            let half = unsafe { _mm256_loadu_si256(half.as_ptr().cast()) };
+            let both = _mm512_broadcast_i64x4(half);
+            let shifted = _mm512_srlv_epi64(both, _mm512_set_epi64(4, 4, 4, 4, 0, 0, 0, 0));
+            _mm512_and_si512(shifted, _mm512_set1_epi8(15))
+        }
+        _ => {
+            let quarter: &[u8; 16] = bytes.first_chunk().unwrap_or(&[0; 16]);
+            // SAFETY: 16 bytes, no alignment needed.
+            let quarter = unsafe { _mm_loadu_si128(quarter.as_ptr().cast()) };
+            let all = _mm512_broadcast_i32x4(quarter);
+            let shifted = _mm512_srlv_epi64(all, _mm512_set_epi64(6, 6, 4, 4, 2, 2, 0, 0));
+            _mm512_and_si512(shifted, _mm512_set1_epi8(3))
+        }
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+pub(super) fn planes_block<const B: usize, const N: usize, const R: usize>(
+    query: &[[i8; 64]],
+    rows: [&[u8]; R],
+) -> [i32; R] {
+    use crate::planes::has_plane;
+    let row_chunks = rows.map(|row| &row.as_chunks::<N>().0[..query.len()]);
+    // One sum a plane, since each has a weight of its own.
+    let mut sums = [[_mm512_setzero_si512(); 4]; R];
+    for (c, query) in query.iter().enumerate() {
+        let q = signed(query);
+        for r in 0..R {
+            let mut rest = &row_chunks[r][c][..];
+            if has_plane(B, 8) {
+                sums[r][0] = _mm512_dpbusd_epi32(sums[r][0], plane::<8>(rest), q);
+                rest = &rest[64..];
+            }
+            if has_plane(B, 4) {
+                sums[r][1] = _mm512_dpbusd_epi32(sums[r][1], plane::<4>(rest), q);
+                rest = &rest[32..];
+            }
+            if has_plane(B, 2) {
+                sums[r][2] = _mm512_dpbusd_epi32(sums[r][2], plane::<2>(rest), q);
+                rest = &rest[16..];
+            }
+            if has_plane(B, 1) {
+                let mask = rest.first_chunk().map_or(0, |eight| u64::from_le_bytes(*eight));
+                let some = _mm512_maskz_mov_epi8(mask, q);
+                sums[r][3] = _mm512_dpbusd_epi32(sums[r][3], _mm512_set1_epi8(1), some);
+            }
+        }
+    }
+    let mut out = [0i32; R];
+    for (out, sums) in out.iter_mut().zip(sums) {
+        let mut shift = 0;
+        for (sum, width) in sums.into_iter().zip([8, 4, 2, 1]) {
+            if has_plane(B, width) {
+                *out += _mm512_reduce_add_epi32(sum) << shift;
+                shift += width;
+            }
+        }
+    }
+    out
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+pub(super) fn columns_l2(point: &[f32], columns: &[f32], out: &mut [f32]) {
+    super::scalar::columns_l2(point, columns, out);
+}

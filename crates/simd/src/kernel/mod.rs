@@ -18,17 +18,17 @@ const LANES: usize = 16;
 
 /// Chooses the kernel. The arms that call into an instruction set are reached only at a detected level.
 macro_rules! dispatch {
-    ($level:expr, $name:ident :: < $($generic:tt),* > ( $($arg:expr),* )) => {
+    ($level:expr, $name:ident $(:: < $($generic:tt),* >)? ( $($arg:expr),* )) => {
         match $level.tier() {
             #[cfg(target_arch = "x86_64")]
             #[expect(unsafe_code, reason = "calls a function compiled for a detected instruction set")]
             // SAFETY: a `Level` above the scalar one comes from detection alone, so the CPU has these instructions.
-            Tier::Avx512 => unsafe { avx512::$name::<$($generic),*>($($arg),*) },
+            Tier::Avx512 => unsafe { avx512::$name $(::<$($generic),*>)? ($($arg),*) },
             #[cfg(target_arch = "x86_64")]
             #[expect(unsafe_code, reason = "calls a function compiled for a detected instruction set")]
             // SAFETY: as above.
-            Tier::Avx2 => unsafe { avx2::$name::<$($generic),*>($($arg),*) },
-            _ => scalar::$name::<$($generic),*>($($arg),*),
+            Tier::Avx2 => unsafe { avx2::$name $(::<$($generic),*>)? ($($arg),*) },
+            _ => scalar::$name $(::<$($generic),*>)? ($($arg),*),
         }
     };
 }
@@ -75,6 +75,24 @@ pub(crate) fn signed_block<const R: usize, const L2: bool>(
     rows: [&[i8]; R],
 ) -> [i32; R] {
     dispatch!(level, signed_block::<R, L2>(query, rows))
+}
+
+/// Sums of signed query bytes times codes of `B` bits in chunks of `N = 8 B` bytes, each of 64 codes; see
+/// [`crate::Planes`].
+#[inline]
+pub(crate) fn planes_block<const B: usize, const N: usize, const R: usize>(
+    level: Level,
+    query: &[[i8; 64]],
+    rows: [&[u8]; R],
+) -> [i32; R] {
+    dispatch!(level, planes_block::<B, N, R>(query, rows))
+}
+
+/// Squared distances of a point to the columns of a matrix of `out.len()` columns, row by row; plain sums in the order
+/// of rows.
+#[inline]
+pub(crate) fn columns_l2(level: Level, point: &[f32], columns: &[f32], out: &mut [f32]) {
+    dispatch!(level, columns_l2(point, columns, out))
 }
 
 /// Sums of unsigned query bytes times signed row bytes, all of one length.

@@ -96,3 +96,52 @@ pub(super) fn fold_words(a: &[u8], b: &[u8], count: impl Fn(u64, u64) -> u32) ->
     let rest = a_rest.iter().zip(b_rest).map(|(a, b)| count(u64::from(*a), u64::from(*b)));
     words.sum::<u32>() + rest.sum::<u32>()
 }
+
+/// The 64 codes of a chunk of planes.
+#[inline(always)]
+pub(super) fn unpack<const B: usize, const N: usize>(chunk: &[u8; N]) -> [i16; 64] {
+    let mut codes = [0i16; 64];
+    let (mut rest, mut shift) = (&chunk[..], 0);
+    for width in [8, 4, 2, 1].into_iter().filter(|width| crate::planes::has_plane(B, *width)) {
+        let (plane, after) = rest.split_at(width * 8);
+        if width == 1 {
+            for (i, code) in codes.iter_mut().enumerate() {
+                *code |= i16::from(plane[i / 8] >> (i % 8) & 1) << shift;
+            }
+            break;
+        }
+        // Byte `j` of a plane holds the codes `j`, `j + 8 width`, and so on, from its lowest bits on.
+        for part in 0..8 / width {
+            for (code, byte) in codes[part * width * 8..][..width * 8].iter_mut().zip(plane) {
+                *code |= i16::from(byte >> (part * width) & (0xff >> (8 - width))) << shift;
+            }
+        }
+        (rest, shift) = (after, shift + width);
+    }
+    codes
+}
+
+#[inline(always)]
+pub(super) fn planes_block<const B: usize, const N: usize, const R: usize>(
+    query: &[[i8; 64]],
+    rows: [&[u8]; R],
+) -> [i32; R] {
+    rows.map(|row| {
+        let chunks = query.iter().zip(row.as_chunks::<N>().0);
+        let chunk = |(query, chunk): (&[i8; 64], &[u8; N])| -> i32 {
+            let codes = unpack::<B, N>(chunk);
+            query.iter().zip(codes).map(|(a, b)| i32::from(*a) * i32::from(b)).sum()
+        };
+        chunks.map(chunk).sum()
+    })
+}
+
+#[inline(always)]
+pub(super) fn columns_l2(point: &[f32], columns: &[f32], out: &mut [f32]) {
+    out.fill(0.0);
+    for (value, row) in point.iter().zip(columns.chunks_exact(out.len().max(1))) {
+        for (out, column) in out.iter_mut().zip(row) {
+            *out += (value - column) * (value - column);
+        }
+    }
+}
