@@ -73,11 +73,33 @@ pub enum Error {
         /// The parameter.
         name: &'static str,
     },
-    /// `ef` must reach at least as far as the number of results.
-    #[error("ef({ef}) should be larger than k({k})")]
+    /// A name that is none of those it may be.
+    #[error("invalid {name} value: '{value}', should be one of [{}]", allowed.join(", "))]
+    NotOneOf {
+        /// The parameter.
+        name: &'static str,
+        /// The value as given.
+        value: String,
+        /// What it may be.
+        allowed: &'static [&'static str],
+    },
+    /// The dimension is no multiple of the parts a row is cut into.
+    #[error("dimension must be able to be divided by `{name}`, dimension: {dim}, {name}: {value}")]
+    NotDivisible {
+        /// The dimension.
+        dim: usize,
+        /// The parameter.
+        name: &'static str,
+        /// The value as given.
+        value: usize,
+    },
+    /// `ef` and its like must reach at least as far as the number of results.
+    #[error("{name}({effort}) should be larger than k({k})")]
     EffortBelowK {
+        /// The parameter.
+        name: &'static str,
         /// The value given.
-        ef: i64,
+        effort: i64,
         /// The results asked for.
         k: usize,
     },

@@ -3,7 +3,7 @@
 use host::{Cancel, Pool, Progress};
 use simd::Bits;
 
-use crate::codec::{BitRows, ByteRows, Space};
+use crate::codec::{BitRows, ByteRows, Members, Sketch, Space};
 use crate::graph::{self, Graph};
 use crate::image::Head;
 use crate::ivf::{self, Ivf};
@@ -53,29 +53,26 @@ struct Work<'a> {
 impl Work<'_> {
     fn graph(&self, image: &mut Image) -> Result<(), Error> {
         let Self { spec, vectors, seed, pool, cancel, progress } = *self;
-        let degree = (spec.value("M"), spec.value("efConstruction"));
-        let stored = match spec.codec() {
-            Codec::Byte => Some(self.codes(|row| row)?),
-            Codec::Raw => None,
+        let degree = spec.degree();
+        if spec.codec() == Codec::Raw {
+            let codes = BitRows { metric: spec.metric(), vectors };
+            Graph::write(graph::build(&codes, degree, seed, pool, cancel, progress)?, image);
+            return Ok(());
+        }
+        // Whatever is looked at while searching, links are chosen by a byte an element.
+        let space = Space::of(spec.metric(), vectors, pool);
+        let codes = space.code(vectors, vectors.len(), |row| row, pool, cancel)?;
+        let rows = ByteRows { space: &space, codes: &codes };
+        Graph::write(graph::build(&rows, degree, seed, pool, cancel, progress)?, image);
+        space.write(image);
+        let Some(recipe) = spec.recipe() else {
+            image.push("codes", codes);
+            return Ok(());
         };
-        let built = match &stored {
-            Some((space, codes)) => {
-                graph::build(&ByteRows { space, codes }, degree, seed, pool, cancel, progress)?
-            }
-            None => {
-                let codes = BitRows { metric: spec.metric(), vectors };
-                graph::build(&codes, degree, seed, pool, cancel, progress)?
-            }
-        };
-        Graph::write(built, stored, image);
-        Ok(())
-    }
-
-    /// All rows coded, in the order that `rows` gives.
-    fn codes(&self, rows: impl Fn(usize) -> usize + Sync) -> Result<(Space, Vec<i8>), Error> {
-        let space = Space::of(self.spec.metric(), self.vectors, self.pool);
-        let codes = space.code(self.vectors, self.vectors.len(), rows, self.pool, self.cancel)?;
-        Ok((space, codes))
+        drop(codes);
+        let rows: Vec<u32> = (0..vectors.len() as u32).collect();
+        let members = Members { vectors, rows: &rows, lists: &[] };
+        Sketch::build(spec, recipe, &space, &[], &members, seed, (pool, cancel), image)
     }
 }
 

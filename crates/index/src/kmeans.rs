@@ -4,7 +4,7 @@
 use host::{Cancel, Pool, Rng};
 
 use crate::Error;
-use crate::codec::{Codes, Reach};
+use crate::codec::{Pairs, Reach};
 use crate::hits::order;
 
 /// Rows of the sample a centroid.
@@ -61,14 +61,14 @@ fn share_with_empty(lists: &mut [Vec<u32>], rng: &mut Rng) {
 }
 
 /// The nearest of `centroids` for each of `ids`; the smaller number where two are equally near.
-pub(crate) fn nearest<C: Codes>(rows: &C, ids: &[u32], centroids: &C, pool: &Pool) -> Vec<u32> {
+pub(crate) fn nearest<C: Pairs>(rows: &C, ids: &[u32], centroids: &C, pool: &Pool) -> Vec<u32> {
     let all: Vec<u32> = (0..centroids.len() as u32).collect();
     nearest_few(rows, ids, (centroids, &all), 1, pool)
 }
 
 /// The nearest `few` among the chosen rows of another matrix, nearest first, for each of `ids` in turn;
 /// [`u32::MAX`] where there are not so many.
-pub(crate) fn nearest_few<C: Codes>(
+pub(crate) fn nearest_few<C: Pairs>(
     rows: &C,
     ids: &[u32],
     (others, chosen): (&C, &[u32]),

@@ -1,7 +1,8 @@
 //! Nearest neighbours: build, search, save, open.
 //!
 //! An index is *shape x codec*: how rows are arranged (flat, in lists, as a graph) and what of them is looked at
-//! while searching (the rows, or one byte an element). Names, parameters, defaults and ranges of all kinds stand in
+//! while searching: the rows, a byte an element, 1 to 9 bits an element, two-byte floats, or product codes. The best
+//! found by codes are always measured on the rows. Names, parameters, defaults and ranges of all kinds stand in
 //! one table; [`Spec::parse`] and [`Spec::query`] turn what a user wrote into what is valid, or into a precise
 //! [`Error`]. [`build`] makes an [`Image`] of named sections, [`Index::open`] reads one back, [`scan`] does without.
 //!

@@ -8,7 +8,8 @@ use crate::{Hits, Metric, Query, Vectors};
 pub(crate) struct Refined {
     /// The best, within the range asked for.
     pub(crate) hits: Hits,
-    /// Whether a row was too far for the range, so that looking further is in vain.
+    /// Whether many rows were too far for the range, so that looking further is in vain. A few may be there only because
+    /// their codes are coarse.
     pub(crate) beyond: bool,
 }
 
@@ -25,26 +26,20 @@ impl<'a> Refiner<'a> {
         Self { metric, vectors, queries, scorer: Scorer::new(metric, queries) }
     }
 
-    /// How many candidates are worth measuring to find the best `k` among them with certainty enough: codes of a
-    /// byte an element swap only rows that are nearly equally near.
-    pub(crate) fn depth(k: usize) -> usize {
-        k + (k / 2).max(8)
-    }
-
     /// The best of `rows` for query `q`.
     pub(crate) fn refine(&self, q: usize, rows: &[u32], query: &Query) -> Refined {
         let mut scores = vec![0.0; rows.len()];
         self.measure(q, rows, &mut scores);
         let mut top = Top::new(self.metric, query.k());
-        let mut beyond = false;
+        let mut too_far = 0;
         for (row, score) in rows.iter().zip(&scores) {
             if query.admits(*score) {
                 top.push(*score, *row);
             } else {
-                beyond |= query.reaches(*score);
+                too_far += usize::from(query.reaches(*score));
             }
         }
-        Refined { hits: top.into_hits(), beyond }
+        Refined { hits: top.into_hits(), beyond: too_far * 4 > rows.len() }
     }
 
     fn measure(&self, q: usize, rows: &[u32], scores: &mut [f32]) {

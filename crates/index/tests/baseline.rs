@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use host::{Cancel, Pool};
 use index::{Image, Index, Spec};
-use sets::{Rows, built, fingerprint, naive, name_of, pairs, recall, specs};
+use sets::{Rows, built, effort, fingerprint, naive, name_of, pairs, recall, specs};
 
 fn bless() -> bool {
     std::env::var_os("ELANUS_BLESS").is_some()
@@ -27,7 +27,8 @@ fn images_and_recall_are_what_they_were() {
         let index = Index::open(&spec, image, rows.len()).unwrap();
         write!(text, "{} image {hash:016x} recall", name_of(&spec).replace('-', " ")).unwrap();
         for effort in ["10", "16", "64"] {
-            let query = spec.query(10, &pairs(&[("ef", effort), ("nprobe", effort)])).unwrap();
+            let names = ["ef", "nprobe", "search_list"];
+            let query = spec.query(10, &pairs(&names.map(|name| (name, effort)))).unwrap();
             let hits = index.search(rows, queries, &query, None, &Cancel::new()).unwrap();
             let found = hits.iter().enumerate().map(|(q, hits)| {
                 recall(hits, &naive(spec.metric(), rows, queries, q, 10, |_, _| true), spec.metric())
@@ -62,7 +63,7 @@ fn released_images_still_open_and_answer() {
         let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
         let sections = files.map(|path| (name(&path), fs::read(&path).unwrap().into())).collect();
         let index = Index::open(&spec, Image { sections }, 300).unwrap();
-        let query = spec.query(5, &pairs(&[("ef", "50"), ("nprobe", "8")])).unwrap();
+        let query = spec.query(5, &effort(50)).unwrap();
         let one = rows.view().slice(17..18);
         let hits = index.search(rows.view(), one, &query, None, &Cancel::new()).unwrap();
         let truth = naive(spec.metric(), rows.view(), one, 0, 5, |_, _| true);

@@ -21,7 +21,6 @@ mod signed;
 
 pub use bits::Bits;
 pub use bytes::{and_or, and_or_at, dot, dots, dots_at, hamming, hamming_at};
-pub use columns::{column_distances, column_distances_at};
 pub use float::{Op, all_finite};
 pub use half::Half;
 pub use level::Level;

@@ -193,7 +193,8 @@ fn wider_query(
 ) -> Result<index::Query, Error> {
     let mut wider = search.clone();
     let is_enough = |text: &str| text.trim().parse::<usize>().is_ok_and(|ef| ef >= k);
-    wider.params.retain(|(key, value)| key != "ef" || is_enough(value));
+    let is_effort = |key: &str| matches!(key, "ef" | "search_list" | "reorder_k");
+    wider.params.retain(|(key, value)| !is_effort(key) || is_enough(value));
     index_query(collection, field, &wider, k).map(|(_, query)| query)
 }
 

@@ -1,6 +1,6 @@
 //! Binary rows as they are. Invariant: the score is the metric's own.
 
-use super::{Codes, Reach};
+use super::{Codes, Pairs, Reach};
 use crate::score::plain;
 use crate::{Metric, Vectors};
 
@@ -34,12 +34,14 @@ impl Codes for BitRows<'_> {
         probe.extend_from_slice(queries.bytes(query));
     }
 
-    fn aim_row(&self, probe: &mut Vec<u8>, row: u32) {
-        self.aim(probe, self.vectors, row as usize);
-    }
-
     fn scores(&self, probe: &Vec<u8>, rows: &[u32], _: Reach, out: &mut Vec<f32>) {
         out.clear();
         out.extend(rows.iter().map(|row| self.score(probe, *row as usize)));
+    }
+}
+
+impl Pairs for BitRows<'_> {
+    fn aim_row(&self, probe: &mut Vec<u8>, row: u32) {
+        self.aim(probe, self.vectors, row as usize);
     }
 }

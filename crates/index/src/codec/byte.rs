@@ -9,7 +9,7 @@
 use bytemuck::{Pod, Zeroable};
 use host::{Cancel, Pool};
 
-use super::{Codes, Reach};
+use super::{Codes, Pairs, Reach};
 use crate::image::{Array, Image};
 use crate::score::norm;
 use crate::{Error, Metric, Vectors};
@@ -139,12 +139,17 @@ impl Space {
         rest[place..].copy_from_slice(bytemuck::cast_slice(&[factors]));
     }
 
-    /// Gives every element's code, in -127..=127, to `code` and returns what a code of 1 stands for.
-    #[inline]
-    fn round(&self, values: &[f32], moved: &mut Vec<f32>, mut code: impl FnMut(usize, i32)) -> f32 {
+    /// Brings a row or query into this space: to length one for COSINE, and the mean off.
+    pub(crate) fn moved(&self, values: &[f32], moved: &mut Vec<f32>) {
         let factor = if self.metric == Metric::Cosine { inverse(norm(values)) } else { 1.0 };
         moved.clear();
         moved.extend(values.iter().zip(&self.mean).map(|(value, mean)| value * factor - mean));
+    }
+
+    /// Gives every element's code, in -127..=127, to `code` and returns what a code of 1 stands for.
+    #[inline]
+    fn round(&self, values: &[f32], moved: &mut Vec<f32>, mut code: impl FnMut(usize, i32)) -> f32 {
+        self.moved(values, moved);
         let widest = moved.iter().fold(0f32, |widest, value| widest.max(value.abs()));
         if !(widest > 1e-30 && widest < 1e30) {
             (0..values.len()).for_each(|i| code(i, 0));
@@ -159,7 +164,8 @@ impl Space {
     }
 }
 
-fn inverse(norm: f32) -> f32 {
+/// One by `norm`; 0 if that is none.
+pub(super) fn inverse(norm: f32) -> f32 {
     if norm > 0.0 { 1.0 / norm } else { 0.0 }
 }
 
@@ -183,6 +189,13 @@ pub(crate) struct Bytes8 {
 }
 
 impl ByteRows<'_> {
+    /// The elements that the codes of a row stand for.
+    pub(crate) fn stands_for(&self, row: u32) -> impl Iterator<Item = f32> {
+        let row = self.row(row);
+        let scale = factors(row).scale;
+        row[..self.space.mean.len()].iter().map(move |code| f32::from(*code) * scale)
+    }
+
     #[inline]
     fn prefetch(&self, row: u32) {
         simd::prefetch(self.row(row));
@@ -232,15 +245,6 @@ impl Codes for ByteRows<'_> {
         probe.lift = 0.0;
     }
 
-    fn aim_row(&self, probe: &mut Bytes8, row: u32) {
-        let row = self.row(row);
-        for (to, from) in probe.codes.iter_mut().zip(&row[..self.space.mean.len()]) {
-            *to = (*from as u8) ^ SHIFT as u8;
-        }
-        let Factors { scale, norm, lift, .. } = factors(row);
-        (probe.scale, probe.norm, probe.lift) = (scale, norm, lift);
-    }
-
     #[inline]
     fn scores(&self, probe: &Bytes8, rows: &[u32], reach: Reach, out: &mut Vec<f32>) {
         let stride = self.space.stride();
@@ -261,5 +265,16 @@ impl Codes for ByteRows<'_> {
             simd::dots(&probe.codes, self.codes, |i| four[i] as usize * stride, &mut dots[..four.len()]);
             out.extend(four.iter().zip(dots).map(|(row, dot)| self.distance(probe, dot, *row)));
         }
+    }
+}
+
+impl Pairs for ByteRows<'_> {
+    fn aim_row(&self, probe: &mut Bytes8, row: u32) {
+        let row = self.row(row);
+        for (to, from) in probe.codes.iter_mut().zip(&row[..self.space.mean.len()]) {
+            *to = (*from as u8) ^ SHIFT as u8;
+        }
+        let Factors { scale, norm, lift, .. } = factors(row);
+        (probe.scale, probe.norm, probe.lift) = (scale, norm, lift);
     }
 }

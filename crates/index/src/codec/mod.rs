@@ -3,9 +3,11 @@
 
 mod bits;
 mod byte;
+mod sketch;
 
 pub(crate) use bits::BitRows;
 pub(crate) use byte::{ByteRows, Space};
+pub(crate) use sketch::{Members, Recipe, Sketch, SketchRows};
 
 use crate::Vectors;
 
@@ -23,11 +25,19 @@ pub(crate) trait Codes: Sync {
     /// Aims at query `query`.
     fn aim(&self, probe: &mut Self::Probe, queries: Vectors<'_>, query: usize);
 
-    /// Aims at a row of its own.
-    fn aim_row(&self, probe: &mut Self::Probe, row: u32);
+    /// What is to be added to the scores of rows that are in list `list`.
+    fn term(&self, _: &Self::Probe, _: u32) -> f32 {
+        0.0
+    }
 
     /// How far each of `rows` is from the probe.
     fn scores(&self, probe: &Self::Probe, rows: &[u32], reach: Reach, out: &mut Vec<f32>);
+}
+
+/// Rows that can also be held against each other, as building needs it.
+pub(crate) trait Pairs: Codes {
+    /// Aims at a row of its own.
+    fn aim_row(&self, probe: &mut Self::Probe, row: u32);
 }
 
 /// Where in memory the rows of a call are; a matter of speed alone.

@@ -11,7 +11,7 @@ use super::links::Draft;
 use super::partition::{Candidates, candidates};
 use super::prune::Pruner;
 use crate::Error;
-use crate::codec::Codes;
+use crate::codec::Pairs;
 
 /// Entries at most.
 const ENTRIES: usize = 256;
@@ -32,7 +32,7 @@ pub(crate) struct Built {
 
 /// Links every row of `codes` to near ones, at most `m` of its own choice and `2 m` in all, chosen among `ef`
 /// candidates.
-pub(crate) fn build<C: Codes>(
+pub(crate) fn build<C: Pairs>(
     codes: &C,
     (m, ef): (usize, usize),
     seed: u64,
@@ -97,7 +97,7 @@ struct Maker<'a, C> {
     pool: &'a Pool,
 }
 
-impl<C: Codes> Maker<'_, C> {
+impl<C: Pairs> Maker<'_, C> {
     /// Links the rows of a range to the best of their candidates, and back.
     fn add(&mut self, range: Range<usize>, candidates: &Candidates) {
         let this = &*self;

@@ -8,7 +8,7 @@
 use host::{Cancel, Pool, Rng};
 
 use crate::Error;
-use crate::codec::{Codes, Reach};
+use crate::codec::{Pairs, Reach};
 use crate::hits::order;
 use crate::kmeans::nearest_few;
 
@@ -55,7 +55,7 @@ impl Candidates {
 }
 
 /// Finds up to `keep` candidates for every row, each row being in about `fan` groups.
-pub(crate) fn candidates<C: Codes>(
+pub(crate) fn candidates<C: Pairs>(
     codes: &C,
     (keep, fan): (usize, usize),
     rng: &mut Rng,
@@ -85,7 +85,7 @@ pub(crate) fn candidates<C: Codes>(
 }
 
 /// Shares `ids` out to random leaders, each to its nearest `fan`, until a group is small enough.
-fn split<C: Codes>(
+fn split<C: Pairs>(
     codes: &C,
     mut ids: Vec<u32>,
     fan: usize,
@@ -127,7 +127,7 @@ fn split<C: Codes>(
 }
 
 /// The nearest `keep` inside the group for each of its rows, filled up with [`u64::MAX`].
-fn pairs<C: Codes>(codes: &C, group: &[u32], keep: usize) -> Vec<u64> {
+fn pairs<C: Pairs>(codes: &C, group: &[u32], keep: usize) -> Vec<u64> {
     let mut lists = vec![u64::MAX; group.len() * keep];
     let aimed = |row: &u32| {
         let mut probe = codes.probe();

@@ -1,6 +1,6 @@
 //! Which candidates become links. Invariant: the nearest candidate always does.
 
-use crate::codec::{Codes, Reach};
+use crate::codec::{Pairs, Reach};
 use crate::hits::key_of;
 
 /// A candidate stays if it is at most this much farther from a chosen one than from the row itself (squared). More
@@ -22,7 +22,7 @@ impl<P> Pruner<P> {
 
     /// Leaves of `candidates`, which are sorted, at most `limit`: from the nearest on, each that is not clearly
     /// nearer to one already left than to the row itself.
-    pub(crate) fn prune<C: Codes<Probe = P>>(&mut self, codes: &C, candidates: &mut Vec<u64>, limit: usize) {
+    pub(crate) fn prune<C: Pairs<Probe = P>>(&mut self, codes: &C, candidates: &mut Vec<u64>, limit: usize) {
         let mut kept = 0;
         while kept < limit && kept < candidates.len() {
             let nearest = candidates[kept];

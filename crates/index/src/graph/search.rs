@@ -7,7 +7,7 @@ use simd::Bits;
 use super::beam::{Beam, Beams};
 use super::build::Built;
 use super::links::Links;
-use crate::codec::{BitRows, ByteRows, Codes, Reach, Space};
+use crate::codec::{BitRows, ByteRows, Codes, Reach, Sketch, SketchRows, Space};
 use crate::image::{Array, Image};
 use crate::nearest::Nearest;
 use crate::refine::Refiner;
@@ -23,42 +23,57 @@ const NODE_COST: usize = 24;
 pub(crate) struct Graph {
     links: Links,
     entries: Array<u32>,
-    stored: Option<(Space, Array<i8>)>,
+    stored: Stored,
     beams: Beams,
 }
 
+/// What is looked at of a row.
+#[derive(Debug)]
+enum Stored {
+    /// The row itself.
+    Rows,
+    Bytes(Space, Array<i8>),
+    Sketch(Box<Sketch>, Array<u8>),
+}
+
 impl Graph {
-    /// Adds the sections of a built graph to an image.
-    pub(crate) fn write(built: Built, stored: Option<(Space, Vec<i8>)>, image: &mut Image) {
+    /// Adds the sections of a built graph to an image; those of the codes come from elsewhere.
+    pub(crate) fn write(built: Built, image: &mut Image) {
         image.push("links", built.links);
         image.push("entries", built.entries);
-        if let Some((space, codes)) = stored {
-            space.write(image);
-            image.push("codes", codes);
-        }
     }
 
     /// Reads them back.
     pub(crate) fn read(spec: &Spec, rows: usize, image: &Image) -> Result<Self, Error> {
-        let links = Links::read(2 * spec.value("M"), rows, image)?;
+        let links = Links::read(2 * spec.degree().0, rows, image)?;
         let entries = image.list("entries")?;
         if entries.iter().any(|row| *row as usize >= rows) || (entries.is_empty() && rows > 0) {
             return Err(Error::Corrupt { what: "entries" });
         }
-        let stored = match spec.codec() {
-            Codec::Byte => {
-                let space = Space::read(spec.metric(), spec.dim(), image)?;
-                let codes = image.array("codes", rows * space.stride())?;
-                Some((space, codes))
+        let space = || Space::read(spec.metric(), spec.dim(), image);
+        let stored = match (spec.codec(), spec.recipe()) {
+            (_, Some(recipe)) => {
+                let sketch = Sketch::read(spec, recipe, space()?, &[], rows, image)?;
+                let codes = image.array("codes", rows * sketch.stride())?;
+                Stored::Sketch(Box::new(sketch), codes)
             }
-            Codec::Raw => None,
+            (Codec::Raw, None) => Stored::Rows,
+            _ => {
+                let space = space()?;
+                let codes = image.array("codes", rows * space.stride())?;
+                Stored::Bytes(space, codes)
+            }
         };
         Ok(Self { links, entries, stored, beams: Beams::default() })
     }
 
     /// Bytes of the sections.
     pub(crate) fn memory_bytes(&self) -> u64 {
-        let codes = self.stored.as_ref().map_or(0, |(_, codes)| codes.len());
+        let codes = match &self.stored {
+            Stored::Rows => 0,
+            Stored::Bytes(_, codes) => codes.len(),
+            Stored::Sketch(_, codes) => codes.len(),
+        };
         (codes + 4 * (self.links.rows.len() + self.entries.len())) as u64
     }
 
@@ -71,10 +86,14 @@ impl Graph {
         cancel: &Cancel,
     ) -> Result<Vec<Hits>, Error> {
         match &self.stored {
-            Some((space, codes)) => {
+            Stored::Sketch(sketch, codes) => {
+                let codes = SketchRows::new(sketch, codes, query);
+                Walk { graph: self, codes, refiner, query, mask, cancel }.run()
+            }
+            Stored::Bytes(space, codes) => {
                 Walk { graph: self, codes: ByteRows { space, codes }, refiner, query, mask, cancel }.run()
             }
-            None => {
+            Stored::Rows => {
                 let codes = BitRows { metric: refiner.metric, vectors: refiner.vectors };
                 Walk { graph: self, codes, refiner, query, mask, cancel }.run()
             }
@@ -114,7 +133,7 @@ impl<C: Codes> Walk<'_, C> {
             return Ok(Hits::default());
         }
         self.codes.aim(probe, self.refiner.queries, q);
-        let mut ef = self.query.value("ef").max(k).saturating_mul(rows) / matching;
+        let mut ef = self.query.effort().max(k).saturating_mul(rows) / matching;
         let mut found = Vec::new();
         // Walking follows `ef` nodes; looking at what matches is dearer only if that is more rows.
         if ef.saturating_mul(NODE_COST) >= matching && self.query.range_filter().is_none() {
@@ -126,7 +145,7 @@ impl<C: Codes> Walk<'_, C> {
             self.cancel.check()?;
             beam.search(&self.codes, probe, &self.graph.links, &self.graph.entries, ef);
             let matches = beam.found().map(|(row, _)| row).filter(|row| self.matches(*row));
-            let depth = if self.query.range_filter().is_some() { ef } else { Refiner::depth(k) };
+            let depth = if self.query.range_filter().is_some() { ef } else { self.query.depth() };
             found.clear();
             found.extend(matches.take(depth));
             let refined = self.refiner.refine(q, &found, self.query);
@@ -149,7 +168,7 @@ impl<C: Codes> Walk<'_, C> {
 
     /// Looks at the code of every row that matches and leaves the nearest, enough to be refined.
     fn nearest_codes(&self, probe: &C::Probe, found: &mut Vec<u32>) {
-        let mut nearest = Nearest::new(Refiner::depth(self.query.k()));
+        let mut nearest = Nearest::new(self.query.depth());
         let mut scores = Vec::new();
         let mut block = Vec::with_capacity(64);
         let mut score = |block: &mut Vec<u32>| {

@@ -2,7 +2,7 @@
 
 use host::{Cancel, Pool, Progress, Rng};
 
-use crate::codec::{BitRows, ByteRows, Space};
+use crate::codec::{BitRows, ByteRows, Members, Sketch, Space};
 use crate::image::Image;
 use crate::kmeans::{nearest, train};
 use crate::score::norm;
@@ -28,25 +28,6 @@ pub(crate) fn build(
     let mut rng = Rng::new(seed).child("lists");
     let work = Work { spec, vectors, pool, cancel, progress };
     match spec.codec() {
-        Codec::Byte => {
-            let space = Space::of(spec.metric(), vectors, pool);
-            let codes = space.code(vectors, rows, |row| row, pool, cancel)?;
-            let coded = ByteRows { space: &space, codes: &codes };
-            let nearest = |centroids: &Vec<i8>, ids: &[u32]| {
-                nearest(&coded, ids, &ByteRows { space: &space, codes: centroids }, pool)
-            };
-            let means = |lists: &[Vec<u32>]| work.float_means(&space, lists);
-            let centroids = train((rows, count), &mut rng, cancel, nearest, means)?;
-            let members = work.share_out(count, |ids| nearest(&centroids, ids), image)?;
-            let stride = space.stride();
-            let mut sorted = Vec::with_capacity(codes.len());
-            members
-                .iter()
-                .for_each(|row| sorted.extend_from_slice(&codes[*row as usize * stride..][..stride]));
-            space.write(image);
-            image.push("centroids", centroids);
-            image.push("codes", sorted);
-        }
         Codec::Raw => {
             let raw = BitRows { metric: spec.metric(), vectors };
             let nearest = |centroids: &Vec<u8>, ids: &[u32]| {
@@ -56,6 +37,32 @@ pub(crate) fn build(
             let centroids = train((rows, count), &mut rng, cancel, nearest, |lists| work.bit_means(lists))?;
             work.share_out(count, |ids| nearest(&centroids, ids), image)?;
             image.push("centroids", centroids);
+        }
+        _ => {
+            let space = Space::of(spec.metric(), vectors, pool);
+            let codes = space.code(vectors, rows, |row| row, pool, cancel)?;
+            let coded = ByteRows { space: &space, codes: &codes };
+            let nearest = |centroids: &Vec<i8>, ids: &[u32]| {
+                nearest(&coded, ids, &ByteRows { space: &space, codes: centroids }, pool)
+            };
+            let means = |lists: &[Vec<u32>]| work.float_means(&space, lists);
+            let centroids = train((rows, count), &mut rng, cancel, nearest, means)?;
+            let (members, lists) = work.share_out(count, |ids| nearest(&centroids, ids), image)?;
+            space.write(image);
+            if let Some(recipe) = spec.recipe() {
+                drop(codes);
+                let members = Members { vectors, rows: &members, lists: &lists };
+                Sketch::build(spec, recipe, &space, &centroids, &members, seed, (pool, cancel), image)?;
+                image.push("centroids", centroids);
+                return Ok(());
+            }
+            image.push("centroids", centroids);
+            let stride = space.stride();
+            let mut sorted = Vec::with_capacity(codes.len());
+            members
+                .iter()
+                .for_each(|row| sorted.extend_from_slice(&codes[*row as usize * stride..][..stride]));
+            image.push("codes", sorted);
         }
     }
     Ok(())
@@ -70,13 +77,13 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// Writes which list has which rows, and returns the rows in the order of lists.
+    /// Writes which list has which rows, and returns the rows in the order of lists, and the list of each.
     fn share_out(
         &self,
         count: usize,
         nearest: impl Fn(&[u32]) -> Vec<u32>,
         image: &mut Image,
-    ) -> Result<Vec<u32>, Error> {
+    ) -> Result<(Vec<u32>, Vec<u32>), Error> {
         let ids: Vec<u32> = (0..self.vectors.len() as u32).collect();
         let mut lists = vec![Vec::new(); count];
         for block in ids.chunks(BLOCK) {
@@ -91,9 +98,11 @@ impl Work<'_> {
             starts.push(starts.last().copied().unwrap_or(0) + list.len() as u32);
         }
         let members = lists.concat();
+        let each = |(list, rows): (usize, &Vec<u32>)| std::iter::repeat_n(list as u32, rows.len());
+        let list_of = lists.iter().enumerate().flat_map(each).collect();
         image.push("starts", starts);
         image.push("members", members.clone());
-        Ok(members)
+        Ok((members, list_of))
     }
 
     fn float_means(&self, space: &Space, lists: &[Vec<u32>]) -> Vec<i8> {

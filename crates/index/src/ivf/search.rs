@@ -4,7 +4,7 @@
 use host::Cancel;
 use simd::Bits;
 
-use crate::codec::{BitRows, ByteRows, Codes, Reach, Space};
+use crate::codec::{BitRows, ByteRows, Codes, Reach, Sketch, SketchRows, Space};
 use crate::hits::order;
 use crate::image::{Array, Image};
 use crate::nearest::Nearest;
@@ -28,6 +28,8 @@ pub(crate) struct Ivf {
 enum Centroids {
     /// Coded centroids, and all rows coded in the order of members.
     Bytes { space: Space, centroids: Array<i8>, codes: Array<i8> },
+    /// Coded centroids, and rows as sketches of their distance from them, in the order of members.
+    Sketch { space: Space, centroids: Array<i8>, sketch: Box<Sketch>, codes: Array<u8> },
     /// Centroids like the rows; rows are read where they are.
     Bits { centroids: Array<u8> },
 }
@@ -50,14 +52,26 @@ impl Ivf {
             seen.set(*row as usize, true);
         }
         let lists = starts.len() - 1;
-        let centroids = match spec.codec() {
-            Codec::Byte => {
-                let space = Space::read(spec.metric(), spec.dim(), image)?;
-                let centroids = image.array("centroids", lists * space.stride())?;
+        let coded = || -> Result<(Space, Array<i8>), Error> {
+            let space = Space::read(spec.metric(), spec.dim(), image)?;
+            let centroids = image.array("centroids", lists * space.stride())?;
+            Ok((space, centroids))
+        };
+        let centroids = match (spec.codec(), spec.recipe()) {
+            (_, Some(recipe)) => {
+                let (space, centroids) = coded()?;
+                let sketch = Sketch::read(spec, recipe, space.clone(), &centroids, rows, image)?;
+                let codes = image.array("codes", rows * sketch.stride())?;
+                Centroids::Sketch { space, centroids, sketch: Box::new(sketch), codes }
+            }
+            (Codec::Raw, None) => {
+                Centroids::Bits { centroids: image.array("centroids", lists * (spec.dim() / 8))? }
+            }
+            _ => {
+                let (space, centroids) = coded()?;
                 let codes = image.array("codes", rows * space.stride())?;
                 Centroids::Bytes { space, centroids, codes }
             }
-            Codec::Raw => Centroids::Bits { centroids: image.array("centroids", lists * (spec.dim() / 8))? },
         };
         Ok(Self { metric: spec.metric(), dim: spec.dim(), starts, members, centroids })
     }
@@ -71,6 +85,7 @@ impl Ivf {
     pub(crate) fn memory_bytes(&self) -> u64 {
         let codes = match &self.centroids {
             Centroids::Bytes { centroids, codes, .. } => centroids.len() + codes.len(),
+            Centroids::Sketch { centroids, codes, .. } => centroids.len() + codes.len(),
             Centroids::Bits { centroids } => centroids.len(),
         };
         (codes + 4 * (self.starts.len() + self.members.len())) as u64
@@ -89,6 +104,11 @@ impl Ivf {
                 let (centroids, codes) = (ByteRows { space, codes: centroids }, ByteRows { space, codes });
                 Walk { ivf: self, centroids, codes, refiner, query, mask, cancel }.run(|place| place)
             }
+            Centroids::Sketch { space, centroids, sketch, codes } => {
+                let centroids = ByteRows { space, codes: centroids };
+                let codes = SketchRows::new(sketch, codes, query);
+                Walk { ivf: self, centroids, codes, refiner, query, mask, cancel }.run(|place| place)
+            }
             Centroids::Bits { centroids } => {
                 let vectors = Vectors::Bits { dim: self.dim, bytes: centroids };
                 let centroids = BitRows { metric: self.metric, vectors };
@@ -101,9 +121,9 @@ impl Ivf {
 }
 
 /// One search for several queries.
-struct Walk<'a, C> {
+struct Walk<'a, A, C> {
     ivf: &'a Ivf,
-    centroids: C,
+    centroids: A,
     codes: C,
     refiner: &'a Refiner<'a>,
     query: &'a Query,
@@ -121,16 +141,17 @@ struct Buffers {
     scores: Vec<f32>,
 }
 
-impl<C: Codes> Walk<'_, C> {
+impl<A: Codes, C: Codes> Walk<'_, A, C> {
     /// `code_of` says which code a place among the members has.
     fn run(&self, code_of: impl Fn(u32) -> u32) -> Result<Vec<Hits>, Error> {
         let matching = self.mask.map_or(self.ivf.members.len(), Bits::count);
-        let mut probe = self.codes.probe();
+        let (mut aim, mut probe) = (self.centroids.probe(), self.codes.probe());
         let mut buffers = Buffers { lists: (0..self.ivf.lists() as u32).collect(), ..Buffers::default() };
         let mut all = Vec::with_capacity(self.refiner.queries.len());
         for q in 0..self.refiner.queries.len() {
+            self.centroids.aim(&mut aim, self.refiner.queries, q);
             self.codes.aim(&mut probe, self.refiner.queries, q);
-            all.push(self.one(q, matching, &probe, &mut buffers, &code_of)?);
+            all.push(self.one(q, matching, (&aim, &probe), &mut buffers, &code_of)?);
         }
         Ok(all)
     }
@@ -139,19 +160,19 @@ impl<C: Codes> Walk<'_, C> {
         &self,
         q: usize,
         matching: usize,
-        probe: &C::Probe,
+        (aim, probe): (&A::Probe, &C::Probe),
         buffers: &mut Buffers,
         code_of: &impl Fn(u32) -> u32,
     ) -> Result<Hits, Error> {
         let lists = buffers.lists.len();
         let wanted = self.query.k().min(matching);
         let mut nprobe = self.query.value("nprobe").clamp(1, lists);
-        self.rank(probe, nprobe, buffers);
+        self.rank(aim, nprobe, buffers);
         loop {
             self.cancel.check()?;
             // With an inner bound the nearest may all be too near, so everything seen is measured.
             let all = self.query.range_filter().is_some();
-            let mut nearest = Nearest::new(if all { usize::MAX } else { Refiner::depth(self.query.k()) });
+            let mut nearest = Nearest::new(if all { usize::MAX } else { self.query.depth() });
             for rank in 0..nprobe {
                 self.look(buffers.ranked[rank] as u32, probe, buffers, code_of, &mut nearest);
             }
@@ -161,14 +182,14 @@ impl<C: Codes> Walk<'_, C> {
                 return Ok(refined.hits);
             }
             nprobe = (nprobe * 4).min(lists);
-            self.rank(probe, nprobe, buffers);
+            self.rank(aim, nprobe, buffers);
         }
     }
 
     /// Brings the nearest `nprobe` lists to the front of `ranked`.
-    fn rank(&self, probe: &C::Probe, nprobe: usize, buffers: &mut Buffers) {
+    fn rank(&self, aim: &A::Probe, nprobe: usize, buffers: &mut Buffers) {
         let Buffers { lists, ranked, scores, .. } = buffers;
-        self.centroids.scores(probe, lists, Reach::Streamed, scores);
+        self.centroids.scores(aim, lists, Reach::Streamed, scores);
         ranked.clear();
         ranked.extend(lists.iter().zip(scores).map(|(list, score)| order(*score, *list)));
         if nprobe < ranked.len() {
@@ -197,8 +218,9 @@ impl<C: Codes> Walk<'_, C> {
         codes.extend(places.iter().map(|place| code_of(*place)));
         let reach = if self.mask.is_none() { Reach::Streamed } else { Reach::Scattered };
         self.codes.scores(probe, codes, reach, scores);
+        let term = self.codes.term(probe, list);
         for (place, score) in places.iter().zip(scores) {
-            nearest.push(*score, members[*place as usize]);
+            nearest.push(*score + term, members[*place as usize]);
         }
     }
 }

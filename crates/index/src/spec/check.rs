@@ -1,7 +1,10 @@
 //! What is to be built, checked. Invariant: element, metric and every number fit the kind's row of the table.
 
-use super::table::{AUTOINDEX, Codec, Default, Kind, Phase, Row, Shape, TABLE, UNINDEXED, auto};
+use simd::Half;
+
+use super::table::{AUTOINDEX, Codec, Default, Kind, Phase, Row, Shape, TABLE, UNINDEXED, Value, auto};
 use super::{Query, params};
+use crate::codec::Recipe;
 use crate::{Element, Error, Metric};
 
 /// A valid specification of an index.
@@ -13,7 +16,7 @@ pub struct Spec {
     element: Element,
     dim: usize,
     metric: Metric,
-    values: Vec<(&'static str, i64)>,
+    values: Vec<(&'static str, Value)>,
 }
 
 impl Spec {
@@ -33,14 +36,23 @@ impl Spec {
         let row = TABLE.iter().find(|row| row.name == name);
         let row = row.ok_or_else(|| Error::UnknownIndexType { name: name.into() })?;
         let metric = metric(row, element, params::text(params, "metric_type"))?.ok_or(Error::MetricNotSet)?;
-        let build = row.params.iter().filter(|param| param.phase == Phase::Build);
-        let values = build.map(|param| match (params::number(params, param)?, param.default) {
-            (Some(value), _) | (None, Default::Number(value) | Default::AtLeastK(value)) => {
-                Ok((param.name, value))
+        let mut values = Vec::new();
+        for param in row.params.iter().filter(|param| param.phase == Phase::Build) {
+            match (params::value(params, param)?, param.default) {
+                (Some(value), _) | (None, Default::Value(value)) => values.push((param.name, value)),
+                (None, Default::AtLeastK(least)) => values.push((param.name, Value::Whole(least))),
+                (None, Default::Required) => return Err(Error::Missing { name: param.name }),
+                (None, Default::Absent) => {}
             }
-        });
-        let values = values.collect::<Result<_, Error>>()?;
-        Ok(Self { asked: row.kind, row, codec: fit(row, element)?.0, element, dim, metric, values })
+        }
+        let spec = Self { asked: row.kind, row, codec: fit(row, element)?.0, element, dim, metric, values };
+        for name in ["m", "sub_dim"] {
+            let parts = spec.value(name);
+            if parts > 0 && !dim.is_multiple_of(parts) {
+                return Err(Error::NotDivisible { dim, name, value: parts });
+            }
+        }
+        Ok(spec)
     }
 
     /// What a search may ask of rows that have no index: a scan, exact, with the metric `metric_type` or the one that
@@ -71,7 +83,8 @@ impl Spec {
             auto.ok_or(Error::ElementNotSupported { index_type: AUTOINDEX, element })?;
         let metric = metric(row, element, params::text(params, "metric_type"))?.unwrap_or(default);
         let codec = fit(row, element)?.0;
-        Ok(Self { asked: Kind::AutoIndex, row, codec, element, dim, metric, values: values.to_vec() })
+        let values = values.iter().map(|(name, value)| (*name, Value::Whole(*value))).collect();
+        Ok(Self { asked: Kind::AutoIndex, row, codec, element, dim, metric, values })
     }
 
     /// The kind that was asked for.
@@ -129,10 +142,59 @@ impl Spec {
         self.row.name
     }
 
-    /// The build parameter `name` of the kind.
+    /// How rows are coded, where it is neither as they are nor a byte an element.
+    pub(crate) fn recipe(&self) -> Option<Recipe> {
+        let turned = |bits| Recipe::Scalar { bits, turned: true };
+        Some(match self.codec {
+            Codec::Raw | Codec::Byte => return None,
+            Codec::Scalar => match self.name("sq_type") {
+                "FP16" => Recipe::Half(Half::F16),
+                "BF16" => Recipe::Half(Half::Bf16),
+                "SQ4" | "SQ4U" => Recipe::Scalar { bits: 4, turned: false },
+                "SQ6" => Recipe::Scalar { bits: 6, turned: false },
+                _ => Recipe::Scalar { bits: 8, turned: false },
+            },
+            Codec::Rabitq => turned(self.value("rbq_bits")),
+            Codec::Product => {
+                let rounds = self.value("nrq").max(1);
+                Recipe::Product { parts: self.value("m"), bits: self.value("nbits"), rounds }
+            }
+            Codec::Parts => Recipe::Product { parts: self.dim / self.value("sub_dim"), bits: 4, rounds: 1 },
+            Codec::Budget => {
+                let ratio = match self.find("pq_code_budget_gb_ratio") {
+                    Some(Value::Real(ratio)) => ratio,
+                    _ => 0.0,
+                };
+                turned((32.0 * ratio).clamp(1.0, 8.0) as usize)
+            }
+        })
+    }
+
+    /// For a graph: links that a node chooses, of which it may come to have twice as many, and among how many.
+    pub(crate) fn degree(&self) -> (usize, usize) {
+        match self.codec {
+            Codec::Budget => ((self.value("max_degree") / 2).max(1), self.value("search_list_size")),
+            _ => (self.value("M"), self.value("efConstruction")),
+        }
+    }
+
+    fn find(&self, name: &str) -> Option<Value> {
+        self.values.iter().find(|(key, _)| *key == name).map(|(_, value)| *value)
+    }
+
+    /// The build parameter `name` of the kind, or 0.
     pub(crate) fn value(&self, name: &str) -> usize {
-        let found = self.values.iter().find(|(key, _)| *key == name);
-        usize::try_from(found.map_or(0, |(_, value)| *value)).unwrap_or(0)
+        match self.find(name) {
+            Some(Value::Whole(value)) => usize::try_from(value).unwrap_or(0),
+            _ => 0,
+        }
+    }
+
+    fn name(&self, name: &str) -> &'static str {
+        match self.find(name) {
+            Some(Value::Name(value)) => value,
+            _ => "",
+        }
     }
 }
 

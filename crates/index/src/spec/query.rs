@@ -1,7 +1,7 @@
 //! What a search asks for, checked. Invariant: `k >= 1`, and a range encloses something.
 
 use super::params;
-use super::table::{Default, Phase, Row};
+use super::table::{Default, Phase, Row, Value};
 use crate::{Error, Metric};
 
 /// A valid search request: how many rows, in which range of scores, with how much effort.
@@ -11,7 +11,7 @@ pub struct Query {
     metric: Metric,
     radius: Option<f32>,
     range_filter: Option<f32>,
-    values: Vec<(&'static str, i64)>,
+    values: Vec<(&'static str, Value)>,
 }
 
 impl Query {
@@ -52,12 +52,14 @@ impl Query {
         }
         let mut values = Vec::new();
         for param in row.params.iter().filter(|param| param.phase == Phase::Search) {
-            let value = match (params::number(params, param)?, param.default) {
-                (Some(ef), Default::AtLeastK(_)) if ef < k as i64 => {
-                    return Err(Error::EffortBelowK { ef, k });
+            let value = match (params::value(params, param)?, param.default) {
+                (Some(Value::Whole(effort)), Default::AtLeastK(_)) if effort < k as i64 => {
+                    return Err(Error::EffortBelowK { name: param.name, effort, k });
                 }
-                (Some(value), _) | (None, Default::Number(value)) => value,
-                (None, Default::AtLeastK(least)) => least.max(k as i64),
+                (Some(value), _) | (None, Default::Value(value)) => value,
+                (None, Default::AtLeastK(least)) => Value::Whole(least.max(k as i64)),
+                (None, Default::Required) => return Err(Error::Missing { name: param.name }),
+                (None, Default::Absent) => continue,
             };
             values.push((param.name, value));
         }
@@ -85,9 +87,33 @@ impl Query {
         self.range_filter.is_none_or(|filter| !self.metric.better(score, filter))
     }
 
+    /// How many candidates are measured on the rows themselves to find the best `k`. At least as many as make up for
+    /// codes of a byte an element, which swap only rows that are nearly equally near.
+    pub(crate) fn depth(&self) -> usize {
+        let enough = self.k.saturating_add((self.k / 2).max(8));
+        // Inside a range the last rows count as much as the first.
+        let enough = if self.radius.is_some() { enough.saturating_mul(4) } else { enough };
+        let refined = self.k as f64 * f64::from(self.real("refine_k"));
+        enough.max(refined.ceil() as usize).max(self.value("reorder_k"))
+    }
+
+    /// How many candidates a search of a graph keeps.
+    pub(crate) fn effort(&self) -> usize {
+        self.value("ef").max(self.value("search_list"))
+    }
+
     /// The search parameter `name` of the kind, or 0.
     pub(crate) fn value(&self, name: &str) -> usize {
-        let found = self.values.iter().find(|(key, _)| *key == name);
-        usize::try_from(found.map_or(0, |(_, value)| *value)).unwrap_or(0)
+        match self.values.iter().find(|(key, _)| *key == name) {
+            Some((_, Value::Whole(value))) => usize::try_from(*value).unwrap_or(0),
+            _ => 0,
+        }
+    }
+
+    fn real(&self, name: &str) -> f32 {
+        match self.values.iter().find(|(key, _)| *key == name) {
+            Some((_, Value::Real(value))) => *value,
+            _ => 0.0,
+        }
     }
 }

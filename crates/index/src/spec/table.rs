@@ -1,6 +1,8 @@
 //! The table of index kinds: what each is made of and which parameters it takes. Invariant: a kind, a parameter,
 //! a default and a range are written here and nowhere else.
 
+use std::fmt;
+
 use crate::{Element, Metric};
 
 /// An index type by its role in requests.
@@ -10,8 +12,26 @@ pub enum Kind {
     Flat,
     /// Float rows in lists around centroids.
     IvfFlat,
+    /// The same, rows as a few bits an element.
+    IvfSq8,
+    /// The same, rows as product codes.
+    IvfPq,
+    /// The same, rows as a bit or a few an element after a rotation.
+    IvfRabitq,
+    /// The same, rows as product codes of 4 bits.
+    Scann,
     /// A graph of near neighbours.
     Hnsw,
+    /// The same, rows as a few bits an element or floats of two bytes.
+    HnswSq,
+    /// The same, rows as product codes.
+    HnswPq,
+    /// The same, rows as product codes of several rounds.
+    HnswPrq,
+    /// A graph and few bits an element, the rows themselves on disk.
+    DiskAnn,
+    /// The same with the parameters of its own.
+    Aisaq,
     /// Exact scan of binary rows.
     BinFlat,
     /// Binary rows in lists around centroids.
@@ -38,6 +58,16 @@ pub(crate) enum Codec {
     Raw,
     /// One byte an element, with a scale for each row.
     Byte,
+    /// What `sq_type` says.
+    Scalar,
+    /// `rbq_bits` an element of rotated rows.
+    Rabitq,
+    /// A code of `nbits` for each of `m` parts, `nrq` of them.
+    Product,
+    /// A code of 4 bits for each `sub_dim` elements.
+    Parts,
+    /// As many bits an element of rotated rows as the budget for codes allows.
+    Budget,
 }
 
 /// When a parameter is read.
@@ -50,25 +80,85 @@ pub(crate) enum Phase {
 }
 
 /// What a parameter is if nobody says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Default {
-    /// This number.
-    Number(i64),
+    /// This value.
+    Value(Value),
     /// The number of results asked for, but at least this.
     AtLeastK(i64),
+    /// Somebody must say.
+    Required,
+    /// Nothing.
+    Absent,
 }
 
-/// One whole-number parameter.
+/// A parameter's value.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Value {
+    Whole(i64),
+    Real(f32),
+    Flag(bool),
+    /// One of a few names.
+    Name(&'static str),
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Whole(value) => value.fmt(f),
+            Self::Real(value) => value.fmt(f),
+            Self::Flag(value) => value.fmt(f),
+            Self::Name(value) => value.fmt(f),
+        }
+    }
+}
+
+/// What a parameter's value may be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Form {
+    /// A whole number, both bounds included.
+    Whole(i64, i64),
+    /// A number, both bounds included.
+    Real(f32, f32),
+    /// True or false.
+    Flag,
+    /// One of these, in any case.
+    Names(&'static [&'static str]),
+}
+
+/// One parameter.
 #[derive(Debug)]
 pub(crate) struct Param {
     pub(crate) name: &'static str,
+    /// Another name that some write.
+    pub(crate) also: Option<&'static str>,
     pub(crate) phase: Phase,
+    pub(crate) form: Form,
     pub(crate) default: Default,
-    pub(crate) low: i64,
-    pub(crate) high: i64,
     /// What it does, for listings.
     #[cfg_attr(not(test), expect(dead_code, reason = "read by the generated page of parameters"))]
     pub(crate) doc: &'static str,
+}
+
+impl Param {
+    const fn new(name: &'static str, phase: Phase, form: Form, default: Default, doc: &'static str) -> Self {
+        Self { name, also: None, phase, form, default, doc }
+    }
+
+    const fn whole(
+        name: &'static str,
+        phase: Phase,
+        default: i64,
+        low: i64,
+        high: i64,
+        doc: &'static str,
+    ) -> Self {
+        Self::new(name, phase, Form::Whole(low, high), Default::Value(Value::Whole(default)), doc)
+    }
+
+    const fn flag(name: &'static str, phase: Phase, default: bool, doc: &'static str) -> Self {
+        Self::new(name, phase, Form::Flag, Default::Value(Value::Flag(default)), doc)
+    }
 }
 
 /// One kind of index.
@@ -86,46 +176,183 @@ const FLOAT: &[Metric] = &[Metric::L2, Metric::Ip, Metric::Cosine];
 const SPARSE: &[Metric] = &[Metric::Ip];
 const BINARY: &[Metric] = &[Metric::Hamming, Metric::Jaccard];
 
-const NLIST: Param = Param {
-    name: "nlist",
-    phase: Phase::Build,
-    default: Default::Number(128),
-    low: 1,
-    high: 65_536,
-    doc: "Lists that the rows are shared out to; fewer are made when there would be under 39 rows a list.",
+const BUILD: Phase = Phase::Build;
+const SEARCH: Phase = Phase::Search;
+const MOST: i64 = i32::MAX as i64;
+
+const NLIST: Param = Param::whole(
+    "nlist",
+    BUILD,
+    128,
+    1,
+    65_536,
+    "Lists that the rows are shared out to; fewer are made when there would be under 39 rows a list.",
+);
+const NPROBE: Param = Param::whole("nprobe", SEARCH, 8, 1, 65_536, "Lists that a search looks at.");
+const M: Param =
+    Param::whole("M", BUILD, 30, 2, 2_048, "Links a new node gets; a node may come to have twice as many.");
+const EF_CONSTRUCTION: Param = Param::whole(
+    "efConstruction",
+    BUILD,
+    360,
+    1,
+    MOST,
+    "Candidates among which a new node's links are chosen.",
+);
+const EF: Param = Param::new(
+    "ef",
+    SEARCH,
+    Form::Whole(1, MOST),
+    Default::AtLeastK(16),
+    "Candidates that a search keeps; more finds more. At least the number of results.",
+);
+const REFINE: Param = Param::flag(
+    "refine",
+    BUILD,
+    false,
+    "Whether refine_k counts. The best candidates are always measured on the rows themselves.",
+);
+const REFINE_TYPE: Param = Param::new(
+    "refine_type",
+    BUILD,
+    Form::Names(&["SQ4U", "SQ6", "SQ8", "FP16", "BF16", "FP32", "FLAT"]),
+    Default::Absent,
+    "What candidates should be measured on at least; it is always the rows themselves.",
+);
+const REFINE_K: Param = Param::new(
+    "refine_k",
+    SEARCH,
+    Form::Real(1.0, 1e9),
+    Default::Value(Value::Real(1.0)),
+    "How many times the results asked for are measured on the rows themselves.",
+);
+const SQ_TYPE: Param = Param::new(
+    "sq_type",
+    BUILD,
+    Form::Names(&["SQ4", "SQ6", "SQ8"]),
+    Default::Value(Value::Name("SQ8")),
+    "Bits an element.",
+);
+const GRAPH_SQ_TYPE: Param = Param::new(
+    "sq_type",
+    BUILD,
+    Form::Names(&["SQ4U", "SQ6", "SQ8", "BF16", "FP16"]),
+    Default::Value(Value::Name("SQ8")),
+    "Bits an element, or floats of two bytes.",
+);
+const PARTS: Param = Param::new(
+    "m",
+    BUILD,
+    Form::Whole(1, 65_536),
+    Default::Required,
+    "Parts of a row, each with a code; divides the dimension.",
+);
+const GRAPH_PARTS: Param =
+    Param::whole("m", BUILD, 32, 1, 65_536, "Parts of a row, each with a code; divides the dimension.");
+const ROUND_PARTS: Param =
+    Param::whole("m", BUILD, 2, 1, 65_536, "Parts of a row, each with its codes; divides the dimension.");
+const NBITS: Param = Param::whole(
+    "nbits",
+    BUILD,
+    8,
+    1,
+    24,
+    "Bits of a code; a codebook has at most as many entries as there are rows to learn from.",
+);
+const NRQ: Param =
+    Param::whole("nrq", BUILD, 2, 1, 16, "Codes of a part, each for what the ones before leave over.");
+const RBQ_BITS: Param = Param::whole("rbq_bits", BUILD, 1, 1, 9, "Bits an element.");
+const RBQ_BITS_QUERY: Param = Param {
+    also: Some("rbq_query_bits"),
+    ..Param::whole(
+        "rbq_bits_query",
+        SEARCH,
+        0,
+        0,
+        8,
+        "Bits an element of the query; 0 is as many as there are, 8.",
+    )
 };
-const NPROBE: Param = Param {
-    name: "nprobe",
-    phase: Phase::Search,
-    default: Default::Number(8),
-    low: 1,
-    high: 65_536,
-    doc: "Lists that a search looks at.",
-};
-const M: Param = Param {
-    name: "M",
-    phase: Phase::Build,
-    default: Default::Number(30),
-    low: 2,
-    high: 2_048,
-    doc: "Links a new node gets; a node may come to have twice as many.",
-};
-const EF_CONSTRUCTION: Param = Param {
-    name: "efConstruction",
-    phase: Phase::Build,
-    default: Default::Number(360),
-    low: 1,
-    high: i32::MAX as i64,
-    doc: "Candidates among which a new node's links are chosen.",
-};
-const EF: Param = Param {
-    name: "ef",
-    phase: Phase::Search,
-    default: Default::AtLeastK(16),
-    low: 1,
-    high: i32::MAX as i64,
-    doc: "Candidates that a search keeps; more finds more. At least the number of results.",
-};
+const SUB_DIM: Param =
+    Param::whole("sub_dim", BUILD, 2, 1, 65_536, "Elements of a part; divides the dimension.");
+const WITH_RAW_DATA: Param = Param::flag(
+    "with_raw_data",
+    BUILD,
+    true,
+    "Whether the index should keep the rows; they are always at hand.",
+);
+const REORDER_K: Param = Param::new(
+    "reorder_k",
+    SEARCH,
+    Form::Whole(1, MOST),
+    Default::AtLeastK(1),
+    "Candidates that are measured on the rows themselves. At least the number of results.",
+);
+const MAX_DEGREE: Param = Param::whole("max_degree", BUILD, 56, 1, 2_048, "Links that a node may have.");
+const SEARCH_LIST_SIZE: Param = Param::whole(
+    "search_list_size",
+    BUILD,
+    100,
+    1,
+    MOST,
+    "Candidates among which a node's links are chosen.",
+);
+const PQ_CODE_BUDGET: Param = Param::new(
+    "pq_code_budget_gb_ratio",
+    BUILD,
+    Form::Real(0.0, 1.0),
+    Default::Value(Value::Real(0.125)),
+    "Memory for codes as a share of that of the rows as 32-bit floats; makes 1 to 8 bits an element.",
+);
+const SEARCH_CACHE_BUDGET: Param = Param::new(
+    "search_cache_budget_gb_ratio",
+    BUILD,
+    Form::Real(0.0, 1.0),
+    Default::Value(Value::Real(0.1)),
+    "Accepted; the system's cache of the mapped file does this.",
+);
+const SEARCH_LIST: Param = Param::new(
+    "search_list",
+    SEARCH,
+    Form::Whole(1, MOST),
+    Default::AtLeastK(16),
+    "Candidates that a search keeps; more finds more. At least the number of results.",
+);
+const BEAMWIDTH: Param = Param::whole(
+    "beamwidth",
+    SEARCH,
+    8,
+    1,
+    128,
+    "Accepted; memory is asked for links and rows ahead of their use.",
+);
+const INLINE_PQ: Param =
+    Param::whole("inline_pq", BUILD, -1, -1, 2_048, "Accepted; codes are kept together, in a mapped file.");
+const PQ_CACHE_SIZE: Param = Param::whole(
+    "pq_cache_size",
+    BUILD,
+    0,
+    0,
+    1 << 30,
+    "Accepted; the system's cache of the mapped file does this.",
+);
+const REARRANGE: Param = Param::flag("rearrange", BUILD, true, "Accepted; codes are in the order of rows.");
+const NUM_ENTRY_POINTS: Param = Param::whole(
+    "num_entry_points",
+    BUILD,
+    100,
+    0,
+    1_000,
+    "Accepted; there are about as many as the root of the rows.",
+);
+const VECTORS_BEAMWIDTH: Param = Param::whole(
+    "vectors_beamwidth",
+    SEARCH,
+    1,
+    1,
+    4,
+    "Accepted; memory is asked for rows ahead of their use.",
+);
 
 /// Every kind that can be built.
 pub(crate) const TABLE: &[Row] = &[
@@ -152,6 +379,50 @@ pub(crate) const TABLE: &[Row] = &[
         params: &[NLIST, NPROBE],
     },
     Row {
+        kind: Kind::IvfSq8,
+        name: "IVF_SQ8",
+        shape: Shape::Ivf,
+        fits: &[
+            (Element::F32, Codec::Scalar, FLOAT),
+            (Element::F16, Codec::Scalar, FLOAT),
+            (Element::Bf16, Codec::Scalar, FLOAT),
+        ],
+        params: &[NLIST, SQ_TYPE, REFINE, REFINE_TYPE, NPROBE, REFINE_K],
+    },
+    Row {
+        kind: Kind::IvfPq,
+        name: "IVF_PQ",
+        shape: Shape::Ivf,
+        fits: &[
+            (Element::F32, Codec::Product, FLOAT),
+            (Element::F16, Codec::Product, FLOAT),
+            (Element::Bf16, Codec::Product, FLOAT),
+        ],
+        params: &[NLIST, PARTS, NBITS, REFINE, REFINE_TYPE, NPROBE, REFINE_K],
+    },
+    Row {
+        kind: Kind::IvfRabitq,
+        name: "IVF_RABITQ",
+        shape: Shape::Ivf,
+        fits: &[
+            (Element::F32, Codec::Rabitq, FLOAT),
+            (Element::F16, Codec::Rabitq, FLOAT),
+            (Element::Bf16, Codec::Rabitq, FLOAT),
+        ],
+        params: &[NLIST, RBQ_BITS, REFINE, REFINE_TYPE, NPROBE, RBQ_BITS_QUERY, REFINE_K],
+    },
+    Row {
+        kind: Kind::Scann,
+        name: "SCANN",
+        shape: Shape::Ivf,
+        fits: &[
+            (Element::F32, Codec::Parts, FLOAT),
+            (Element::F16, Codec::Parts, FLOAT),
+            (Element::Bf16, Codec::Parts, FLOAT),
+        ],
+        params: &[NLIST, SUB_DIM, WITH_RAW_DATA, NPROBE, REORDER_K],
+    },
+    Row {
         kind: Kind::Hnsw,
         name: "HNSW",
         shape: Shape::Graph,
@@ -163,6 +434,76 @@ pub(crate) const TABLE: &[Row] = &[
             (Element::Bits, Codec::Raw, BINARY),
         ],
         params: &[M, EF_CONSTRUCTION, EF],
+    },
+    Row {
+        kind: Kind::HnswSq,
+        name: "HNSW_SQ",
+        shape: Shape::Graph,
+        fits: &[
+            (Element::F32, Codec::Scalar, FLOAT),
+            (Element::F16, Codec::Scalar, FLOAT),
+            (Element::Bf16, Codec::Scalar, FLOAT),
+            (Element::I8, Codec::Scalar, FLOAT),
+        ],
+        params: &[M, EF_CONSTRUCTION, GRAPH_SQ_TYPE, REFINE, REFINE_TYPE, EF, REFINE_K],
+    },
+    Row {
+        kind: Kind::HnswPq,
+        name: "HNSW_PQ",
+        shape: Shape::Graph,
+        fits: &[
+            (Element::F32, Codec::Product, FLOAT),
+            (Element::F16, Codec::Product, FLOAT),
+            (Element::Bf16, Codec::Product, FLOAT),
+            (Element::I8, Codec::Product, FLOAT),
+        ],
+        params: &[M, EF_CONSTRUCTION, GRAPH_PARTS, NBITS, REFINE, REFINE_TYPE, EF, REFINE_K],
+    },
+    Row {
+        kind: Kind::HnswPrq,
+        name: "HNSW_PRQ",
+        shape: Shape::Graph,
+        fits: &[
+            (Element::F32, Codec::Product, FLOAT),
+            (Element::F16, Codec::Product, FLOAT),
+            (Element::Bf16, Codec::Product, FLOAT),
+            (Element::I8, Codec::Product, FLOAT),
+        ],
+        params: &[M, EF_CONSTRUCTION, ROUND_PARTS, NRQ, NBITS, REFINE, REFINE_TYPE, EF, REFINE_K],
+    },
+    Row {
+        kind: Kind::DiskAnn,
+        name: "DISKANN",
+        shape: Shape::Graph,
+        fits: &[
+            (Element::F32, Codec::Budget, FLOAT),
+            (Element::F16, Codec::Budget, FLOAT),
+            (Element::Bf16, Codec::Budget, FLOAT),
+        ],
+        params: &[MAX_DEGREE, SEARCH_LIST_SIZE, PQ_CODE_BUDGET, SEARCH_CACHE_BUDGET, SEARCH_LIST, BEAMWIDTH],
+    },
+    Row {
+        kind: Kind::Aisaq,
+        name: "AISAQ",
+        shape: Shape::Graph,
+        fits: &[
+            (Element::F32, Codec::Budget, FLOAT),
+            (Element::F16, Codec::Budget, FLOAT),
+            (Element::Bf16, Codec::Budget, FLOAT),
+        ],
+        params: &[
+            MAX_DEGREE,
+            SEARCH_LIST_SIZE,
+            PQ_CODE_BUDGET,
+            SEARCH_CACHE_BUDGET,
+            INLINE_PQ,
+            PQ_CACHE_SIZE,
+            REARRANGE,
+            NUM_ENTRY_POINTS,
+            SEARCH_LIST,
+            BEAMWIDTH,
+            VECTORS_BEAMWIDTH,
+        ],
     },
     Row {
         kind: Kind::BinFlat,
@@ -228,8 +569,20 @@ mod tests {
             );
             assert!(!row.fits.is_empty());
             for param in row.params {
-                let (Default::Number(default) | Default::AtLeastK(default)) = param.default;
-                assert!(param.low <= default && default <= param.high, "{} of {}", param.name, row.name);
+                let fine = match (param.default, param.form) {
+                    (
+                        Default::Value(Value::Whole(value)) | Default::AtLeastK(value),
+                        Form::Whole(low, high),
+                    ) => low <= value && value <= high,
+                    (Default::Value(Value::Real(value)), Form::Real(low, high)) => {
+                        low <= value && value <= high
+                    }
+                    (Default::Value(Value::Flag(_)), Form::Flag) => true,
+                    (Default::Value(Value::Name(value)), Form::Names(names)) => names.contains(&value),
+                    (Default::Required | Default::Absent, _) => true,
+                    _ => false,
+                };
+                assert!(fine, "{} of {}", param.name, row.name);
                 assert!(param.doc.ends_with('.'));
             }
         }

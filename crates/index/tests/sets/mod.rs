@@ -174,34 +174,58 @@ pub(crate) fn specs() -> Vec<Spec> {
     let float = [Metric::L2, Metric::Ip, Metric::Cosine];
     let binary = [Metric::Hamming, Metric::Jaccard];
     let mut specs = Vec::new();
-    for (name, element, metrics) in [
-        ("FLAT", Element::F32, &float[..]),
-        ("IVF_FLAT", Element::F32, &float[..]),
-        ("HNSW", Element::F32, &float[..]),
-        ("BIN_FLAT", Element::Bits, &binary[..]),
-        ("BIN_IVF_FLAT", Element::Bits, &binary[..]),
-        ("HNSW", Element::Bits, &binary[..]),
-        ("FLAT", Element::F16, &float[..1]),
-        ("IVF_FLAT", Element::F16, &float[..1]),
-        ("HNSW", Element::F16, &float[1..2]),
-        ("FLAT", Element::Bf16, &float[2..]),
-        ("IVF_FLAT", Element::Bf16, &float[2..]),
-        ("HNSW", Element::Bf16, &float[2..]),
-        ("HNSW", Element::I8, &float[..]),
+    for (name, element, metrics, own) in [
+        ("FLAT", Element::F32, &float[..], ""),
+        ("IVF_FLAT", Element::F32, &float[..], ""),
+        ("HNSW", Element::F32, &float[..], ""),
+        ("BIN_FLAT", Element::Bits, &binary[..], ""),
+        ("BIN_IVF_FLAT", Element::Bits, &binary[..], ""),
+        ("HNSW", Element::Bits, &binary[..], ""),
+        ("FLAT", Element::F16, &float[..1], ""),
+        ("IVF_FLAT", Element::F16, &float[..1], ""),
+        ("HNSW", Element::F16, &float[1..2], ""),
+        ("FLAT", Element::Bf16, &float[2..], ""),
+        ("IVF_FLAT", Element::Bf16, &float[2..], ""),
+        ("HNSW", Element::Bf16, &float[2..], ""),
+        ("HNSW", Element::I8, &float[..], ""),
+        ("IVF_SQ8", Element::F32, &float[..], "sq_type=SQ8"),
+        ("IVF_SQ8", Element::Bf16, &float[..1], "sq_type=SQ4"),
+        ("IVF_PQ", Element::F32, &float[..2], "m=10 nbits=5"),
+        ("IVF_PQ", Element::F16, &float[..1], "m=20 nbits=6"),
+        ("IVF_RABITQ", Element::F32, &float[..2], "rbq_bits=1"),
+        ("IVF_RABITQ", Element::F16, &float[1..2], "rbq_bits=9"),
+        ("SCANN", Element::F32, &float[1..], "sub_dim=2"),
+        ("HNSW_SQ", Element::F32, &float[..2], "sq_type=SQ6"),
+        ("HNSW_SQ", Element::I8, &float[..1], "sq_type=SQ4U"),
+        ("HNSW_SQ", Element::F16, &float[1..2], "sq_type=FP16"),
+        ("HNSW_SQ", Element::Bf16, &float[2..], "sq_type=BF16"),
+        ("HNSW_PQ", Element::F32, &float[..1], "m=10 nbits=6"),
+        ("HNSW_PRQ", Element::F32, &float[2..], "m=5 nbits=6"),
+        ("DISKANN", Element::F32, &float[..2], "max_degree=16 search_list_size=64"),
+        ("AISAQ", Element::F16, &float[..1], "max_degree=16 search_list_size=64 pq_code_budget_gb_ratio=0.2"),
     ] {
         for metric in metrics {
-            let params = [
+            let mut params = vec![
                 ("index_type", name),
                 ("metric_type", metric.name()),
                 ("M", "8"),
                 ("efConstruction", "64"),
                 ("nlist", "32"),
             ];
+            params.extend(own.split_whitespace().filter_map(|pair| pair.split_once('=')));
             let dim = if element == Element::Bits { 64 } else { 20 };
             specs.push(Spec::parse(element, dim, &pairs(&params)).expect("a valid specification"));
         }
     }
     specs
+}
+
+/// Search parameters of all kinds for one effort, with enough of it to make up for coarse codes.
+pub(crate) fn effort(of: usize) -> Vec<(String, String)> {
+    let (of, many) = (of.to_string(), "80".to_owned());
+    let names =
+        [("ef", &of), ("nprobe", &of), ("search_list", &of), ("refine_k", &"8".into()), ("reorder_k", &many)];
+    names.map(|(name, value)| (name.to_owned(), value.clone())).to_vec()
 }
 
 /// The kind, the element where it is none of the usual two, and the metric.

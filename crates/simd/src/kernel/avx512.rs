@@ -361,6 +361,6 @@ pub(super) fn planes_block<const B: usize, const N: usize, const R: usize>(
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-pub(super) fn columns_l2(point: &[f32], columns: &[f32], out: &mut [f32]) {
-    super::scalar::columns_l2(point, columns, out);
+pub(super) fn columns_block<const L2: bool>(point: &[f32], columns: &[f32], out: &mut [f32]) {
+    super::scalar::columns_block::<L2>(point, columns, out);
 }

@@ -88,11 +88,11 @@ pub(crate) fn planes_block<const B: usize, const N: usize, const R: usize>(
     dispatch!(level, planes_block::<B, N, R>(query, rows))
 }
 
-/// Squared distances of a point to the columns of a matrix of `out.len()` columns, row by row; plain sums in the order
-/// of rows.
+/// L2 squared (`L2`) or inner products of a point and the columns of a matrix of `out.len()` columns, stored row by row;
+/// plain sums in the order of rows.
 #[inline]
-pub(crate) fn columns_l2(level: Level, point: &[f32], columns: &[f32], out: &mut [f32]) {
-    dispatch!(level, columns_l2(point, columns, out))
+pub(crate) fn columns_block<const L2: bool>(level: Level, point: &[f32], columns: &[f32], out: &mut [f32]) {
+    dispatch!(level, columns_block::<L2>(point, columns, out))
 }
 
 /// Sums of unsigned query bytes times signed row bytes, all of one length.

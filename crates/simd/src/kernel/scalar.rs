@@ -137,11 +137,11 @@ pub(super) fn planes_block<const B: usize, const N: usize, const R: usize>(
 }
 
 #[inline(always)]
-pub(super) fn columns_l2(point: &[f32], columns: &[f32], out: &mut [f32]) {
+pub(super) fn columns_block<const L2: bool>(point: &[f32], columns: &[f32], out: &mut [f32]) {
     out.fill(0.0);
     for (value, row) in point.iter().zip(columns.chunks_exact(out.len().max(1))) {
         for (out, column) in out.iter_mut().zip(row) {
-            *out += (value - column) * (value - column);
+            *out += if L2 { (value - column) * (value - column) } else { value * column };
         }
     }
 }

@@ -1,0 +1,341 @@
+//! Rows as a few bits: scalar codes, product codes, or floats of two bytes. Invariant: the score of a query and a row is
+//! `term + bias - weight * product`, where the bias is the row's and exact, the term is that of the list the row is in,
+//! and only the product with what the codes stand for is an estimate.
+//!
+//! A row `x` in the list of centre `c` is coded as `r = x - c`. For L2 (and COSINE, where rows have length one)
+//! `|q - x|^2 = |q - c|^2 + (|r|^2 + 2 c·r) - 2 q·r`, for IP `-q·x = -q·c - q·r`. Coding replaces `r` inside products by
+//! what its codes stand for, scaled so that its product with `r` itself is right.
+
+mod product;
+mod scalar;
+mod turn;
+
+use host::{Cancel, Pool, Rng};
+use simd::{Half, Op, Planes};
+
+use self::product::Product;
+use self::scalar::{Levels, Scalar};
+use self::turn::Turn;
+use super::byte::inverse;
+use super::{ByteRows, Codes, Reach, Space};
+use crate::image::Image;
+use crate::{Error, Metric, Query, Spec, Vectors};
+
+/// Rows coded by one task.
+const CHUNK: usize = 256;
+/// Rows scored between two looks at what memory is needed next.
+const BLOCK: usize = 16;
+
+/// How rows are coded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Recipe {
+    /// Codes of `bits` bits an element, of rotated rows if `turned`.
+    Scalar { bits: usize, turned: bool },
+    /// Codes of `bits` bits for each of `parts` parts of a row, `rounds` for each.
+    Product { parts: usize, bits: usize, rounds: usize },
+    /// Floats of two bytes.
+    Half(Half),
+}
+
+impl Recipe {
+    /// What the section `recipe` says.
+    fn text(self) -> String {
+        match self {
+            Self::Scalar { bits, turned } => {
+                format!("1 scalar {bits} {}", if turned { "turned" } else { "straight" })
+            }
+            Self::Product { parts, bits, rounds } => format!("1 product {parts} {bits} {rounds}"),
+            Self::Half(Half::F16) => "1 float16".into(),
+            Self::Half(Half::Bf16) => "1 bfloat16".into(),
+        }
+    }
+}
+
+#[derive(Debug)]
+enum Coder {
+    Scalar(Scalar),
+    Product(Product),
+    Half(Half),
+}
+
+/// How rows were coded, and all that is needed to score them.
+#[derive(Debug)]
+pub(crate) struct Sketch {
+    metric: Metric,
+    dim: usize,
+    space: Space,
+    turn: Option<Turn>,
+    coder: Coder,
+    /// Centres of the lists, moved and turned as rows are; none for a single list around zero.
+    centers: Vec<f32>,
+}
+
+/// Which rows are coded, and in which list each is.
+pub(crate) struct Members<'a> {
+    pub(crate) vectors: Vectors<'a>,
+    pub(crate) rows: &'a [u32],
+    /// One a row; empty if there are no lists.
+    pub(crate) lists: &'a [u32],
+}
+
+impl Sketch {
+    /// Learns how to code `members`, codes them in their order, and writes all of it into the image. `centers` are byte
+    /// rows of `space`.
+    pub(crate) fn build(
+        spec: &Spec,
+        recipe: Recipe,
+        space: &Space,
+        centers: &[i8],
+        members: &Members<'_>,
+        seed: u64,
+        (pool, cancel): (&Pool, &Cancel),
+        image: &mut Image,
+    ) -> Result<(), Error> {
+        let rng = Rng::new(seed).child("sketch");
+        let turn_seed = rng.child("turn").next_u64();
+        let mut sketch = Self::new(spec, recipe, space.clone(), centers, turn_seed);
+        if let Recipe::Product { parts, bits, rounds } = recipe {
+            let mut chosen: Vec<usize> = (0..members.rows.len()).collect();
+            rng.child("sample").shuffle(&mut chosen);
+            chosen.truncate(product::sample_size(chosen.len(), bits));
+            chosen.sort_unstable();
+            let rest = pool.map(chosen.len(), |i| sketch.rest(members, chosen[i], &mut Room::default()));
+            let (coder, books) =
+                Product::train((parts, bits, rounds), spec.dim(), &rest.concat(), &rng, pool, cancel)?;
+            sketch.coder = Coder::Product(coder);
+            image.push("books", books);
+        }
+        image.push("recipe", recipe.text().into_bytes());
+        image.push("turn", vec![turn_seed]);
+        image.push("codes", sketch.code(members, pool, cancel)?);
+        Ok(())
+    }
+
+    /// Reads back what [`Sketch::build`] wrote, but for the codes.
+    pub(crate) fn read(
+        spec: &Spec,
+        recipe: Recipe,
+        space: Space,
+        centers: &[i8],
+        rows: usize,
+        image: &Image,
+    ) -> Result<Self, Error> {
+        if image.section("recipe")?[..] != *recipe.text().as_bytes() {
+            return Err(Error::Corrupt { what: "recipe" });
+        }
+        let turn_seed = image.array::<u64>("turn", 1)?[0];
+        let mut sketch = Self::new(spec, recipe, space, centers, turn_seed);
+        if let Recipe::Product { parts, bits, rounds } = recipe {
+            let books = image.list("books")?;
+            sketch.coder = Coder::Product(Product::read((parts, bits, rounds), spec.dim(), books, rows)?);
+        }
+        Ok(sketch)
+    }
+
+    fn new(spec: &Spec, recipe: Recipe, space: Space, centers: &[i8], turn_seed: u64) -> Self {
+        let (turned, coder) = match recipe {
+            Recipe::Scalar { bits, turned } => {
+                let planes = Planes::new(bits).expect("a specification has 1 to 9 bits");
+                (turned, Coder::Scalar(Scalar { planes }))
+            }
+            // Until there are codebooks.
+            Recipe::Product { .. } => (false, Coder::Half(Half::F16)),
+            Recipe::Half(half) => (false, Coder::Half(half)),
+        };
+        let turn = turned.then(|| Turn::new(turn_seed, spec.dim()));
+        let mut centers = space.decode(centers);
+        if let Some(turn) = &turn {
+            centers.chunks_exact_mut(spec.dim()).for_each(|center| turn.apply(center));
+        }
+        Self { metric: spec.metric(), dim: spec.dim(), space, turn, coder, centers }
+    }
+
+    /// Bytes from one coded row to the next: codes, then the factors.
+    pub(crate) fn stride(&self) -> usize {
+        let codes = match &self.coder {
+            Coder::Scalar(scalar) => scalar.planes.row_bytes(self.dim),
+            Coder::Product(product) => product.row_bytes(),
+            Coder::Half(_) => 2 * self.dim,
+        };
+        codes.next_multiple_of(4) + FACTORS
+    }
+
+    fn center(&self, list: u32) -> &[f32] {
+        &self.centers[list as usize * self.dim..][..self.dim]
+    }
+
+    /// What is coded of the member `i`.
+    fn rest(&self, members: &Members<'_>, i: usize, room: &mut Room) -> Vec<f32> {
+        let mut moved = Vec::with_capacity(self.dim);
+        self.space.moved(members.vectors.floats(members.rows[i] as usize, &mut room.wide), &mut moved);
+        if let Some(turn) = &self.turn {
+            turn.apply(&mut moved);
+        }
+        if let Some(list) = members.lists.get(i) {
+            moved.iter_mut().zip(self.center(*list)).for_each(|(value, center)| *value -= center);
+        }
+        moved
+    }
+
+    fn code(&self, members: &Members<'_>, pool: &Pool, cancel: &Cancel) -> Result<Vec<u8>, Error> {
+        let (stride, count) = (self.stride(), members.rows.len());
+        let chunks = pool.map(count.div_ceil(CHUNK), |c| {
+            let range = c * CHUNK..((c + 1) * CHUNK).min(count);
+            let mut codes = vec![0u8; range.len() * stride];
+            let (mut room, mut stands_for) = (Room::default(), Vec::new());
+            for (i, out) in range.zip(codes.chunks_exact_mut(stride)) {
+                if cancel.is_cancelled() {
+                    break;
+                }
+                let rest = self.rest(members, i, &mut room);
+                let (codes, factors) = out.split_at_mut(stride - FACTORS);
+                self.encode(&rest, &mut stands_for, codes);
+                let length = Op::Ip.pair(&rest, &rest);
+                // Makes the product of a row and its own codes right, and so those of near queries.
+                let scale = inverse(Op::Ip.pair(&rest, &stands_for)) * length;
+                let center = members.lists.get(i).map(|list| self.center(*list));
+                let product = scale * center.map_or(0.0, |center| Op::Ip.pair(center, &stands_for));
+                let bias = if self.metric == Metric::Ip { 0.0 } else { length + 2.0 * product };
+                factors[..4].copy_from_slice(&scale.to_le_bytes());
+                factors[4..].copy_from_slice(&bias.to_le_bytes());
+            }
+            codes
+        });
+        cancel.check()?;
+        Ok(chunks.concat())
+    }
+
+    fn encode(&self, rest: &[f32], stands_for: &mut Vec<f32>, out: &mut [u8]) {
+        match &self.coder {
+            Coder::Scalar(scalar) => {
+                scalar.encode(rest, stands_for, &mut out[..scalar.planes.row_bytes(rest.len())]);
+            }
+            Coder::Product(product) => product.encode(rest, stands_for, &mut out[..product.row_bytes()]),
+            Coder::Half(half) => {
+                let (halves, _) = out.as_chunks_mut::<2>();
+                halves.iter_mut().zip(rest).for_each(|(half_bytes, value)| *half_bytes = half.narrow(*value));
+                stands_for.resize(rest.len(), 0.0);
+                half.widen(&out[..2 * rest.len()], stands_for);
+            }
+        }
+    }
+}
+
+/// Bytes of the scale and the bias of a row.
+const FACTORS: usize = 8;
+
+#[derive(Default)]
+struct Room {
+    wide: Vec<f32>,
+}
+
+/// Coded rows, borrowed, and how exactly queries are taken.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SketchRows<'a> {
+    sketch: &'a Sketch,
+    codes: &'a [u8],
+    /// The largest level of a query, for scalar codes.
+    most: f32,
+}
+
+impl<'a> SketchRows<'a> {
+    /// The rows of `codes`, searched as `query` says.
+    pub(crate) fn new(sketch: &'a Sketch, codes: &'a [u8], query: &Query) -> Self {
+        let bits = query.value("rbq_bits_query");
+        let most = if bits == 0 { 127 } else { ((1 << bits) / 2 - 1).clamp(1, 127) };
+        Self { sketch, codes, most: most as f32 }
+    }
+
+    #[inline]
+    fn factors(&self, row: u32, stride: usize) -> (f32, f32) {
+        let end = (row as usize + 1) * stride;
+        let bytes = &self.codes[end - FACTORS..end];
+        let float = |at: usize| bytes[at..].first_chunk().map_or(0.0, |bytes| f32::from_le_bytes(*bytes));
+        (float(0), float(4))
+    }
+
+    fn weight(&self) -> f32 {
+        if self.sketch.metric == Metric::Ip { 1.0 } else { 2.0 }
+    }
+}
+
+/// A query, ready to be held against coded rows.
+#[derive(Debug, Default)]
+pub(crate) struct Aim {
+    wide: Vec<f32>,
+    moved: Vec<f32>,
+    levels: Levels,
+    tables: Vec<f32>,
+}
+
+impl Codes for SketchRows<'_> {
+    type Probe = Aim;
+
+    fn len(&self) -> usize {
+        self.codes.len() / self.sketch.stride()
+    }
+
+    fn probe(&self) -> Aim {
+        Aim::default()
+    }
+
+    fn aim(&self, probe: &mut Aim, queries: Vectors<'_>, query: usize) {
+        let Aim { wide, moved, levels, tables } = probe;
+        self.sketch.space.moved(queries.floats(query, wide), moved);
+        if let Some(turn) = &self.sketch.turn {
+            turn.apply(moved);
+        }
+        match &self.sketch.coder {
+            Coder::Scalar(_) => levels.aim(moved, self.most),
+            Coder::Product(product) => product.aim(moved, tables),
+            Coder::Half(_) => {}
+        }
+    }
+
+    fn term(&self, probe: &Aim, list: u32) -> f32 {
+        if self.sketch.metric == Metric::Ip {
+            -Op::Ip.pair(&probe.moved, self.sketch.center(list))
+        } else {
+            Op::L2.pair(&probe.moved, self.sketch.center(list))
+        }
+    }
+
+    fn scores(&self, probe: &Aim, rows: &[u32], reach: Reach, out: &mut Vec<f32>) {
+        let (stride, weight) = (self.sketch.stride(), self.weight());
+        let ahead = |rows: &[u32]| {
+            if reach == Reach::Scattered {
+                rows.iter().for_each(|row| simd::prefetch(&self.codes[*row as usize * stride..][..stride]));
+            }
+        };
+        out.clear();
+        let mut blocks = rows.chunks(BLOCK).peekable();
+        blocks.peek().into_iter().for_each(|rows| ahead(rows));
+        while let Some(rows) = blocks.next() {
+            blocks.peek().into_iter().for_each(|rows| ahead(rows));
+            let (mut sums, mut products) = ([0i32; BLOCK], [0f32; BLOCK]);
+            let (sums, products) = (&mut sums[..rows.len()], &mut products[..rows.len()]);
+            let start = |i: usize| rows[i] as usize * stride;
+            match &self.sketch.coder {
+                Coder::Scalar(scalar) => probe.levels.products(*scalar, self.codes, start, sums, products),
+                Coder::Product(product) => {
+                    for (i, out) in products.iter_mut().enumerate() {
+                        *out = product.product(&probe.tables, &self.codes[start(i)..][..stride]);
+                    }
+                }
+                Coder::Half(half) => half.each(Op::Ip, &probe.moved, self.codes, start, products),
+            }
+            for (row, product) in rows.iter().zip(products) {
+                let (scale, bias) = self.factors(*row, stride);
+                out.push(bias - weight * scale * *product);
+            }
+        }
+    }
+}
+
+/// Byte rows decoded, one after the other.
+impl Space {
+    fn decode(&self, rows: &[i8]) -> Vec<f32> {
+        let rows = ByteRows { space: self, codes: rows };
+        (0..rows.len()).flat_map(|row| rows.stands_for(row as u32)).collect()
+    }
+}

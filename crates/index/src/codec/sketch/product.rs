@@ -1,0 +1,284 @@
+//! Product quantisation: a row is cut into parts, and each part is replaced by the number of the nearest entry of a
+//! codebook (Jégou, Douze and Schmid, "Product quantization for nearest neighbor search", TPAMI 2011); with several
+//! rounds what is left over is coded again (Liu, Lu and Gu, "Generalized residual vector quantization", 2017, has the
+//! idea). Invariant: a code is below the number of entries, or is read as the last.
+
+use host::{Cancel, Pool, Rng};
+use simd::Op;
+
+use crate::Error;
+use crate::image::Array;
+
+/// Rows that teach one entry, and rows at most.
+const SAMPLE: usize = 48;
+const SAMPLE_MAX: usize = 65_536;
+/// How often entries are moved.
+const MOVES: usize = 6;
+
+/// Codebooks and how codes are stored.
+#[derive(Debug)]
+pub(super) struct Product {
+    /// Parts of a row.
+    pub(super) parts: usize,
+    /// Bits of a code.
+    pub(super) bits: usize,
+    /// Codes of a part.
+    pub(super) rounds: usize,
+    /// Elements of a part.
+    pub(super) width: usize,
+    /// Entries of a codebook.
+    entries: usize,
+    /// For every part and round a matrix of `width` rows and `entries` columns.
+    books: Array<f32>,
+}
+
+/// How many rows are looked at to make codebooks of `bits` bits.
+pub(super) fn sample_size(rows: usize, bits: usize) -> usize {
+    rows.min(SAMPLE_MAX).min(SAMPLE << bits.min(24))
+}
+
+/// How many entries a codebook has.
+fn entry_count(rows: usize, bits: usize) -> usize {
+    sample_size(rows, bits).min(1 << bits.min(24))
+}
+
+impl Product {
+    /// Learns codebooks from `sample`, which are rows of `parts * width` elements.
+    pub(super) fn train(
+        (parts, bits, rounds): (usize, usize, usize),
+        dim: usize,
+        sample: &[f32],
+        rng: &Rng,
+        pool: &Pool,
+        cancel: &Cancel,
+    ) -> Result<(Self, Vec<f32>), Error> {
+        let width = dim / parts;
+        let rows = sample.len() / dim;
+        let entries = entry_count(rows, bits);
+        let books = pool.map(parts, |part| {
+            let mut left: Vec<f32> = Vec::with_capacity(rows * width);
+            sample.chunks_exact(dim).for_each(|row| left.extend_from_slice(&row[part * width..][..width]));
+            let mut books = Vec::new();
+            for round in 0..rounds {
+                if cancel.is_cancelled() {
+                    break;
+                }
+                let mut rng = rng.child(&format!("book {part} {round}"));
+                let book = train_book(&left, width, entries, &mut rng, cancel);
+                let mut distances = vec![0.0; entries];
+                for point in left.chunks_exact_mut(width) {
+                    let code = nearest(point, &book, &mut distances);
+                    take_off(point, &book, entries, code);
+                }
+                books.extend(book);
+            }
+            books
+        });
+        cancel.check()?;
+        let books = books.concat();
+        let product = Self { parts, bits, rounds, width, entries, books: Array::Copied(books.clone()) };
+        Ok((product, books))
+    }
+
+    /// Takes codebooks as they were trained.
+    pub(super) fn read(
+        (parts, bits, rounds): (usize, usize, usize),
+        dim: usize,
+        books: Array<f32>,
+        rows: usize,
+    ) -> Result<Self, Error> {
+        let corrupt = Error::Corrupt { what: "books" };
+        let width = dim / parts;
+        let row = parts * width * rounds;
+        let entries = entry_count(rows, bits);
+        if entries.checked_mul(row) != Some(books.len()) {
+            return Err(corrupt);
+        }
+        Ok(Self { parts, bits, rounds, width, entries, books })
+    }
+
+    /// Codes of a row.
+    fn codes(&self) -> usize {
+        self.parts * self.rounds
+    }
+
+    /// Bytes of a coded row.
+    pub(super) fn row_bytes(&self) -> usize {
+        match self.bits {
+            0..=4 => self.codes().div_ceil(2),
+            5..=8 => self.codes(),
+            9..=16 => 2 * self.codes(),
+            _ => 4 * self.codes(),
+        }
+    }
+
+    fn book(&self, part: usize, round: usize) -> &[f32] {
+        let size = self.width * self.entries;
+        &self.books[(part * self.rounds + round) * size..][..size]
+    }
+
+    /// Codes `row` into `out`, and puts what the codes stand for into `stands_for`.
+    pub(super) fn encode(&self, row: &[f32], stands_for: &mut Vec<f32>, out: &mut [u8]) {
+        stands_for.clear();
+        out.fill(0);
+        let mut distances = vec![0.0; self.entries];
+        let mut left = Vec::with_capacity(self.width);
+        for (part, values) in row.chunks_exact(self.width).enumerate() {
+            left.clear();
+            left.extend_from_slice(values);
+            for round in 0..self.rounds {
+                let book = self.book(part, round);
+                let code = nearest(&left, book, &mut distances);
+                take_off(&mut left, book, self.entries, code);
+                self.store(part * self.rounds + round, code, out);
+            }
+            stands_for.extend(values.iter().zip(&left).map(|(value, left)| value - left));
+        }
+    }
+
+    fn store(&self, i: usize, code: usize, out: &mut [u8]) {
+        match self.bits {
+            0..=4 => out[i / 2] |= (code << (i % 2 * 4)) as u8,
+            5..=8 => out[i] = code as u8,
+            9..=16 => out[2 * i..][..2].copy_from_slice(&(code as u16).to_le_bytes()),
+            _ => out[4 * i..][..4].copy_from_slice(&(code as u32).to_le_bytes()),
+        }
+    }
+
+    /// Entries of a table: as many as codes can name where that is few, so that no code needs a check.
+    fn table_len(&self) -> usize {
+        match self.bits {
+            0..=4 => 16,
+            5..=8 => 256,
+            _ => self.entries,
+        }
+    }
+
+    /// Products of the parts of `query` and all entries.
+    pub(super) fn aim(&self, query: &[f32], tables: &mut Vec<f32>) {
+        tables.clear();
+        tables.resize(self.codes() * self.table_len(), 0.0);
+        for (i, table) in tables.chunks_exact_mut(self.table_len().max(1)).enumerate() {
+            let (part, round) = (i / self.rounds, i % self.rounds);
+            let point = &query[part * self.width..][..self.width];
+            Op::Ip.columns(point, self.book(part, round), &mut table[..self.entries]);
+        }
+    }
+
+    /// The product of the query of `tables` and what a coded row stands for.
+    #[inline]
+    pub(super) fn product(&self, tables: &[f32], row: &[u8]) -> f32 {
+        let mut sums = [0f32; 4];
+        match self.bits {
+            0..=4 => {
+                let tables = tables.as_chunks::<16>().0;
+                for (i, table) in tables.iter().enumerate() {
+                    sums[i % 4] += table[usize::from(row[i / 2] >> (i % 2 * 4) & 15)];
+                }
+            }
+            5..=8 => {
+                let (fours, rest) = tables.as_chunks::<256>().0.as_chunks::<4>();
+                let (code_fours, code_rest) = row[..self.codes()].as_chunks::<4>();
+                for (tables, codes) in fours.iter().zip(code_fours) {
+                    for i in 0..4 {
+                        sums[i] += tables[i][usize::from(codes[i])];
+                    }
+                }
+                rest.iter().zip(code_rest).for_each(|(table, code)| sums[0] += table[usize::from(*code)]);
+            }
+            _ => {
+                let size = if self.bits <= 16 { 2 } else { 4 };
+                for (i, code) in row.chunks_exact(size).take(self.codes()).enumerate() {
+                    let code = code.iter().rev().fold(0usize, |code, byte| code << 8 | usize::from(*byte));
+                    let code = code.min(self.entries.saturating_sub(1));
+                    sums[i % 4] += tables[i * self.entries + code];
+                }
+            }
+        }
+        (sums[0] + sums[2]) + (sums[1] + sums[3])
+    }
+}
+
+/// The number of the column nearest to `point`, the first of equals.
+fn nearest(point: &[f32], book: &[f32], distances: &mut [f32]) -> usize {
+    Op::L2.columns(point, book, distances);
+    let mut best = (f32::INFINITY, 0);
+    for (i, distance) in distances.iter().enumerate() {
+        if *distance < best.0 {
+            best = (*distance, i);
+        }
+    }
+    best.1
+}
+
+fn take_off(point: &mut [f32], book: &[f32], entries: usize, code: usize) {
+    for (value, row) in point.iter_mut().zip(book.chunks_exact(entries.max(1))) {
+        *value -= row[code];
+    }
+}
+
+/// Moves `entries` entries through `points` by Lloyd's iteration.
+fn train_book(points: &[f32], width: usize, entries: usize, rng: &mut Rng, cancel: &Cancel) -> Vec<f32> {
+    let count = points.len() / width.max(1);
+    let mut order: Vec<usize> = (0..count).collect();
+    rng.shuffle(&mut order);
+    let mut book = vec![0.0; width * entries];
+    let set = |book: &mut [f32], entry: usize, point: &mut dyn Iterator<Item = f32>| {
+        book.chunks_exact_mut(entries).zip(point).for_each(|(row, value)| row[entry] = value);
+    };
+    for (entry, point) in order.iter().take(entries).enumerate() {
+        set(&mut book, entry, &mut points[point * width..][..width].iter().copied());
+    }
+    let mut distances = vec![0.0; entries];
+    for _ in 0..MOVES {
+        if cancel.is_cancelled() || entries == count {
+            break;
+        }
+        let (mut sums, mut counts) = (vec![0f32; width * entries], vec![0u32; entries]);
+        for point in points.chunks_exact(width) {
+            let entry = nearest(point, &book, &mut distances);
+            counts[entry] += 1;
+            sums[entry * width..][..width].iter_mut().zip(point).for_each(|(sum, value)| *sum += value);
+        }
+        for (entry, number) in counts.iter().enumerate() {
+            if *number > 0 {
+                let mean = sums[entry * width..][..width].iter().map(|sum| sum / *number as f32);
+                set(&mut book, entry, &mut mean.into_iter());
+            } else {
+                let point = rng.below(count as u64) as usize;
+                set(&mut book, entry, &mut points[point * width..][..width].iter().copied());
+            }
+        }
+    }
+    book
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_codes_of_any_width_stand_for_is_near_and_products_are_with_that() {
+        let (dim, rows) = (12, 300);
+        let mut rng = Rng::new(5);
+        let sample: Vec<f32> = (0..rows * dim).map(|_| rng.normal() as f32).collect();
+        let query: Vec<f32> = (0..dim).map(|_| rng.normal() as f32).collect();
+        for (parts, bits, rounds) in [(3, 3, 1), (4, 4, 3), (6, 8, 1), (4, 9, 2), (12, 17, 1)] {
+            let (pool, cancel) = (Pool::inline(), Cancel::new());
+            let made = Product::train((parts, bits, rounds), dim, &sample, &rng, &pool, &cancel);
+            let (product, books) = made.unwrap();
+            let read = Product::read((parts, bits, rounds), dim, Array::Copied(books), rows).unwrap();
+            let (mut tables, mut stands_for) = (Vec::new(), Vec::new());
+            read.aim(&query, &mut tables);
+            let mut codes = vec![0; product.row_bytes()];
+            let mut lost = 0.0;
+            for row in sample.chunks(dim) {
+                product.encode(row, &mut stands_for, &mut codes);
+                let want = Op::Ip.pair(&query, &stands_for);
+                assert!((read.product(&tables, &codes) - want).abs() < 1e-4, "{parts} {bits} {rounds}");
+                lost += Op::L2.pair(row, &stands_for) / Op::Ip.pair(row, row) / rows as f32;
+            }
+            assert!(lost < 0.6, "{parts} parts of {bits} bits, {rounds} rounds lose {lost}");
+        }
+    }
+}
