@@ -2,7 +2,8 @@
 
 use simd::Half;
 
-use super::table::{AUTOINDEX, Codec, Default, Kind, Phase, Row, Shape, TABLE, UNINDEXED, Value, auto};
+use super::param::{Default, Phase, Value};
+use super::table::{AUTOINDEX, Codec, Kind, Row, Shape, TABLE, UNINDEXED, auto};
 use super::{Query, params};
 use crate::codec::Recipe;
 use crate::{Element, Error, Metric};

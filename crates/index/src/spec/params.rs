@@ -1,6 +1,6 @@
 //! Reading values out of name-value pairs. Invariant: a number may stand in quotes; the last of equal names counts.
 
-use super::table::{Form, Param, Value};
+use super::param::{Form, Param, Value};
 use crate::Error;
 
 /// The value of `name`, without quotes and spaces around it; `None` also if it is empty.

@@ -1,7 +1,8 @@
 //! What a search asks for, checked. Invariant: `k >= 1`, and a range encloses something.
 
+use super::param::{Default, Phase, Value};
 use super::params;
-use super::table::{Default, Phase, Row, Value};
+use super::table::Row;
 use crate::{Error, Metric};
 
 /// A valid search request: how many rows, in which range of scores, with how much effort.
