@@ -2,7 +2,7 @@
 //! Invariant: every buffer of the values grows by one row whenever the validity bits do.
 
 use crate::values::Lists;
-use crate::{Column, Kind, Type, Value, Values, VarLen};
+use crate::{Column, Kind, Shape, Type, Value, Values, VarLen};
 use arrow_buffer::{BooleanBufferBuilder, NullBuffer};
 
 /// Grows a column value by value.
@@ -144,7 +144,8 @@ impl ColumnBuilder {
         }
     }
 
-    /// Adds `value`. A value of another kind of type becomes absent; numbers are cut to the column's width.
+    /// Adds `value`; into a column of shapes WKT, of moments microseconds. A value of another kind of type becomes absent;
+    /// numbers are cut to the column's width.
     pub fn push(&mut self, value: &Value) {
         let fits = match (&mut self.values, value) {
             (Growing::Bool(v), Value::Bool(x)) => {
@@ -165,6 +166,12 @@ impl ColumnBuilder {
             ) => {
                 bytes.extend_from_slice(text.as_bytes());
                 push_to(offsets, bytes.len() as i64)
+            }
+            (Growing::VarLen { data_type: Type::Geometry, offsets, bytes }, Value::Text(text)) => {
+                Shape::from_wkt(text).is_ok_and(|shape| {
+                    bytes.extend(shape.to_wkb());
+                    push_to(offsets, bytes.len() as i64)
+                })
             }
             (Growing::Array { offsets, items }, Value::List(list)) => {
                 list.iter().for_each(|item| items.push_item(item));

@@ -1,7 +1,7 @@
 //! The values of one field for several rows: typed values and, where they may be absent, validity bits.
 //! Invariant: there are as many validity bits as values; text and JSON are valid UTF-8, vectors are whole.
 
-use crate::{ColumnBuilder, Kind, Type, Value, Values, VarLen};
+use crate::{ColumnBuilder, Kind, Shape, Type, Value, Values, VarLen};
 use arrow_buffer::NullBuffer;
 
 /// Bytes a component of a sparse vector has.
@@ -182,8 +182,8 @@ impl Column {
         builder.finish()
     }
 
-    /// The value of `row`; a moment is its microseconds, an array a list. Vectors and shapes are not single values and
-    /// give [`Value::Null`].
+    /// The value of `row`; a moment is its microseconds, a shape its WKT, an array a list. Vectors are not single values
+    /// and give [`Value::Null`].
     ///
     /// # Panics
     /// When `row >= len()`.
@@ -202,7 +202,10 @@ impl Column {
             Values::Text(v) => Value::Text(v.text(row).to_owned()),
             Values::Json(v) => Value::Json(v.text(row).to_owned()),
             Values::Array(v) => Value::List(v.range(row).map(|item| v.items().value(item)).collect()),
-            Values::Geometry(_) | Values::SparseVector(_) => Value::Null,
+            Values::Geometry(v) => {
+                Shape::from_wkb(v.get(row)).map_or(Value::Null, |shape| Value::Text(shape.to_wkt()))
+            }
+            Values::SparseVector(_) => Value::Null,
             Values::FloatVector { .. } | Values::BinaryVector { .. } | Values::Int8Vector { .. } => {
                 Value::Null
             }

@@ -56,7 +56,7 @@ mod tests {
                 builder.push_items(&items.finish());
                 return builder.finish();
             }
-            Type::Bool => Values::Bool([seed % 2 == 0].into_iter().collect()),
+            Type::Bool => Values::Bool([seed.is_multiple_of(2)].into_iter().collect()),
             Type::Json => Values::Json(VarLen::from_values([format!("[{seed}]")])),
             _ => {
                 let mut builder = ColumnBuilder::of(kind);

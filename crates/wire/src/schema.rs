@@ -4,19 +4,20 @@
 //! only keeps (`mmap.enabled` ...) comes back unchanged.
 
 use crate::proto::schema::value_field::Data;
-use crate::proto::schema::{CollectionSchema, DataType, FieldSchema, ValueField};
+use crate::proto::schema::{CollectionSchema, DataType, FieldSchema, StructArrayFieldSchema, ValueField};
 use crate::{Error, params};
-use data::{Field, Schema, Type, Value};
+use data::{Field, FieldId, Schema, Struct, Type, Value, Zone};
 
 const DIM: &str = "dim";
 const MAX_LENGTH: &str = "max_length";
+const MAX_CAPACITY: &str = "max_capacity";
 
 /// A collection's schema with what else its message holds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decoded {
     /// The collection's name.
     pub name: String,
-    /// The fields; `$meta` is last when there is a dynamic field. Ids are zero.
+    /// The fields; `$meta` is last when there is a dynamic field. Ids are zero; structs have their sub-fields by name only.
     pub schema: Schema,
     /// Properties sent with the schema.
     pub properties: params::Params,
@@ -25,14 +26,11 @@ pub struct Decoded {
 /// Reads the bytes of a `CollectionSchema`.
 ///
 /// # Errors
-/// When the bytes are no such message, or hold a type, a function or a struct field this server does not know.
+/// When the bytes are no such message, or hold a type or a function this server does not know.
 pub fn decode(bytes: impl bytes::Buf) -> Result<Decoded, Error> {
     let message: CollectionSchema = crate::error::decode("the collection schema", bytes)?;
     if !message.functions.is_empty() {
         return Err(Error::Unsupported { what: "functions" });
-    }
-    if !message.struct_array_fields.is_empty() {
-        return Err(Error::Unsupported { what: "struct array fields" });
     }
     if !message.external_source.is_empty() {
         return Err(Error::Unsupported { what: "external collections" });
@@ -50,10 +48,16 @@ pub fn decode(bytes: impl bytes::Buf) -> Result<Decoded, Error> {
         field.auto_id |= auto_id && field.is_primary;
         fields.push(field);
     }
+    let mut structs = Vec::with_capacity(message.struct_array_fields.len());
+    for message in message.struct_array_fields {
+        let (one, sub_fields) = decode_struct(message)?;
+        structs.push(one);
+        fields.extend(sub_fields);
+    }
     if has_dynamic {
         fields.push(Field::dynamic());
     }
-    let schema = Schema { description: message.description, fields, structs: Vec::new() };
+    let schema = Schema { description: message.description, fields, structs };
     Ok(Decoded { name: message.name, schema, properties: params::decode(message.properties) })
 }
 
@@ -68,14 +72,19 @@ pub fn decode_field(message: FieldSchema) -> Result<Field, Error> {
         return Err(Error::Unsupported { what: "function output fields" });
     }
     let mut settings = params::decode(message.type_params);
-    let dim = take_dim(&name, data_type, &mut settings)?;
-    let max_length = take_max_length(&name, data_type, &mut settings)?;
+    let element = take_element(&name, data_type, message.element_type)?;
+    let one = element.unwrap_or(data_type);
+    let dim = take_dim(&name, one, &mut settings)?;
+    let max_length = take_max_length(&name, one, &mut settings)?;
+    let max_capacity = take_max_capacity(&name, data_type, &mut settings)?;
     let default =
         message.default_value.and_then(|value| value.data).map(|value| decode_value(&name, data_type, value));
     Ok(Field {
         description: message.description,
         dim,
         max_length,
+        element,
+        max_capacity,
         is_primary: message.is_primary_key,
         auto_id: message.auto_id,
         nullable: message.nullable,
@@ -87,8 +96,80 @@ pub fn decode_field(message: FieldSchema) -> Result<Field, Error> {
     })
 }
 
+/// Reads the bytes of a `FieldSchema`.
+///
+/// # Errors
+/// When the bytes are no field, or as [`decode_field`].
+pub fn decode_field_bytes(bytes: impl bytes::Buf) -> Result<Field, Error> {
+    decode_field(crate::error::decode("the field schema", bytes)?)
+}
+
+/// Reads an array of structs and its sub-fields, which are called `struct[sub]`.
+///
+/// # Errors
+/// When a sub-field is no array, or as [`decode_field`].
+pub fn decode_struct(message: StructArrayFieldSchema) -> Result<(Struct, Vec<Field>), Error> {
+    let name = message.name;
+    let mut settings = params::decode(message.type_params);
+    let mut max_capacity = params::take_number(&mut settings, MAX_CAPACITY)?;
+    let mut fields = Vec::with_capacity(message.fields.len());
+    for sub_field in message.fields {
+        let data_type = decode_type(&sub_field.name, sub_field.data_type)?;
+        if data_type != Type::Array {
+            let kind = encode_type(data_type).as_str_name();
+            let kind = format!("{kind} inside of a struct, where Array or ArrayOfVector is expected");
+            return Err(Error::Type { field: sub_field.name, kind });
+        }
+        let mut field = decode_field(sub_field)?;
+        max_capacity = max_capacity.or(Some(field.max_capacity));
+        if !(field.name.starts_with(&format!("{name}[")) && field.name.ends_with(']')) {
+            field.name = Struct::field_name(&name, &field.name);
+        }
+        field.nullable |= message.nullable;
+        fields.push(field);
+    }
+    let (description, nullable) = (message.description, message.nullable);
+    let missing = || {
+        let what = format!("type param(max_capacity) should be specified for the field({name})");
+        Error::Missing { what, param: MAX_CAPACITY }
+    };
+    let max_capacity = max_capacity.ok_or_else(missing)?;
+    let params = settings.into_iter().collect();
+    Ok((
+        Struct { id: FieldId(0), name, description, max_capacity, nullable, fields: Vec::new(), params },
+        fields,
+    ))
+}
+
+fn take_element(field: &str, data_type: Type, element: i32) -> Result<Option<Type>, Error> {
+    if data_type != Type::Array {
+        return Ok(None);
+    }
+    let element = decode_type(field, element)?;
+    if !element.is_element() && !element.is_dense() {
+        let kind = format!("Array of {}", encode_type(element).as_str_name());
+        return Err(Error::Type { field: field.to_owned(), kind });
+    }
+    Ok(Some(element))
+}
+
+fn take_max_capacity(field: &str, data_type: Type, settings: &mut params::Params) -> Result<usize, Error> {
+    if data_type != Type::Array {
+        return Ok(0);
+    }
+    let what = || format!("type param(max_capacity) should be specified for the field({field})");
+    params::take_number(settings, MAX_CAPACITY)?
+        .ok_or_else(|| Error::Missing { what: what(), param: MAX_CAPACITY })
+}
+
 fn take_dim(field: &str, data_type: Type, settings: &mut params::Params) -> Result<usize, Error> {
-    if !data_type.is_vector() {
+    if data_type == Type::SparseVector
+        && let Some(dim) = params::take(settings, DIM)
+    {
+        let why = "dim should not be specified for sparse vector field";
+        return Err(Error::Dim { field: field.to_owned(), dim, why });
+    }
+    if !data_type.is_dense() {
         return Ok(0);
     }
     let Some(text) = params::take(settings, DIM) else {
@@ -123,8 +204,16 @@ pub(crate) fn decode_type(field: &str, number: i32) -> Result<Type, Error> {
         Some(DataType::Double) => Type::Double,
         Some(DataType::VarChar) => Type::VarChar,
         Some(DataType::Json) => Type::Json,
+        Some(DataType::Text) => Type::Text,
+        Some(DataType::Timestamptz) => Type::Timestamptz,
+        Some(DataType::Geometry) => Type::Geometry,
+        Some(DataType::Array | DataType::ArrayOfVector) => Type::Array,
         Some(DataType::FloatVector) => Type::FloatVector,
         Some(DataType::BinaryVector) => Type::BinaryVector,
+        Some(DataType::Float16Vector) => Type::Float16Vector,
+        Some(DataType::BFloat16Vector) => Type::BFloat16Vector,
+        Some(DataType::Int8Vector) => Type::Int8Vector,
+        Some(DataType::SparseFloatVector) => Type::SparseVector,
         Some(DataType::String) => {
             let kind = "String (please use VarChar instead)".to_owned();
             return Err(Error::Type { field: field.to_owned(), kind });
@@ -162,6 +251,14 @@ pub fn encode_type(data_type: Type) -> DataType {
     }
 }
 
+/// The number of a field's type in the contract: arrays of vectors have one of their own.
+pub fn encode_type_of(field: &Field) -> DataType {
+    match field.element {
+        Some(element) if field.data_type == Type::Array && element.is_vector() => DataType::ArrayOfVector,
+        _ => encode_type(field.data_type),
+    }
+}
+
 fn decode_value(field: &str, data_type: Type, value: Data) -> Result<Value, Error> {
     let (value, actual) = match value {
         Data::BoolData(value) => (Value::Bool(value), "Bool"),
@@ -171,11 +268,13 @@ fn decode_value(field: &str, data_type: Type, value: Data) -> Result<Value, Erro
         Data::DoubleData(value) => (Value::Double(value), "Double"),
         Data::StringData(value) => (Value::Text(value), "VarChar"),
         Data::BytesData(value) => (Value::Json(String::from_utf8_lossy(&value).into_owned()), "JSON"),
-        Data::TimestamptzData(_) | Data::DateData(_) | Data::TimeData(_) => (Value::Null, "a time"),
+        Data::TimestamptzData(value) => (Value::Int(value), "Timestamptz"),
+        Data::DateData(_) | Data::TimeData(_) => (Value::Null, "a time"),
     };
     let fits = match (&value, data_type) {
-        (Value::Bool(_), Type::Bool) | (Value::Text(_), Type::VarChar) | (Value::Json(_), Type::Json) => true,
-        (Value::Int(_), _) => data_type.is_integer(),
+        (Value::Bool(_), Type::Bool) | (Value::Json(_), Type::Json) => true,
+        (Value::Text(_), Type::VarChar | Type::Text | Type::Timestamptz | Type::Geometry) => true,
+        (Value::Int(_), _) => data_type.is_integer() || data_type == Type::Timestamptz,
         (Value::Double(_), Type::Float | Type::Double) => true,
         _ => false,
     };
@@ -192,26 +291,49 @@ fn decode_value(field: &str, data_type: Type, value: Data) -> Result<Value, Erro
     Ok(value)
 }
 
-/// The schema as a message: without `$meta`, which only sets the flag.
-pub fn encode(name: &str, schema: &Schema, version: u32) -> CollectionSchema {
+/// The schema as a message: without `$meta`, which only sets the flag. Moments are texts in `zone`.
+pub fn encode(name: &str, schema: &Schema, version: u32, zone: &Zone) -> CollectionSchema {
+    let plain = |field: &&Field| !field.is_dynamic && schema.structure_of(field.id).is_none();
     CollectionSchema {
         name: name.to_owned(),
         description: schema.description.clone(),
-        fields: schema.fields.iter().filter(|field| !field.is_dynamic).map(encode_field).collect(),
+        fields: schema.fields.iter().filter(plain).map(|field| encode_field(field, zone)).collect(),
+        struct_array_fields: schema.structs.iter().map(|one| encode_struct(one, schema, zone)).collect(),
         enable_dynamic_field: schema.dynamic().is_some(),
         version: i32::try_from(version).unwrap_or(i32::MAX),
         ..CollectionSchema::default()
     }
 }
 
-/// One field as a message.
-pub fn encode_field(field: &Field) -> FieldSchema {
+fn encode_struct(one: &Struct, schema: &Schema, zone: &Zone) -> StructArrayFieldSchema {
+    let bare = |field: &Field| {
+        let name = one.sub_name(&field.name).unwrap_or(&field.name).to_owned();
+        FieldSchema { name, ..encode_field(field, zone) }
+    };
+    let fields = one.fields.iter().filter_map(|id| schema.field_by_id(*id));
+    let settings = params::encode(one.params.iter().map(|(key, value)| (key.as_str(), value.as_str())));
+    StructArrayFieldSchema {
+        field_id: one.id.0,
+        name: one.name.clone(),
+        description: one.description.clone(),
+        fields: fields.map(bare).collect(),
+        type_params: settings,
+        nullable: one.nullable,
+    }
+}
+
+/// One field as a message. Moments are texts in `zone`.
+pub fn encode_field(field: &Field, zone: &Zone) -> FieldSchema {
     let mut type_params = Vec::new();
-    if field.data_type.is_vector() {
+    let one = field.element.unwrap_or(field.data_type);
+    if one.is_dense() {
         type_params.push(params::pair(DIM, field.dim.to_string()));
     }
-    if field.data_type == Type::VarChar {
+    if one == Type::VarChar {
         type_params.push(params::pair(MAX_LENGTH, field.max_length.to_string()));
+    }
+    if field.data_type == Type::Array {
+        type_params.push(params::pair(MAX_CAPACITY, field.max_capacity.to_string()));
     }
     type_params
         .extend(params::encode(field.params.iter().map(|(key, value)| (key.as_str(), value.as_str()))));
@@ -220,10 +342,11 @@ pub fn encode_field(field: &Field) -> FieldSchema {
         name: field.name.clone(),
         is_primary_key: field.is_primary,
         description: field.description.clone(),
-        data_type: encode_type(field.data_type).into(),
+        data_type: encode_type_of(field).into(),
+        element_type: field.element.map_or(DataType::None, encode_type).into(),
         type_params,
         auto_id: field.auto_id,
-        default_value: field.default.as_ref().and_then(|value| encode_value(field.data_type, value)),
+        default_value: field.default.as_ref().and_then(|value| encode_value(field.data_type, value, zone)),
         is_partition_key: field.is_partition_key,
         is_clustering_key: field.is_clustering_key,
         nullable: field.nullable,
@@ -231,10 +354,11 @@ pub fn encode_field(field: &Field) -> FieldSchema {
     }
 }
 
-fn encode_value(data_type: Type, value: &Value) -> Option<ValueField> {
+fn encode_value(data_type: Type, value: &Value, zone: &Zone) -> Option<ValueField> {
     let data = match (value, data_type) {
         (Value::Bool(value), _) => Data::BoolData(*value),
         (Value::Int(value), Type::Int64) => Data::LongData(*value),
+        (Value::Int(value), Type::Timestamptz) => Data::StringData(zone.format(*value)),
         (Value::Int(value), _) => Data::IntData(i32::try_from(*value).ok()?),
         (Value::Double(value), Type::Float) => Data::FloatData(*value as f32),
         (Value::Double(value), _) => Data::DoubleData(*value),
@@ -264,6 +388,17 @@ mod tests {
             Field { default: Some(Value::Double(0.5)), ..Field::new("f", Type::Float) },
             Field::new("v", Type::FloatVector).with_dim(8),
             Field::new("b", Type::BinaryVector).with_dim(16),
+            Field::new("h", Type::Float16Vector).with_dim(8),
+            Field::new("g", Type::BFloat16Vector).with_dim(8),
+            Field::new("j", Type::Int8Vector).with_dim(8),
+            Field { nullable: true, ..Field::new("s", Type::SparseVector) },
+            Field::new("a", Type::Array).with_elements(Type::VarChar, 7).with_max_length(9),
+            Field::new("w", Type::Text),
+            Field { default: Some(Value::Text("POINT (1 2)".into())), ..Field::new("p", Type::Geometry) },
+            Field {
+                default: Some(Value::Text("1970-01-01T00:00:00Z".into())),
+                ..Field::new("z", Type::Timestamptz)
+            },
         ];
         fields.push(Field::dynamic());
         Schema { description: "d".into(), fields, ..Schema::default() }
@@ -271,26 +406,22 @@ mod tests {
 
     #[test]
     fn there_and_back() {
-        let bytes = encode("c", &sample(), 0).encode_to_vec();
+        let bytes = encode("c", &sample(), 0, &Zone::default()).encode_to_vec();
         let back = decode(&bytes[..]).unwrap();
         assert_eq!((back.name.as_str(), back.schema), ("c", sample()));
     }
 
     /// What one changed field does to a schema.
     fn with(change: impl Fn(&mut CollectionSchema)) -> Result<Decoded, Error> {
-        let mut message = encode("c", &sample(), 0);
+        let mut message = encode("c", &sample(), 0, &Zone::default());
         change(&mut message);
         decode(&message.encode_to_vec()[..])
     }
 
     #[test]
     fn what_is_not_known_is_refused_by_name() {
-        let error =
-            with(|schema| schema.fields[4].data_type = DataType::SparseFloatVector.into()).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "field v has type SparseFloatVector, which is not supported yet: invalid parameter"
-        );
+        let error = with(|schema| schema.fields[4].data_type = DataType::Mol.into()).unwrap_err();
+        assert_eq!(error.to_string(), "field v has type Mol, which is not supported yet: invalid parameter");
         assert!(with(|schema| schema.fields[4].data_type = 77).unwrap_err().to_string().contains("type 77"));
         assert!(with(|schema| schema.functions.push(Default::default())).is_err());
         assert!(

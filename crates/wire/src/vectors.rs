@@ -1,13 +1,13 @@
 //! The queries of a search as they travel: a placeholder group, itself protobuf inside of a bytes field.
 //!
-//! Invariant: what comes out is one column of whole, finite vectors of one dimension.
+//! Invariant: what comes out is one column of whole vectors of one dimension; 32-bit floats are finite.
 
 use crate::Error;
 use crate::proto::common::{PlaceholderGroup, PlaceholderType, PlaceholderValue};
 use bytes::Bytes;
-use data::{Buffer, Column, Values};
+use data::{Buffer, Column, ScalarBuffer, Values, VarLen};
 
-/// Reads a placeholder group of float or binary vectors.
+/// Reads a placeholder group of dense or sparse vectors.
 ///
 /// # Errors
 /// When it is none, is empty, is of a type this server does not know, has vectors of different dimensions, or a
@@ -17,6 +17,9 @@ pub fn decode(group: Bytes) -> Result<Column, Error> {
     let Some(placeholder) = group.placeholders.into_iter().next() else {
         return Err(refuse("the search has no vectors"));
     };
+    if placeholder.r#type() == PlaceholderType::SparseFloatVector && !placeholder.values.is_empty() {
+        return column(Values::SparseVector(VarLen::from_values(&placeholder.values)));
+    }
     let first = placeholder.values.first().map_or(0, Bytes::len);
     if first == 0 {
         return Err(refuse("the search has no vectors, or empty ones"));
@@ -30,8 +33,17 @@ pub fn decode(group: Bytes) -> Result<Column, Error> {
     match placeholder.r#type() {
         PlaceholderType::FloatVector => floats(&placeholder.values, first),
         PlaceholderType::BinaryVector => {
-            let bytes: Vec<u8> = placeholder.values.iter().flat_map(|value| value.iter().copied()).collect();
-            column(Values::BinaryVector { dim: first * 8, bytes: Buffer::from(bytes) })
+            column(Values::BinaryVector { dim: first * 8, bytes: joined(&placeholder.values) })
+        }
+        PlaceholderType::Float16Vector => {
+            column(Values::Float16Vector { dim: half_dim(first)?, bytes: joined(&placeholder.values) })
+        }
+        PlaceholderType::BFloat16Vector => {
+            column(Values::BFloat16Vector { dim: half_dim(first)?, bytes: joined(&placeholder.values) })
+        }
+        PlaceholderType::Int8Vector => {
+            let values = ScalarBuffer::new(joined(&placeholder.values), 0, first * placeholder.values.len());
+            column(Values::Int8Vector { dim: first, values })
         }
         // A number this contract does not know reads as None.
         PlaceholderType::None => Err(unsupported(placeholder.r#type.to_string())),
@@ -52,6 +64,20 @@ fn floats(queries: &[Bytes], size: usize) -> Result<Column, Error> {
         }
     }
     column(Values::FloatVector { dim: size / 4, values: values.into() })
+}
+
+fn joined(queries: &[Bytes]) -> Buffer {
+    match queries {
+        [one] => Buffer::from(one.clone()),
+        all => Buffer::from(all.concat()),
+    }
+}
+
+fn half_dim(size: usize) -> Result<usize, Error> {
+    if size.is_multiple_of(2) {
+        return Ok(size / 2);
+    }
+    Err(refuse(format!("a vector of 16-bit floats of {size} bytes: should be a multiple of 2")))
 }
 
 fn column(values: Values) -> Result<Column, Error> {

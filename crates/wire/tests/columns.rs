@@ -2,11 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "tests say what they expect")]
 
-use data::{Column, ColumnBuilder, Field, Type, Value, Values};
+use data::{Column, ColumnBuilder, Field, Type, Value, Values, Zone};
 use proptest::prelude::*;
 use prost::Message;
-use wire::columns::{decode, encode};
+use wire::columns::decode;
 use wire::proto::schema::{DataType, FieldData};
+
+fn encode(field: &Field, column: &Column) -> FieldData {
+    wire::columns::encode(field, column, &Zone::default())
+}
 
 fn there_and_back(field: &Field, column: &Column) -> Column {
     let bytes = encode(field, column).encode_to_vec();

@@ -127,7 +127,12 @@ pub(super) fn channel(id: CollectionId) -> String {
 fn description(info: CollectionInfo) -> pb::DescribeCollectionResponse {
     pb::DescribeCollectionResponse {
         status: ok(),
-        schema: Some(wire::schema::encode(&info.name, &info.schema, info.schema_version)),
+        schema: Some(wire::schema::encode(
+            &info.name,
+            &info.schema,
+            info.schema_version,
+            &data::Zone::default(),
+        )),
         collection_id: info.id.0,
         virtual_channel_names: vec![channel(info.id)],
         physical_channel_names: vec!["by-dev-rootcoord-dml_0".to_owned()],

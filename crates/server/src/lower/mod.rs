@@ -137,7 +137,10 @@ fn consistency_level(level: data::Consistency) -> common::ConsistencyLevel {
 /// The fields of rows as messages, and the names that stand for them: a field of the schema for itself, the dynamic field
 /// for the keys that were asked for.
 fn output(fields: &[OutputField]) -> (Vec<FieldData>, Vec<String>) {
-    let messages = fields.iter().map(|field| wire::columns::encode(&field.field, &field.column)).collect();
+    let messages = fields
+        .iter()
+        .map(|field| wire::columns::encode(&field.field, &field.column, &data::Zone::default()))
+        .collect();
     let names = fields.iter().flat_map(|field| match &field.dynamic_keys[..] {
         [] => std::slice::from_ref(&field.field.name),
         keys => keys,

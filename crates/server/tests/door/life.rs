@@ -38,7 +38,7 @@ fn check(status: Option<Status>) {
 async fn create(client: &mut Client, name: &str) -> Status {
     let request = pb::CreateCollectionRequest {
         collection_name: name.into(),
-        schema: wire::schema::encode(name, &schema(), 0).encode_to_vec().into(),
+        schema: wire::schema::encode(name, &schema(), 0, &data::Zone::default()).encode_to_vec().into(),
         consistency_level: 2,
         ..Default::default()
     };
@@ -61,7 +61,9 @@ async fn insert(client: &mut Client, name: &str, count: i64) -> pb::MutationResu
     ];
     let fields_data = columns
         .iter()
-        .map(|(name, column)| wire::columns::encode(schema().field(name).unwrap(), column))
+        .map(|(name, column)| {
+            wire::columns::encode(schema().field(name).unwrap(), column, &data::Zone::default())
+        })
         .collect();
     let num_rows = u32::try_from(count).unwrap();
     let request =
@@ -195,7 +197,11 @@ async fn rows_that_do_not_fit_are_all_refused() {
     let world = World::new().await;
     let client = &mut world.client().await;
     check(Some(create(client, "c").await));
-    let column = wire::columns::encode(&Field::new("id", Type::Int64), &Column::from_ints(vec![1, 2]));
+    let column = wire::columns::encode(
+        &Field::new("id", Type::Int64),
+        &Column::from_ints(vec![1, 2]),
+        &data::Zone::default(),
+    );
     let request = pb::InsertRequest {
         collection_name: "c".into(),
         fields_data: vec![column],
