@@ -101,11 +101,13 @@ impl Engine {
         let (prepared, is_upsert) = match write {
             Write::Insert(rows) => {
                 let collection = catalog.collection(&rows.target)?;
-                (ingest::insert(collection, rows, &node.oracle, &node.settings)?, false)
+                let zone = catalog.zone(collection);
+                (ingest::insert(collection, rows, &node.oracle, &node.settings, &zone)?, false)
             }
             Write::Upsert(rows) => {
                 let collection = catalog.collection(&rows.target)?;
-                (ingest::upsert(collection, rows, &node.oracle, &node.settings)?, true)
+                let zone = catalog.zone(collection);
+                (ingest::upsert(collection, rows, &node.oracle, &node.settings, &zone)?, true)
             }
             Write::Delete { target, partition, filter, templates } => {
                 return self.delete(&target, &partition, &filter, &templates);

@@ -4,12 +4,13 @@
 use crate::api::{
     AliasInfo, Aliases, Collection, CollectionInfo, Collections, DatabaseInfo, Databases, LoadInfo,
     LoadState, Loaded, NodeInfo, PartitionInfo, Question, RowCount, SegmentInfo, SegmentState, Segments,
-    System,
+    System, TimeZone,
 };
 use crate::catalog::{self, Catalog, database_name};
 use crate::load;
 use crate::shard::Role;
 use crate::{Engine, Error, ErrorKind};
+use data::Zone;
 use segment::Segment;
 use std::sync::{Arc, PoisonError};
 
@@ -78,6 +79,15 @@ fn collection_info(catalog: &Catalog, collection: &catalog::Collection) -> Colle
         created_at: collection.created_at,
         updated_at: collection.updated_at,
         load: load::info(&collection.partitions.iter().collect::<Vec<_>>()),
+    }
+}
+
+impl Question for TimeZone {
+    type Answer = Zone;
+
+    fn answer(self, engine: &Engine) -> Result<Self::Answer, Error> {
+        let catalog = engine.node().registry.current();
+        Ok(catalog.zone(catalog.collection(&self.target)?))
     }
 }
 

@@ -32,6 +32,10 @@ pub fn vectors_of(column: &Column) -> Option<Vectors<'_>> {
     match column.values() {
         Values::FloatVector { dim, values } => Some(Vectors::F32 { dim: *dim, values }),
         Values::BinaryVector { dim, bytes } => Some(Vectors::Bits { dim: *dim, bytes }),
+        Values::Float16Vector { dim, bytes } => Some(Vectors::F16 { dim: *dim, bytes }),
+        Values::BFloat16Vector { dim, bytes } => Some(Vectors::Bf16 { dim: *dim, bytes }),
+        Values::Int8Vector { dim, values } => Some(Vectors::I8 { dim: *dim, values }),
+        Values::SparseVector(rows) => Some(Vectors::Sparse { offsets: rows.offsets(), bytes: rows.buffer() }),
         _ => None,
     }
 }

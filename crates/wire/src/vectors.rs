@@ -134,7 +134,7 @@ mod tests {
             (group(PlaceholderType::FloatVector, &[&[1, 2, 3]]), "multiple of 4"),
             (group(PlaceholderType::FloatVector, &[&[0; 4], &[0; 8]]), "vector dimension mismatch"),
             (group(PlaceholderType::FloatVector, &[&nan]), "value 'NaN' is not a number or infinity"),
-            (group(PlaceholderType::SparseFloatVector, &[&[0; 8]]), "SparseFloatVector"),
+            (group(PlaceholderType::VarChar, &[&[0; 8]]), "VarChar"),
             (Bytes::from_static(b"\xff\xff"), "cannot be decoded"),
         ];
         for (bytes, part) in cases {

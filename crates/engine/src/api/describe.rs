@@ -288,3 +288,11 @@ pub struct NodeInfo {
     /// Why it is not healthy; empty = it is.
     pub troubles: Vec<String>,
 }
+
+/// The time zone in which a collection reads and writes moments: its own, else its database's, else UTC. The answer is a
+/// [`data::Zone`].
+#[derive(Debug, Clone)]
+pub struct TimeZone {
+    /// Of which collection.
+    pub target: Target,
+}

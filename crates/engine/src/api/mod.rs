@@ -11,7 +11,7 @@ pub use change::{Change, Changed, CreateCollection, CreateIndex, Properties};
 pub use describe::{
     AliasInfo, Aliases, Collection, CollectionInfo, Collections, DatabaseInfo, Databases, IndexBuild,
     IndexInfo, IndexState, Indexes, LoadInfo, LoadState, Loaded, NodeInfo, PartitionInfo, Question, RowCount,
-    SegmentInfo, SegmentState, Segments, System,
+    SegmentInfo, SegmentState, Segments, System, TimeZone,
 };
 pub use query::{Queried, Query};
 pub use run::{

@@ -3,11 +3,11 @@
 
 use super::{
     Catalog, Collection, DEFAULT_DATABASE, DEFAULT_PARTITION, Database, IndexEntry, Partition, Root,
-    SegmentEntry, check, database_name,
+    SegmentEntry, check, database_name, timezone,
 };
 use crate::api::{Change, CreateCollection, Properties, Target};
 use crate::{Error, ErrorKind, Settings};
-use data::{CollectionId, Field, IndexId, NameKind, PartitionId, SegmentId, Timestamp, Type};
+use data::{CollectionId, Field, IndexId, NameKind, PartitionId, SegmentId, Timestamp, Type, Zone};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -78,6 +78,7 @@ impl Catalog {
             }
             Change::DropDatabase { name } => self.drop_database(&name),
             Change::AlterDatabase { name, set, delete } => {
+                zone_of(&[&set])?;
                 alter(&mut self.database_mut(&name)?.properties, set, &delete);
                 Ok(())
             }
@@ -85,6 +86,7 @@ impl Catalog {
             Change::DropCollection(target) => self.drop_collection(&target),
             Change::RenameCollection { from, to } => self.rename(&from, &to, now),
             Change::AlterCollection { target, set, delete } => {
+                zone_of(&[&set])?;
                 let collection = self.target_mut(&target)?;
                 alter(&mut collection.properties, set, &delete);
                 collection.updated_at = now;
@@ -175,8 +177,9 @@ impl Catalog {
             let max = limits.shards_max;
             return Err(Error::invalid(format!("maximum shards's number should be limited to {max}")));
         }
-        let schema = check::schema(create.schema, limits)?;
         let names = self.database(&database)?;
+        let zone = zone_of(&[&create.properties, &names.properties])?;
+        let schema = check::schema(create.schema, limits, &zone)?;
         if names.aliases.contains_key(&name) {
             let text = format!(
                 "collection name [{name}] conflicts with an existing alias, please choose a unique name"
@@ -537,19 +540,30 @@ fn check_merge(
 
 /// What an index's parameters mean for `field`, which holds vectors; every mistake in them is found here.
 pub(crate) fn index_spec(field: &Field, params: &[(String, String)]) -> Result<index::Spec, Error> {
-    let element = match field.data_type {
+    Ok(index::Spec::parse(element_of(field)?, field.dim, params)?)
+}
+
+/// What the vectors of `field` are made of.
+pub(crate) fn element_of(field: &Field) -> Result<index::Element, Error> {
+    Ok(match field.data_type {
         Type::FloatVector => index::Element::F32,
         Type::BinaryVector => index::Element::Bits,
-        Type::Bool | Type::Int8 | Type::Int16 | Type::Int32 | Type::Int64 => return Err(no_vector(field)),
+        Type::Float16Vector => index::Element::F16,
+        Type::BFloat16Vector => index::Element::Bf16,
+        Type::Int8Vector => index::Element::I8,
+        Type::SparseVector => index::Element::Sparse,
+        Type::Bool | Type::Int8 | Type::Int16 | Type::Int32 | Type::Int64 => {
+            return Err(no_vector(field));
+        }
         Type::Float | Type::Double | Type::VarChar | Type::Json => return Err(no_vector(field)),
         Type::Text | Type::Timestamptz | Type::Geometry | Type::Array => return Err(no_vector(field)),
-        Type::Float16Vector | Type::BFloat16Vector | Type::Int8Vector | Type::SparseVector => {
-            let (name, data_type) = (&field.name, field.data_type);
-            let text = format!("indexes on {data_type:?} fields are not supported yet, field: {name}");
-            return Err(Error::new(ErrorKind::Unsupported, text));
-        }
-    };
-    Ok(index::Spec::parse(element, field.dim, params)?)
+    })
+}
+
+/// The first time zone that one of several sets of properties names, else UTC.
+fn zone_of(properties: &[&Properties]) -> Result<Zone, Error> {
+    let named = properties.iter().find_map(|properties| timezone(properties));
+    named.map_or(Ok(Zone::default()), |name| Zone::named(name).map_err(Error::invalid))
 }
 
 fn no_vector(field: &Field) -> Error {

@@ -9,13 +9,13 @@ mod check;
 mod indexing;
 mod registry;
 
-pub(crate) use apply::{Edit, Moved, index_not_found, index_spec};
+pub(crate) use apply::{Edit, Moved, element_of, index_not_found, index_spec};
 pub(crate) use indexing::IndexSpec;
 pub(crate) use registry::Registry;
 
 use crate::Error;
 use crate::api::Target;
-use data::{CollectionId, Consistency, FieldId, IndexId, PartitionId, Schema, SegmentId, Timestamp};
+use data::{CollectionId, Consistency, FieldId, IndexId, PartitionId, Schema, SegmentId, Timestamp, Zone};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -160,6 +160,11 @@ impl Collection {
     }
 }
 
+/// The time zone that properties name.
+pub(crate) fn timezone(properties: &[(String, String)]) -> Option<&str> {
+    properties.iter().find(|(key, _)| key == "timezone").map(|(_, name)| name.as_str())
+}
+
 /// `name`, or the default database for an empty name.
 pub(crate) fn database_name(name: &str) -> &str {
     if name.is_empty() { DEFAULT_DATABASE } else { name }
@@ -183,6 +188,14 @@ impl Catalog {
     pub(crate) fn collection_by_id(&self, id: CollectionId) -> Result<&Arc<Collection>, Error> {
         let missing = || Error::collection_not_found("", &id.to_string());
         self.collections.get(&id).ok_or_else(missing)
+    }
+
+    /// The time zone of a collection: its own, else that of its database, else UTC.
+    pub(crate) fn zone(&self, collection: &Collection) -> Zone {
+        let database = self.root.databases.get(&collection.database);
+        let properties = [Some(&collection.properties), database.map(|database| &database.properties)];
+        let named = properties.into_iter().flatten().find_map(|properties| timezone(properties));
+        named.and_then(|name| Zone::named(name).ok()).unwrap_or_default()
     }
 
     pub(crate) fn has_index(&self, id: CollectionId, index: IndexId) -> bool {

@@ -27,6 +27,11 @@ impl Output {
                 output.add(field);
                 continue;
             }
+            if let Some(one) = schema.structure(name) {
+                let parts = one.fields.iter().filter_map(|id| schema.field_by_id(*id));
+                parts.for_each(|field| output.add(field));
+                continue;
+            }
             let Some(dynamic) = schema.dynamic() else {
                 return Err(Error::invalid(format!("field {name} not exist")));
             };

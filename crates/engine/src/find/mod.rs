@@ -2,6 +2,7 @@
 //! scope takes the moment first and the list of segments second, so that nothing written up to the moment is missed.
 
 mod fetch;
+mod queries;
 mod query;
 mod search;
 

@@ -2,12 +2,12 @@
 //! then read the fields of the winners.
 
 use super::fetch::{self, Output};
-use super::{Place, Scope, Wanted, check_window, predicate};
+use super::{Place, Scope, Wanted, check_window, predicate, queries};
 use crate::api::{Found, Queries, Search};
-use crate::catalog::{Collection, index_spec};
+use crate::catalog::{Collection, element_of, index_spec};
 use crate::node::Node;
 use crate::{Error, ErrorKind};
-use data::{Column, Field, KeyRef, Keys, Schema, Type, Values};
+use data::{Column, Field, KeyRef, Keys, Schema};
 use filter::Predicate;
 use host::{Cancel, Pool};
 use index::{Hits, Metric, Vectors};
@@ -152,7 +152,7 @@ fn plan<'a>(scope: &'a Scope, search: &Search) -> Result<Plan<'a>, Error> {
     let predicate = predicate(scope.schema(), &search.filter, &search.templates, "query")?;
     let predicate = predicate.map(|predicate| predicate.with_seed(scope.at.0));
     let queries = match &search.queries {
-        Queries::Vectors(column) => checked(field, column.clone())?,
+        Queries::Vectors(column) => queries::fit(field, column.clone())?,
         Queries::Keys(keys) => vectors_of_keys(scope, field, keys)?,
     };
     Ok(Plan { field, metric, query, predicate, queries })
@@ -168,13 +168,8 @@ fn index_query(
     let spec = match collection.index_on(field.id) {
         Some(index) => index_spec(field, &index.params)?,
         None => {
-            let (kind, default) = match field.data_type {
-                Type::BinaryVector => ("BIN_FLAT", "HAMMING"),
-                _ => ("FLAT", "COSINE"),
-            };
-            let metric = if search.metric.is_empty() { default } else { &search.metric };
-            let params = [("index_type", kind), ("metric_type", metric)];
-            index_spec(field, &params.map(|(key, value)| (key.to_owned(), value.to_owned())))?
+            let named = (!search.metric.is_empty()).then_some(search.metric.as_str());
+            index::Spec::unindexed(element_of(field)?, field.dim, named)?
         }
     };
     let metric = spec.metric();
@@ -196,38 +191,6 @@ fn wider_query(
     let is_effort = |key: &str| matches!(key, "ef" | "search_list" | "reorder_k");
     wider.params.retain(|(key, value)| !is_effort(key) || is_enough(value));
     index_query(collection, field, &wider, k).map(|(_, query)| query)
-}
-
-/// Query vectors that fit the field.
-fn checked(field: &Field, column: Column) -> Result<Column, Error> {
-    let mismatch = |expected: usize, actual: usize| {
-        Error::invalid(format!(
-            "vector dimension mismatch, expected vector size(byte) {expected}, actual {actual}"
-        ))
-    };
-    match (field.data_type, column.values()) {
-        (Type::FloatVector, Values::FloatVector { dim, values }) => {
-            if *dim != field.dim {
-                return Err(mismatch(field.dim * 4, dim * 4));
-            }
-            if values.iter().any(|value| !value.is_finite()) {
-                return Err(Error::invalid("value 'NaN' is not a number or infinity in a query vector"));
-            }
-        }
-        (Type::BinaryVector, Values::BinaryVector { dim, .. }) if *dim == field.dim => {}
-        (Type::BinaryVector, Values::BinaryVector { dim, .. }) => {
-            return Err(mismatch(field.dim / 8, dim / 8));
-        }
-        (want, values) => {
-            let got = values.data_type();
-            return Err(Error::expected(
-                "vector type must be the same",
-                format!("{want:?}"),
-                format!("{got:?}"),
-            ));
-        }
-    }
-    Ok(column)
 }
 
 fn vectors_of_keys(scope: &Scope, field: &Field, keys: &Keys) -> Result<Column, Error> {

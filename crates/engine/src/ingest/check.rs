@@ -1,9 +1,11 @@
 //! Holds the columns a client sent against the schema. Every mistake in rows is found here, worded as Milvus words it.
 
+use super::fit::fit;
+use super::vectors::{Half, finite, halves, sparse};
 use crate::api::{NamedColumn, Rows};
 use crate::catalog::Collection;
 use crate::{Error, ErrorKind, Settings};
-use data::{Column, Field, Values, VarLen};
+use data::{Column, Field, Lists, Schema, Struct, Type, Values, VarLen, Zone};
 use serde::de::IgnoredAny;
 use std::collections::BTreeMap;
 
@@ -20,6 +22,7 @@ pub(crate) fn columns(
     rows: Rows,
     limits: &Settings,
     with_auto_key: bool,
+    zone: &Zone,
 ) -> Result<Checked, Error> {
     let fields = &collection.schema.fields;
     let mut columns: Vec<Option<Column>> = vec![None; fields.len()];
@@ -55,6 +58,7 @@ pub(crate) fn columns(
                 "the num_rows ({got}) of field ({name}) is not equal to passed num_rows ({want})"
             )));
         }
+        let column = fit(field, column, zone)?;
         check(field, &column, limits, fields)?;
         columns[place] = Some(column);
     }
@@ -67,58 +71,90 @@ pub(crate) fn columns(
             )));
         }
     }
+    collection.schema.structs.iter().try_for_each(|one| same_structs(&collection.schema, one, &columns))?;
     Ok(Checked { rows: rows.rows, columns })
+}
+
+/// Checks that the sub-fields of a struct have as many elements in every row, and are absent in the same ones.
+fn same_structs(schema: &Schema, one: &Struct, columns: &[Option<Column>]) -> Result<(), Error> {
+    let places = one.fields.iter().filter_map(|id| schema.position(*id));
+    let parts: Vec<(&str, Option<&Column>)> =
+        places.map(|place| (schema.fields[place].name.as_str(), columns[place].as_ref())).collect();
+    let Some((first_name, first)) = parts.first() else { return Ok(()) };
+    for (name, part) in &parts[1..] {
+        let fits = match (first, part) {
+            (None, None) => true,
+            (Some(first), Some(part)) => match (first.values(), part.values()) {
+                (Values::Array(a), Values::Array(b)) => {
+                    a.same_lengths(b) && first.validity() == part.validity()
+                }
+                _ => false,
+            },
+            _ => false,
+        };
+        if !fits {
+            return Err(Error::invalid(format!(
+                "inconsistent array length or nullability among the sub-fields of struct {}: {first_name} and {name}",
+                one.name
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn check(field: &Field, column: &Column, limits: &Settings, fields: &[Field]) -> Result<(), Error> {
     let name = &field.name;
-    let (want, got) = (field.data_type, column.data_type());
-    if want.held_as() != got {
-        return Err(Error::expected(
-            format!("the data type of field ({name}) does not fit the schema"),
-            format!("{want:?}"),
-            format!("{got:?}"),
-        ));
-    }
     if column.null_count() > 0 && !field.nullable && field.default.is_none() {
         return Err(Error::invalid(format!(
             "field ({name}) is not nullable, but some of its values are null"
         )));
     }
     match column.values() {
-        Values::FloatVector { dim, values } => {
-            same_dim(field, *dim)?;
-            finite(name, values.iter().map(|v| f64::from(*v)))
-        }
-        Values::BinaryVector { dim, .. } => same_dim(field, *dim),
-        Values::Float(values) => finite(name, values.iter().map(|v| f64::from(*v))),
-        Values::Double(values) => finite(name, values.iter().copied()),
-        Values::Text(texts) => lengths(field, texts),
+        Values::Text(texts) if field.data_type == Type::VarChar => lengths(field, texts),
         Values::Json(texts) => (0..texts.len())
             .filter(|row| column.is_valid(*row))
             .try_for_each(|row| json(field, texts.text(row), limits, fields)),
+        Values::Array(lists) => array(field, lists),
+        values => numbers(name, values),
+    }
+}
+
+/// Checks that floats and components of vectors are finite.
+pub(crate) fn numbers(name: &str, values: &Values) -> Result<(), Error> {
+    match values {
+        Values::FloatVector { values, .. } => finite(name, values.iter().map(|v| f64::from(*v))),
+        Values::Float16Vector { bytes, .. } => halves(name, bytes, Half::F16),
+        Values::BFloat16Vector { bytes, .. } => halves(name, bytes, Half::Bf16),
+        Values::SparseVector(rows) => sparse(name, rows),
+        Values::Float(values) => finite(name, values.iter().map(|v| f64::from(*v))),
+        Values::Double(values) => finite(name, values.iter().copied()),
         Values::Bool(_) | Values::Int8(_) | Values::Int16(_) | Values::Int32(_) | Values::Int64(_) => Ok(()),
-        // A schema lets no such field in yet.
-        _ => Err(Error::internal(format!("values of field {name} cannot be checked"))),
+        Values::Text(_) | Values::Json(_) | Values::Timestamptz(_) | Values::Geometry(_) => Ok(()),
+        Values::Array(_) | Values::BinaryVector { .. } | Values::Int8Vector { .. } => Ok(()),
     }
 }
 
-fn same_dim(field: &Field, dim: usize) -> Result<(), Error> {
-    let (name, want) = (&field.name, field.dim);
-    if dim == want {
-        return Ok(());
-    }
-    Err(Error::invalid(format!("the dim ({dim}) of field data({name}) is not equal to schema dim ({want})")))
-}
-
-fn finite(name: &str, mut values: impl Iterator<Item = f64>) -> Result<(), Error> {
-    match values.find(|value| !value.is_finite()) {
-        None => Ok(()),
-        Some(value) => {
-            let text = if value.is_nan() { "NaN".to_owned() } else { value.to_string() };
-            Err(Error::invalid(format!("value '{text}' is not a number or infinity, field: {name}")))
+fn array(field: &Field, lists: &Lists) -> Result<(), Error> {
+    let (name, max) = (&field.name, field.max_capacity);
+    for row in 0..lists.len() {
+        let length = lists.range(row).len();
+        if length > max {
+            return Err(Error::invalid(format!(
+                "the length ({length}) of {row}th array exceeds max capacity ({max}), field: {name}"
+            )));
         }
     }
+    let items = lists.compact();
+    let items = items.items();
+    let Values::Text(texts) = items.values() else { return numbers(name, items.values()) };
+    let max = field.max_length;
+    let Some(item) = texts.iter().position(|text| text.len() > max) else { return Ok(()) };
+    let first = lists.offsets()[0];
+    let row = lists.offsets().partition_point(|offset| offset - first <= item as i64) - 1;
+    let (index, length) = (item as i64 + first - lists.offsets()[row], texts.get(item).len());
+    Err(Error::invalid(format!(
+        "length of VarChar array field \"{name}\" exceeds max length, row number: {row}, array index: {index}, length: {length}, max length: {max}"
+    )))
 }
 
 fn lengths(field: &Field, texts: &VarLen) -> Result<(), Error> {

@@ -3,8 +3,11 @@
 
 mod check;
 mod fill;
+mod fit;
 mod route;
+mod vectors;
 
+pub(crate) use check::numbers as check_numbers;
 pub(crate) use fill::absent;
 
 use crate::api::Rows;
@@ -12,7 +15,7 @@ use crate::catalog::Collection;
 use crate::record::{Deletes, Insert, Record};
 use crate::time::Oracle;
 use crate::{Error, Settings};
-use data::{Batch, Keys, Timestamp};
+use data::{Batch, Keys, Timestamp, Zone};
 use std::collections::HashSet;
 
 /// Rows ready for the log, and their keys in the order they came.
@@ -23,15 +26,16 @@ pub(crate) struct Prepared {
     pub(crate) inserted: u64,
 }
 
-/// Makes a record of new rows.
+/// Makes a record of new rows. Moments without an offset are in `zone`.
 pub(crate) fn insert(
     collection: &Collection,
     rows: Rows,
     oracle: &Oracle,
     limits: &Settings,
+    zone: &Zone,
 ) -> Result<Prepared, Error> {
     let partition = route::named(collection, &rows.partition)?;
-    let columns = check::columns(collection, rows, limits, false)?;
+    let columns = check::columns(collection, rows, limits, false, zone)?;
     let columns = fill::columns(collection, columns, oracle)?;
     let (batch, keys) = batch(collection, columns)?;
     let inserts = route::partitions(collection, partition, batch);
@@ -45,9 +49,10 @@ pub(crate) fn upsert(
     rows: Rows,
     oracle: &Oracle,
     limits: &Settings,
+    zone: &Zone,
 ) -> Result<Prepared, Error> {
     let partition = route::named(collection, &rows.partition)?;
-    let mut columns = check::columns(collection, rows, limits, true)?;
+    let mut columns = check::columns(collection, rows, limits, true, zone)?;
     // With auto ids, the keys sent name the rows to replace; the new rows get new keys.
     let replaced = fill::take_auto_keys(collection, &mut columns)?;
     let columns = fill::columns(collection, columns, oracle)?;

@@ -1,8 +1,8 @@
 //! Collections: make, drop, rename, alter, describe, list, count.
 
-use super::{Call, consistency, consistency_level, done, ok, pairs, properties, signed};
+use super::{Call, consistency, consistency_level, done, ok, pairs, properties, signed, zone};
 use crate::status::Fault;
-use data::CollectionId;
+use data::{CollectionId, Zone};
 use engine::api::{self, Change, CollectionInfo, CreateCollection, LoadState, RowCount};
 use wire::Code;
 use wire::proto::common::{ErrorCode, Status};
@@ -91,7 +91,10 @@ fn describe_one(
 ) -> Result<pb::DescribeCollectionResponse, Fault> {
     let named = call.database(database.clone());
     match look(call, database, name.clone(), id) {
-        Ok(info) => Ok(description(info)),
+        Ok(info) => {
+            let zone = zone(call, api::Target::new(&info.database, &info.name), None)?;
+            Ok(description(info, &zone))
+        }
         Err(fault) if fault.code() == Code::CollectionNotFound => {
             // Clients since 2.1 tell a missing collection by this text and this legacy code, of this call alone.
             let database = if named.is_empty() { "default" } else { &named };
@@ -124,15 +127,10 @@ pub(super) fn channel(id: CollectionId) -> String {
     format!("by-dev-rootcoord-dml_0_{id}v0")
 }
 
-fn description(info: CollectionInfo) -> pb::DescribeCollectionResponse {
+fn description(info: CollectionInfo, zone: &Zone) -> pb::DescribeCollectionResponse {
     pb::DescribeCollectionResponse {
         status: ok(),
-        schema: Some(wire::schema::encode(
-            &info.name,
-            &info.schema,
-            info.schema_version,
-            &data::Zone::default(),
-        )),
+        schema: Some(wire::schema::encode(&info.name, &info.schema, info.schema_version, zone)),
         collection_id: info.id.0,
         virtual_channel_names: vec![channel(info.id)],
         physical_channel_names: vec!["by-dev-rootcoord-dml_0".to_owned()],

@@ -18,6 +18,7 @@ pub(crate) mod system;
 
 use crate::Settings;
 use crate::status::Fault;
+use data::{Struct, Zone};
 use engine::Engine;
 use engine::api::{OutputField, Properties, ReadTime, Target};
 use std::net::SocketAddr;
@@ -134,18 +135,41 @@ fn consistency_level(level: data::Consistency) -> common::ConsistencyLevel {
     }
 }
 
+/// The zone in which a request wants moments: the one it names, else its collection's.
+fn zone(call: &Call, target: Target, named: Option<String>) -> Result<Zone, Fault> {
+    match named.filter(|name| !name.is_empty()) {
+        Some(name) => Zone::named(&name).map_err(Fault::invalid),
+        None => Ok(call.engine().describe(engine::api::TimeZone { target })?),
+    }
+}
+
 /// The fields of rows as messages, and the names that stand for them: a field of the schema for itself, the dynamic field
-/// for the keys that were asked for.
-fn output(fields: &[OutputField]) -> (Vec<FieldData>, Vec<String>) {
-    let messages = fields
-        .iter()
-        .map(|field| wire::columns::encode(&field.field, &field.column, &data::Zone::default()))
-        .collect();
-    let names = fields.iter().flat_map(|field| match &field.dynamic_keys[..] {
-        [] => std::slice::from_ref(&field.field.name),
-        keys => keys,
-    });
-    (messages, names.cloned().collect())
+/// for the keys that were asked for, an array of structs for its sub-fields. Moments are written in `zone`.
+fn output(fields: &[OutputField], zone: &Zone) -> (Vec<FieldData>, Vec<String>) {
+    let (mut messages, mut names) = (Vec::with_capacity(fields.len()), Vec::with_capacity(fields.len()));
+    let mut structs: Vec<(&str, Vec<FieldData>)> = Vec::new();
+    for field in fields {
+        let message = wire::columns::encode(&field.field, &field.column, zone);
+        // No other field has a bracket in its name.
+        if let Some((parent, _)) = field.field.name.split_once('[') {
+            match structs.iter_mut().find(|(name, _)| *name == parent) {
+                Some((_, parts)) => parts.push(message),
+                None => structs.push((parent, vec![message])),
+            }
+            continue;
+        }
+        messages.push(message);
+        match &field.dynamic_keys[..] {
+            [] => names.push(field.field.name.clone()),
+            keys => names.extend_from_slice(keys),
+        }
+    }
+    for (name, parts) in structs {
+        names.push(name.to_owned());
+        let of = Struct { name: name.to_owned(), ..Struct::default() };
+        messages.push(wire::columns::encode_struct(&of, parts));
+    }
+    (messages, names)
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! Rows by what they say.
 
-use super::{Call, ok, output, read_time, signed};
+use super::{Call, ok, output, read_time, signed, zone};
 use crate::status::Fault;
-use data::{Column, Field, Type};
+use data::{Column, Field, Type, Zone};
 use engine::api::{OutputField, Queried, Query};
-use wire::params::{decode, find, take_bool, take_number};
+use wire::params::{decode, find, take, take_bool, take_number};
 use wire::proto::milvus as pb;
 
 /// What a count is called, in requests and in replies.
@@ -18,6 +18,8 @@ const UNSUPPORTED: [&str; 2] = ["group_by_fields", "order_by_fields"];
 pub(crate) struct Plan {
     query: Query,
     collection: String,
+    /// In which moments are to be written; empty = the collection's own.
+    timezone: Option<String>,
 }
 
 /// Understands a request.
@@ -28,6 +30,7 @@ pub(crate) fn plan(call: &Call, request: pb::QueryRequest) -> Result<Plan, Fault
     {
         return Err(Fault::unsupported(format_args!("query parameter {key}")));
     }
+    let timezone = take(&mut params, "timezone");
     let limit: Option<i64> = take_number(&mut params, "limit")?;
     let query = Query {
         target: call.target(request.db_name, request.collection_name.clone()),
@@ -42,7 +45,7 @@ pub(crate) fn plan(call: &Call, request: pb::QueryRequest) -> Result<Plan, Fault
         ignore_growing: take_bool(&mut params, "ignore_growing")?.unwrap_or(false),
         time: read_time(request.guarantee_timestamp, request.travel_timestamp),
     };
-    Ok(Plan { query, collection: request.collection_name })
+    Ok(Plan { query, collection: request.collection_name, timezone })
 }
 
 fn non_negative(limit: i64) -> Result<usize, Fault> {
@@ -57,19 +60,20 @@ pub(crate) fn is_quick(call: &Call, plan: &Plan) -> bool {
 
 /// Does it.
 pub(crate) fn run(call: &Call, plan: Plan) -> Result<pb::QueryResults, Fault> {
+    let zone = zone(call, plan.query.target.clone(), plan.timezone)?;
     let queried = call.engine().query(plan.query)?;
-    Ok(reply(queried, plan.collection))
+    Ok(reply(queried, plan.collection, &zone))
 }
 
-fn reply(queried: Queried, collection_name: String) -> pb::QueryResults {
+fn reply(queried: Queried, collection_name: String, zone: &Zone) -> pb::QueryResults {
     let count = queried.count.map(|count| OutputField {
         field: Field::new(COUNT, Type::Int64),
         column: Column::from_ints(vec![signed(count)]),
         dynamic_keys: Vec::new(),
     });
     let (fields_data, output_fields) = match count {
-        Some(count) => output(&[count]),
-        None => output(&queried.fields),
+        Some(count) => output(&[count], zone),
+        None => output(&queried.fields, zone),
     };
     pb::QueryResults {
         status: ok(),

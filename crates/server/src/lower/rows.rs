@@ -8,12 +8,16 @@ use wire::proto::schema::FieldData;
 
 fn rows(target: Target, partition: String, fields: Vec<FieldData>, rows: u32) -> Result<Rows, Fault> {
     let rows = rows as usize;
-    let column = |field| -> Result<NamedColumn, Fault> {
-        let decoded = wire::columns::decode(field, rows)?;
-        Ok(NamedColumn { name: decoded.name, is_dynamic: decoded.is_dynamic, column: decoded.column })
-    };
-    let columns: Result<Vec<NamedColumn>, Fault> = fields.into_iter().map(column).collect();
-    Ok(Rows { target, partition, rows, columns: columns? })
+    let mut columns = Vec::with_capacity(fields.len());
+    for field in fields {
+        let decoded = wire::columns::decode_all(field, rows)?.into_iter();
+        columns.extend(decoded.map(|one| NamedColumn {
+            name: one.name,
+            is_dynamic: one.is_dynamic,
+            column: one.column,
+        }));
+    }
+    Ok(Rows { target, partition, rows, columns })
 }
 
 /// The reply to a write of `rows` rows: they all went in, or none did.

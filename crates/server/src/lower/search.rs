@@ -1,6 +1,6 @@
 //! Nearest neighbours.
 
-use super::{Call, ok, output, read_time};
+use super::{Call, ok, output, read_time, zone};
 use crate::status::Fault;
 use engine::api::{Found, Queries, Search};
 use wire::params::{Params, Twice, find, flatten, take, take_bool, take_number};
@@ -11,7 +11,7 @@ use wire::proto::milvus::search_request::SearchInput;
 const QUICK_BYTES_MAX: usize = 256 << 10;
 
 /// Parameters that say how to search but not to the index; Milvus ignores those that do not apply.
-const IGNORED: [&str; 17] = [
+const IGNORED: [&str; 16] = [
     "iterator",
     "search_iter_v2",
     "search_iter_batch_size",
@@ -24,7 +24,6 @@ const IGNORED: [&str; 17] = [
     "json_path",
     "json_type",
     "strict_cast",
-    "timezone",
     "time_fields",
     "group_size",
     "strict_group_size",
@@ -39,6 +38,8 @@ const UNSUPPORTED: [&str; 3] = ["group_by_field", "order_by_fields", "analyzer_n
 pub(crate) struct Plan {
     search: Search,
     collection: String,
+    /// In which moments are to be written; empty = the collection's own.
+    timezone: Option<String>,
 }
 
 /// Whether only decoding it may take long.
@@ -67,6 +68,7 @@ pub(crate) fn plan(call: &Call, request: pb::SearchRequest) -> Result<Plan, Faul
         None => return Err(Fault::invalid("the search has no vectors")),
     };
     let mut params = flatten(request.search_params, Twice::OuterWins)?;
+    let timezone = take(&mut params, "timezone");
     let limit = limit(&mut params)?;
     refuse_unsupported(&params)?;
     let search = Search {
@@ -85,7 +87,7 @@ pub(crate) fn plan(call: &Call, request: pb::SearchRequest) -> Result<Plan, Faul
         time: read_time(request.guarantee_timestamp, request.travel_timestamp),
         params: rest(params),
     };
-    Ok(Plan { search, collection: request.collection_name })
+    Ok(Plan { search, collection: request.collection_name, timezone })
 }
 
 fn limit(params: &mut Params) -> Result<usize, Fault> {
@@ -129,12 +131,13 @@ fn refuse_extras(request: &pb::SearchRequest) -> Result<(), Fault> {
 
 /// Does it.
 pub(crate) fn run(call: &Call, plan: Plan) -> Result<pb::SearchResults, Fault> {
+    let zone = zone(call, plan.search.target.clone(), plan.timezone)?;
     let found = call.engine().search(plan.search)?;
-    Ok(reply(found, plan.collection))
+    Ok(reply(found, plan.collection, &zone))
 }
 
-fn reply(found: Found, collection_name: String) -> pb::SearchResults {
-    let (fields, output) = output(&found.fields);
+fn reply(found: Found, collection_name: String, zone: &data::Zone) -> pb::SearchResults {
+    let (fields, output) = output(&found.fields, zone);
     let hits = wire::hits::Hits {
         queries: found.queries,
         limit: found.limit,

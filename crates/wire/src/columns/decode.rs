@@ -11,7 +11,7 @@ use crate::proto::schema::{
 use crate::{Error, FloatArray, TextArray, schema};
 use bytes::Bytes;
 use data::{
-    BooleanBuffer, Buffer, Column, ColumnBuilder, Kind, Lists, NullBuffer, ScalarBuffer, Struct, Type, Value,
+    BooleanBuffer, Buffer, Column, ColumnBuilder, Kind, Lists, NullBuffer, ScalarBuffer, Struct, Type,
     Values, VarLen,
 };
 
@@ -114,8 +114,9 @@ impl Reader<'_> {
         if self.data_type == Type::SparseVector {
             return self.sparse(SparseFloatArray::default());
         }
-        if self.data_type.is_vector() {
-            return Err(self.wrong_payload("no vectors"));
+        if self.data_type.is_dense() {
+            // Of which dimension nobody can tell; there is no vector to have it.
+            return Ok(Column::nothing(Kind::new(self.data_type, 8), self.rows).values().clone());
         }
         self.scalars(Some(match self.data_type {
             Type::Bool => Scalar::BoolData(BoolArray::default()),
@@ -219,35 +220,34 @@ impl Reader<'_> {
             Some(Vector::VectorArray(array)) if self.data_type == Type::Array => {
                 return self.vector_arrays(array).map(Values::Array);
             }
-            None if self.data_type == Type::SparseVector || self.data_type == Type::Array => {
-                return self.absent();
-            }
-            other => other,
+            None => return self.absent(),
+            Some(_) if !self.valid.is_empty() && !self.valid.contains(&true) => return self.absent(),
+            Some(data) => data,
         };
         let refuse = |why| Error::Dim { field: self.field.to_owned(), dim: dim.to_string(), why };
         let dim =
             usize::try_from(dim).ok().filter(|dim| *dim > 0).ok_or_else(|| refuse("should be positive"))?;
         match (self.data_type, data) {
-            (Type::FloatVector, Some(Vector::FloatVector(array))) => {
+            (Type::FloatVector, Vector::FloatVector(array)) => {
                 let values = self.spread_vectors(array.to_floats(), dim)?.into();
                 Ok(Values::FloatVector { dim, values })
             }
-            (Type::BinaryVector, Some(Vector::BinaryVector(bytes))) => {
+            (Type::BinaryVector, Vector::BinaryVector(bytes)) => {
                 if dim % 8 != 0 {
                     return Err(refuse("should be a multiple of 8"));
                 }
                 Ok(Values::BinaryVector { dim, bytes: self.spread_bytes(bytes, dim / 8)? })
             }
-            (Type::Float16Vector, Some(Vector::Float16Vector(bytes))) => {
+            (Type::Float16Vector, Vector::Float16Vector(bytes)) => {
                 Ok(Values::Float16Vector { dim, bytes: self.spread_bytes(bytes, dim.saturating_mul(2))? })
             }
-            (Type::BFloat16Vector, Some(Vector::Bfloat16Vector(bytes))) => {
+            (Type::BFloat16Vector, Vector::Bfloat16Vector(bytes)) => {
                 Ok(Values::BFloat16Vector { dim, bytes: self.spread_bytes(bytes, dim.saturating_mul(2))? })
             }
-            (Type::Int8Vector, Some(Vector::Int8Vector(bytes))) => {
+            (Type::Int8Vector, Vector::Int8Vector(bytes)) => {
                 Ok(Values::Int8Vector { dim, values: ScalarBuffer::from(self.spread_bytes(bytes, dim)?) })
             }
-            (_, other) => Err(self.wrong_payload(other.as_ref().map_or("no vectors", vector_name))),
+            (_, other) => Err(self.wrong_payload(vector_name(&other))),
         }
     }
 
