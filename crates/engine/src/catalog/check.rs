@@ -155,7 +155,7 @@ pub(super) fn field(field: &Field, parent: Option<&Struct>, limits: &Settings) -
         }
         Type::BinaryVector => {
             dim(field.dim, (8, limits.dim_max * 8))?;
-            if field.dim % 8 != 0 {
+            if !field.dim.is_multiple_of(8) {
                 let dim = field.dim;
                 return Err(Error::invalid(format!("invalid dimension: {dim}. should be multiple of 8.")));
             }
