@@ -1,6 +1,6 @@
 """The features in the order in which the table shows them."""
 
-from . import catalogue, index_rules, manage_indexes, refusals, rows, searching, simple_client
+from . import catalogue, index_rules, manage_indexes, refusals, rows, scalar_indexes, searching, simple_client
 
 FEATURES = [
     ("Manage Indexes page: IVF_FLAT", manage_indexes.ivf_flat),
@@ -11,6 +11,8 @@ FEATURES = [
     ("Index: rows inserted later", index_rules.later_rows),
     ("Index: types", index_rules.kinds),
     ("Index: scalar fields", index_rules.scalar),
+    ("Index: scalar kinds", scalar_indexes.kinds),
+    ("Index: array fields", scalar_indexes.arrays),
     ("Index: alter", index_rules.alter),
     ("Collections", catalogue.collections),
     ("Collections: rename, properties", catalogue.alter),

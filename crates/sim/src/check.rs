@@ -57,10 +57,18 @@ fn shape(engine: &Engine, name: &str, truth: &Collection) -> Result<(), Wrong> {
         let got = engine.describe(question).map_err(unexpected("count", name))?;
         same!(format!("rows of {name} {partition:?}"), got, truth.count(partition.map(String::as_str)));
     }
-    let index = client::index(engine, name).map_err(unexpected("describe index", name))?;
+    let all = client::indexes(engine, name).map_err(unexpected("describe indexes", name))?;
+    all.iter().try_for_each(adds_up)?;
+    let kind_of = |info: &IndexInfo| {
+        let kind = info.params.iter().find(|(key, _)| key == "index_type").map(|(_, value)| value.clone());
+        (info.field.clone(), kind.unwrap_or_default())
+    };
+    let got: BTreeMap<String, String> = all.iter().filter(|info| info.field != "v").map(kind_of).collect();
+    let want = truth.scalars.iter().map(|(field, kind)| ((*field).to_owned(), (*kind).to_owned()));
+    same!(format!("indexes on scalar fields of {name}"), got, want.collect::<BTreeMap<_, _>>());
+    let index = all.into_iter().find(|info| info.field == "v");
     same!(format!("index of {name}"), index.is_some(), truth.index.is_some());
     if let Some(info) = &index {
-        adds_up(info)?;
         let kind = match truth.index {
             Some((Kind::Flat, _)) => "FLAT",
             Some((Kind::Ivf, _)) => "IVF_FLAT",

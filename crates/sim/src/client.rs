@@ -151,17 +151,56 @@ pub(crate) fn drop_index(engine: &Engine, name: &str) -> Result<Timestamp, Error
     engine.change(drop).map(|changed| changed.timestamp)
 }
 
+/// Asks for an index on another field.
+///
+/// # Errors
+/// The engine's.
+pub(crate) fn create_scalar(
+    engine: &Engine,
+    name: &str,
+    field: &str,
+    kind: &str,
+) -> Result<Timestamp, Error> {
+    let own: &[(&str, &str)] = if kind == "NGRAM" { &[("min_gram", "1"), ("max_gram", "2")] } else { &[] };
+    let params = [("index_type", kind)];
+    let params = params.iter().chain(own).map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+    let create = api::CreateIndex {
+        target: target(name),
+        field: field.to_owned(),
+        name: String::new(),
+        params: params.collect(),
+        echo: vec![],
+    };
+    engine.change(Change::CreateIndex(create)).map(|changed| changed.timestamp)
+}
+
+/// Drops the index on another field.
+///
+/// # Errors
+/// The engine's.
+pub(crate) fn drop_scalar(engine: &Engine, name: &str, field: &str) -> Result<Timestamp, Error> {
+    let drop = Change::DropIndex { target: target(name), index: field.to_owned(), field: String::new() };
+    engine.change(drop).map(|changed| changed.timestamp)
+}
+
+/// All indexes.
+///
+/// # Errors
+/// The engine's.
+pub(crate) fn indexes(engine: &Engine, name: &str) -> Result<Vec<api::IndexInfo>, Error> {
+    let all = api::Indexes { target: target(name), field: String::new(), index: String::new() };
+    match engine.describe(all) {
+        Err(error) if error.kind() == engine::ErrorKind::IndexNotFound => Ok(Vec::new()),
+        indexes => indexes,
+    }
+}
+
 /// The index on the vectors, if there is one.
 ///
 /// # Errors
 /// The engine's.
 pub(crate) fn index(engine: &Engine, name: &str) -> Result<Option<api::IndexInfo>, Error> {
-    let all = api::Indexes { target: target(name), field: String::new(), index: String::new() };
-    match engine.describe(all) {
-        Ok(mut indexes) => Ok(indexes.pop()),
-        Err(error) if error.kind() == engine::ErrorKind::IndexNotFound => Ok(None),
-        Err(error) => Err(error),
-    }
+    Ok(indexes(engine, name)?.into_iter().find(|info| info.field == "v"))
 }
 
 /// Rows by what they say.

@@ -35,6 +35,10 @@ pub(crate) enum Op {
     CreateIndex { name: String, kind: Kind, metric: Metric },
     /// No index any more.
     DropIndex { name: String },
+    /// An index on another field.
+    CreateScalar { name: String, field: &'static str, kind: &'static str },
+    /// No index on another field any more.
+    DropScalar { name: String, field: &'static str },
     /// Lets partitions (none = all) answer reads.
     Load { name: String, partitions: Vec<String> },
     /// The opposite.
@@ -59,6 +63,8 @@ impl Op {
             Self::Compact { .. } => "compact",
             Self::CreateIndex { .. } => "create index",
             Self::DropIndex { .. } => "drop index",
+            Self::CreateScalar { .. } => "create scalar index",
+            Self::DropScalar { .. } => "drop scalar index",
             Self::Load { .. } => "load",
             Self::Release { .. } => "release",
             Self::Tend => "tend",
@@ -124,6 +130,10 @@ impl Op {
                 client::create_index(engine, name, *kind, *metric).map(|_| None)
             }
             Self::DropIndex { name } => client::drop_index(engine, name).map(|_| None),
+            Self::CreateScalar { name, field, kind } => {
+                client::create_scalar(engine, name, field, kind).map(|_| None)
+            }
+            Self::DropScalar { name, field } => client::drop_scalar(engine, name, field).map(|_| None),
             Self::Load { name, partitions } => client::load(engine, name, partitions).map(|()| None),
             Self::Release { name, partitions } => {
                 let release = api::Release { target: client::target(name), partitions: partitions.clone() };
@@ -176,6 +186,8 @@ impl Op {
             | Self::Compact { name }
             | Self::CreateIndex { name, .. }
             | Self::DropIndex { name }
+            | Self::CreateScalar { name, .. }
+            | Self::DropScalar { name, .. }
             | Self::Load { name, .. }
             | Self::Release { name, .. } => {
                 let collection = truth.collections.get_mut(name).ok_or(ErrorKind::CollectionNotFound)?;
@@ -223,6 +235,11 @@ impl Op {
                 }
                 collection.index = None;
             }
+            Self::CreateScalar { field, kind, .. } => match collection.scalars.get(field) {
+                Some(other) if other != kind => return Err(ErrorKind::Invalid),
+                _ => drop(collection.scalars.insert(field, kind)),
+            },
+            Self::DropScalar { field, .. } => drop(collection.scalars.remove(field)),
             Self::Load { partitions, .. } => set_loaded(collection, partitions, true)?,
             Self::Release { partitions, .. } => set_loaded(collection, partitions, false)?,
             Self::Create { .. } | Self::Drop { .. } | Self::Rename { .. } | Self::Tend => {}
@@ -332,6 +349,8 @@ impl Scale {
             70..73 => Op::Compact { name },
             73..80 => self.create_index(name, rng),
             80..83 => Op::DropIndex { name },
+            93..96 => create_scalar(name, rng),
+            96..97 => Op::DropScalar { name, field: SCALARS[rng.below(SCALARS.len() as u64) as usize].0 },
             83..87 => Op::Load { name, partitions: some_partitions(collection, rng) },
             87..89 => Op::Release { name, partitions: some_partitions(collection, rng) },
             89..91 => Op::CreatePartition { name, partition: format!("p{}", rng.below(3)) },
@@ -357,6 +376,17 @@ impl Scale {
         let metric = [Metric::L2, Metric::L2, Metric::Ip, Metric::Cosine][rng.below(4) as usize];
         Op::CreateIndex { name, kind, metric }
     }
+}
+
+/// Fields beside the vectors, and kinds of indexes that fit them.
+const SCALARS: [(&str, [&str; 4]); 2] = [
+    ("number", ["STL_SORT", "INVERTED", "BITMAP", "AUTOINDEX"]),
+    ("tag", ["Trie", "INVERTED", "BITMAP", "NGRAM"]),
+];
+
+fn create_scalar(name: String, rng: &mut Rng) -> Op {
+    let (field, kinds) = SCALARS[rng.below(SCALARS.len() as u64) as usize];
+    Op::CreateScalar { name, field, kind: kinds[rng.below(4) as usize] }
 }
 
 /// A filter that is not a list of keys.

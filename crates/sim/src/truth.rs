@@ -75,6 +75,8 @@ pub struct Collection {
     pub partitions: BTreeMap<String, bool>,
     /// The index on the vectors.
     pub index: Option<(Kind, Metric)>,
+    /// Indexes on other fields: the field, and the kind.
+    pub scalars: BTreeMap<&'static str, &'static str>,
     rows: Vec<Life>,
 }
 
@@ -143,7 +145,7 @@ impl Collection {
     /// An empty one.
     pub fn new(dim: usize, text_keys: bool) -> Self {
         let partitions = BTreeMap::from([(DEFAULT_PARTITION.to_owned(), false)]);
-        Self { dim, text_keys, partitions, index: None, rows: Vec::new() }
+        Self { dim, text_keys, partitions, index: None, scalars: BTreeMap::new(), rows: Vec::new() }
     }
 
     /// Whether any partition answers reads.
