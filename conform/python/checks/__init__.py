@@ -1,6 +1,6 @@
 """The features in the order in which the table shows them."""
 
-from . import catalogue, index_rules, manage_indexes, refusals, rows, scalar_indexes, searching, simple_client
+from . import catalogue, index_rules, manage_indexes, refusals, rows, scalar_indexes, searching, shaping, simple_client
 
 FEATURES = [
     ("Manage Indexes page: IVF_FLAT", manage_indexes.ivf_flat),
@@ -37,6 +37,10 @@ FEATURES = [
     ("Search: binary vectors", searching.binary),
     ("Search: iterator", searching.iterate),
     ("Search: hybrid", searching.hybrid),
+    ("Search: groups", shaping.groups),
+    ("Iterations", shaping.iterations),
+    ("Orders", shaping.orders),
+    ("Aggregates", shaping.aggregates),
     ("MilvusClient: rows and search", simple_client.quick),
     ("MilvusClient: indexes", simple_client.indexes),
     ("MilvusClient: partitions and aliases", simple_client.parts),

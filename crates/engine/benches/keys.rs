@@ -4,10 +4,9 @@
 #![expect(clippy::unwrap_used, reason = "a bench may fail loudly")]
 
 use data::{Column, Consistency, Field, Keys, Schema, Type};
-use engine::api::{Change, CreateCollection, Flush, Load, NamedColumn, Query, ReadTime, Rows, Target, Write};
+use engine::api::{Change, CreateCollection, Flush, Load, NamedColumn, Query, Rows, Target, Write};
 use engine::{Engine, Settings};
 use host::{ManualClock, Rng};
-use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Instant;
@@ -79,15 +78,10 @@ fn race(engine: &Engine, target: &Target, text: bool, rng: &mut Rng) {
             let list = ids.iter().map(|id| key(text, *id)).collect::<Vec<_>>().join(", ");
             let query = Query {
                 target: target.clone(),
-                partitions: vec![],
                 keys: if by_filter { None } else { Keys::new(keys(text, &ids)) },
                 filter: if by_filter { format!("id in [{list}]") } else { String::new() },
-                templates: BTreeMap::new(),
                 output: vec![output.to_owned()],
-                limit: None,
-                offset: 0,
-                ignore_growing: false,
-                time: ReadTime::default(),
+                ..Query::default()
             };
             let start = Instant::now();
             let found = black_box(engine.query(query).unwrap());

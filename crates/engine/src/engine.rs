@@ -1,6 +1,6 @@
 //! The engine: open, close and the six verbs. A table of contents.
 
-use crate::api::{Change, Changed, Found, Queried, Query, Question, Search, Task, Write, Written};
+use crate::api::{Change, Changed, Found, Queried, Query, Question, Search, Seek, Task, Write, Written};
 use crate::catalog::Edit;
 use crate::node::{Node, Pools};
 use crate::{Error, ErrorKind, Settings, find, ingest, jobs};
@@ -144,12 +144,12 @@ impl Engine {
         Ok(Written { keys, inserted: 0, deleted: count, timestamp })
     }
 
-    /// Finds nearest neighbours.
+    /// Finds nearest neighbours: by one [`Search`], or by several as [`Hybrid`](crate::api::Hybrid).
     ///
     /// # Errors
     /// When the request does not fit the collection, or the collection is not loaded.
-    pub fn search(&self, search: Search) -> Result<Found, Error> {
-        find::search(&self.node, search)
+    pub fn search<S: Seek>(&self, search: S) -> Result<Found, Error> {
+        search.seek(self)
     }
 
     /// Finds rows by what they say.

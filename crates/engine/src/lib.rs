@@ -13,6 +13,7 @@ mod engine;
 mod error;
 mod find;
 mod flush;
+mod holds;
 mod ingest;
 mod inspect;
 mod jobs;

@@ -5,6 +5,7 @@
 //! applied yet.
 
 use crate::catalog::{Catalog, Collection, Edit, Registry};
+use crate::holds::Holds;
 use crate::jobs::Bells;
 use crate::record::{Record, Unstamped};
 use crate::shard::{Members, Shard};
@@ -39,6 +40,7 @@ pub(crate) struct Node {
     pub(crate) last_search_ms: AtomicU64,
     /// What is wrong with the data, for people; the rest goes on.
     pub(crate) troubles: Mutex<Vec<String>>,
+    pub(crate) holds: Holds,
     queue: Mutex<Queue>,
     /// Rung whenever a record has been applied.
     applied: Condvar,
@@ -114,6 +116,7 @@ impl Node {
             bells: Bells::default(),
             stopping: Cancel::new(),
             troubles: Mutex::default(),
+            holds: Holds::default(),
             queue: Mutex::default(),
             applied: Condvar::new(),
             applying: Mutex::default(),

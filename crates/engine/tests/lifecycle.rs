@@ -84,20 +84,11 @@ impl World {
 
     fn search(&self, id: i64, filter: &str, travel: Timestamp) -> Result<Found, engine::Error> {
         self.engine.search(Search {
-            target: target(),
-            partitions: vec![],
-            queries: Queries::Vectors(Column::from_vectors(DIM, vector(id)).unwrap()),
-            field: String::new(),
-            limit: 10,
-            offset: 0,
             metric: "L2".to_owned(),
-            params: vec![],
             filter: filter.to_owned(),
-            templates: BTreeMap::new(),
             output: vec!["tag".to_owned()],
-            round_decimal: -1,
-            ignore_growing: false,
-            time: ReadTime { guarantee: Timestamp::ZERO, travel },
+            time: ReadTime { travel, ..ReadTime::default() },
+            ..Search::new(target(), Queries::Vectors(Column::from_vectors(DIM, vector(id)).unwrap()), 10)
         })
     }
 
@@ -112,15 +103,10 @@ impl World {
     fn query(&self, filter: &str) -> Vec<i64> {
         let found = self.engine.query(Query {
             target: target(),
-            partitions: vec![],
-            keys: None,
             filter: filter.to_owned(),
-            templates: BTreeMap::new(),
             output: vec!["*".to_owned()],
             limit: Some(16_384),
-            offset: 0,
-            ignore_growing: false,
-            time: ReadTime::default(),
+            ..Query::default()
         });
         found.unwrap().keys.unwrap().ints().unwrap().to_vec()
     }
@@ -340,15 +326,9 @@ fn an_answer_that_would_be_too_large_is_refused() {
     assert_eq!(world.ids(7).len(), 10);
     let refused = world.engine.query(Query {
         target: target(),
-        partitions: vec![],
-        keys: None,
         filter: "id >= 0".to_owned(),
-        templates: BTreeMap::new(),
         output: vec!["v".to_owned()],
-        limit: None,
-        offset: 0,
-        ignore_growing: false,
-        time: ReadTime::default(),
+        ..Query::default()
     });
     let text = refused.unwrap_err().to_string();
     assert!(text.contains("query results exceed the maxOutputSize Limit"), "{text}");

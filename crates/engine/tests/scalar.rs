@@ -6,7 +6,7 @@
 use data::{Column, ColumnBuilder, Consistency, Field, Schema, Type, Value};
 use engine::api::{
     Change, CreateCollection, CreateIndex, Flush, IndexInfo, IndexState, Indexes, Load, NamedColumn, Query,
-    ReadTime, Rows, Target, Write,
+    Rows, Target, Write,
 };
 use engine::{Engine, Error, ErrorKind, Settings};
 use host::{ManualClock, Rng};
@@ -209,15 +209,10 @@ impl World {
     fn query(&self, name: &str, filter: &str) -> Vec<i64> {
         let found = self.engine.query(Query {
             target: target(name),
-            partitions: vec![],
-            keys: None,
             filter: filter.to_owned(),
-            templates: BTreeMap::new(),
             output: vec!["id".to_owned()],
             limit: Some(16_384),
-            offset: 0,
-            ignore_growing: false,
-            time: ReadTime::default(),
+            ..Query::default()
         });
         found.unwrap().keys.unwrap().ints().unwrap().to_vec()
     }

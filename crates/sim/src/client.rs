@@ -226,12 +226,11 @@ pub(crate) fn query(
         partitions: partitions.to_vec(),
         filter: if keys.is_some() { String::new() } else { expression(filter, text_keys) },
         keys,
-        templates: BTreeMap::new(),
         output: vec!["*".to_owned()],
         limit: Some(window.limit),
         offset: window.offset,
-        ignore_growing: false,
-        time: ReadTime { guarantee: Timestamp::ZERO, travel },
+        time: ReadTime { travel, ..ReadTime::default() },
+        ..api::Query::default()
     };
     let found = engine.query(request)?;
     let keys = found.keys.as_ref().map(ints).unwrap_or_default();
@@ -251,15 +250,10 @@ pub(crate) fn count(
 ) -> Result<u64, Error> {
     let request = api::Query {
         target: target(name),
-        partitions: vec![],
-        keys: None,
         filter: expression(filter, text_keys),
-        templates: BTreeMap::new(),
         output: vec!["count(*)".to_owned()],
-        limit: None,
-        offset: 0,
-        ignore_growing: false,
-        time: ReadTime { guarantee: Timestamp::ZERO, travel },
+        time: ReadTime { travel, ..ReadTime::default() },
+        ..api::Query::default()
     };
     Ok(engine.query(request)?.count.unwrap_or_default())
 }
@@ -290,20 +284,13 @@ pub(crate) struct Ask {
 pub(crate) fn search(engine: &Engine, ask: &Ask, text_keys: bool) -> Result<Vec<(f32, Row)>, Error> {
     let vector = Column::from_vectors(ask.vector.len(), ask.vector.clone()).expect("one vector");
     let request = api::Search {
-        target: target(&ask.name),
         partitions: ask.partitions.clone(),
-        queries: Queries::Vectors(vector),
-        field: String::new(),
-        limit: ask.window.limit,
         offset: ask.window.offset,
         metric: ask.metric.name().to_owned(),
-        params: vec![],
         filter: expression(&ask.filter, text_keys),
-        templates: BTreeMap::new(),
         output: vec!["*".to_owned()],
-        round_decimal: -1,
-        ignore_growing: false,
-        time: ReadTime { guarantee: Timestamp::ZERO, travel: ask.travel },
+        time: ReadTime { travel: ask.travel, ..ReadTime::default() },
+        ..api::Search::new(target(&ask.name), Queries::Vectors(vector), ask.window.limit)
     };
     let found = engine.search(request)?;
     let rows = assemble(&ints(&found.keys), &found.fields);

@@ -1,7 +1,7 @@
 //! Results as messages: keys, scores and fields of rows.
 
 use crate::proto::schema::i_ds::IdField;
-use crate::proto::schema::{FieldData, IDs, LongArray, SearchResultData};
+use crate::proto::schema::{FieldData, IDs, LongArray, SearchIteratorV2Results, SearchResultData};
 use data::{Keys, Values};
 
 /// Keys as a message.
@@ -47,6 +47,19 @@ pub struct Hits<'a> {
     pub fields: Vec<FieldData>,
     /// The names that were asked for, keys of the dynamic field among them.
     pub output: Vec<String>,
+    /// What the hits were grouped by, a value a hit.
+    pub group: Option<FieldData>,
+    /// The batch of an iteration that they are.
+    pub iteration: Option<Batch>,
+}
+
+/// How an iteration goes on.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// What the client sends back with the next request; not empty.
+    pub token: String,
+    /// The score after which it goes on.
+    pub bound: Option<f32>,
 }
 
 impl Hits<'_> {
@@ -61,6 +74,12 @@ impl Hits<'_> {
             fields_data: self.fields,
             output_fields: self.output,
             primary_field_name: self.primary,
+            group_by_field_values: self.group.iter().cloned().collect(),
+            group_by_field_value: self.group,
+            search_iterator_v2_results: self.iteration.map(|batch| SearchIteratorV2Results {
+                token: batch.token,
+                last_bound: batch.bound.unwrap_or_default(),
+            }),
             ..SearchResultData::default()
         }
     }

@@ -5,10 +5,9 @@ use crate::show;
 use data::{Column, Consistency, Field, Schema, Type, Value};
 use engine::api::{
     Change, CreateCollection, CreateIndex, Flush, Found, IndexInfo, IndexState, Indexes, Load, NamedColumn,
-    Queries, ReadTime, Release, Rows, Search, System, Target, Write,
+    Queries, Release, Rows, Search, System, Target, Write,
 };
 use engine::{Engine, Error};
-use std::collections::BTreeMap;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -194,20 +193,12 @@ impl Tour<'_> {
             vec![("ef".to_owned(), "64".to_owned()), ("nprobe".to_owned(), "16".to_owned())]
         };
         let search = Search {
-            target: self.target(),
-            partitions: Vec::new(),
-            queries: Queries::Vectors(self.vectors(vector)?),
             field: "vector".to_owned(),
-            limit: K,
-            offset: 0,
             metric: self.metric.clone(),
             params: effort,
             filter: filter.to_owned(),
-            templates: BTreeMap::new(),
             output,
-            round_decimal: -1,
-            ignore_growing: false,
-            time: ReadTime::default(),
+            ..Search::new(self.target(), Queries::Vectors(self.vectors(vector)?), K)
         };
         let start = Instant::now();
         let found = self.engine.search(search)?;

@@ -18,11 +18,13 @@ pub use run::{
     Compact, Compacted, CompactionInfo, CompactionState, Flush, FlushAll, FlushState, Flushed, Load, Release,
     Task,
 };
-pub use search::{Found, OutputField, Queries, ReadTime, Search};
+pub use search::{
+    Found, Group, Hybrid, Iteration, Order, OutputField, Queries, Rank, ReadTime, Search, Seek,
+};
 pub use write::{NamedColumn, Rows, Write, Written};
 
 /// The collection a request is about: by database and name (or alias).
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Target {
     /// The database; empty = `default`.
     pub database: String,

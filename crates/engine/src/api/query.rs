@@ -1,11 +1,11 @@
 //! Rows by what they say.
 
-use super::{OutputField, ReadTime, Target};
+use super::{Order, OutputField, ReadTime, Target};
 use data::{Keys, Timestamp, Value};
 use std::collections::BTreeMap;
 
 /// A query.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Query {
     /// Of which collection.
     pub target: Target,
@@ -17,8 +17,13 @@ pub struct Query {
     pub filter: String,
     /// Values for `{names}` in the filter.
     pub templates: BTreeMap<String, Value>,
-    /// Fields to give back: names, keys of the dynamic field, `*`, or `count(*)` alone.
+    /// Fields to give back: names, keys of the dynamic field, `*`; or aggregates, `count(*)` and `count sum avg min
+    /// max` of a field, and then no fields but those of `group_by`.
     pub output: Vec<String>,
+    /// Aggregates are taken over the rows with the same values of these fields; empty = over all rows.
+    pub group_by: Vec<String>,
+    /// Sorts by fields, or by aggregates that were asked for; empty = by key.
+    pub order: Vec<Order>,
     /// How many rows at most; `None` = all.
     pub limit: Option<usize>,
     /// How many to leave out, in key order.
@@ -38,7 +43,7 @@ pub struct Queried {
     pub keys: Option<Keys>,
     /// The name of the primary key.
     pub primary: String,
-    /// The fields asked for (the primary key is always one), each with a value a row.
+    /// The fields asked for (the primary key is always one but for aggregates), each with a value a row.
     pub fields: Vec<OutputField>,
     /// The moment that was read.
     pub timestamp: Timestamp,

@@ -1,6 +1,7 @@
 //! Nearest neighbours.
 
 use super::{Properties, Target};
+use crate::{Engine, Error, find};
 use data::{Column, Field, Keys, Timestamp, Value};
 use std::collections::BTreeMap;
 
@@ -12,6 +13,8 @@ pub struct ReadTime {
     pub guarantee: Timestamp,
     /// Time travel: read as of this earlier moment, which must lie within the retention; zero = now.
     pub travel: Timestamp,
+    /// Whether later reads will come back to this moment: merges keep it readable for a while.
+    pub hold: bool,
 }
 
 /// What to look for.
@@ -21,6 +24,35 @@ pub enum Queries {
     Vectors(Column),
     /// Rows, by their keys, to be near to.
     Keys(Keys),
+}
+
+/// By what to sort.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    /// The name of a field, or of an aggregate that was asked for.
+    pub field: String,
+    /// Largest first. Absent values stand last when rising and first when falling.
+    pub is_falling: bool,
+}
+
+/// Hits shared out to groups by the value of a field; the limit of a search then counts groups.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// The field: of whole numbers, truth values, moments or texts; or a place in a JSON field, `field["a"]["b"]`, or a
+    /// key of the dynamic field.
+    pub field: String,
+    /// The most hits a group.
+    pub size: usize,
+    /// Whether to go on until each group has `size` hits, or has no more.
+    pub is_strict: bool,
+}
+
+/// The next batch of an iteration over all rows by nearness. Rows of equal score are never split over two batches, so a
+/// batch may be shorter than the limit while there are more, or longer when that many are equally near.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Iteration {
+    /// The score of the last row given out ([`Found::bound`]); `None` = from the start.
+    pub after: Option<f32>,
 }
 
 /// A search.
@@ -52,8 +84,87 @@ pub struct Search {
     pub round_decimal: i32,
     /// Leave out rows that are still in memory.
     pub ignore_growing: bool,
+    /// Hits in groups.
+    pub group: Option<Group>,
+    /// Sorts the hits of each query by fields in place of nearness.
+    pub order: Vec<Order>,
+    /// One batch of an iteration.
+    pub iteration: Option<Iteration>,
     /// At which moment.
     pub time: ReadTime,
+}
+
+impl Search {
+    /// The `limit` rows nearest to each query, of all rows, by the only vector field and its index.
+    pub fn new(target: Target, queries: Queries, limit: usize) -> Self {
+        Self {
+            target,
+            partitions: Vec::new(),
+            queries,
+            field: String::new(),
+            limit,
+            offset: 0,
+            metric: String::new(),
+            params: Properties::new(),
+            filter: String::new(),
+            templates: BTreeMap::new(),
+            output: Vec::new(),
+            round_decimal: -1,
+            ignore_growing: false,
+            group: None,
+            order: Vec::new(),
+            iteration: None,
+            time: ReadTime::default(),
+        }
+    }
+}
+
+/// Several searches of one collection whose hits are ranked together.
+#[derive(Debug, Clone)]
+pub struct Hybrid {
+    /// In which collection.
+    pub target: Target,
+    /// In which partitions; empty = in all.
+    pub partitions: Vec<String>,
+    /// The searches: queries, field, limit, params and filter of each count; there must be as many queries in each.
+    pub searches: Vec<Search>,
+    /// How to rank.
+    pub rank: Rank,
+    /// How many rows a query.
+    pub limit: usize,
+    /// How many of the best to leave out.
+    pub offset: usize,
+    /// Fields to give back.
+    pub output: Vec<String>,
+    /// Digits after the point of scores; -1 = all.
+    pub round_decimal: i32,
+    /// Leave out rows that are still in memory.
+    pub ignore_growing: bool,
+    /// At which moment.
+    pub time: ReadTime,
+}
+
+/// How hits of several searches become one list.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Rank {
+    /// Reciprocal rank fusion (Cormack et al., SIGIR 2009): the sum of `1 / (k + rank)`, ranks counted from 1.
+    Rrf {
+        /// How much the first ranks stand out less.
+        k: f64,
+    },
+    /// The weighted sum of scores.
+    Weighted {
+        /// One weight a search, 0 to 1.
+        weights: Vec<f64>,
+        /// Whether scores are first brought to 0 to 1, larger being nearer.
+        is_normalised: bool,
+    },
+}
+
+impl Default for Rank {
+    fn default() -> Self {
+        Self::Rrf { k: 60.0 }
+    }
 }
 
 /// One field of the rows given back.
@@ -65,6 +176,27 @@ pub struct OutputField {
     pub column: Column,
     /// For the dynamic field: the keys the user asked for; empty = the whole object.
     pub dynamic_keys: Vec<String>,
+}
+
+/// A way to look for nearest neighbours.
+pub trait Seek {
+    /// Does it. Call [`Engine::search`].
+    ///
+    /// # Errors
+    /// As [`Engine::search`].
+    fn seek(self, engine: &Engine) -> Result<Found, Error>;
+}
+
+impl Seek for Search {
+    fn seek(self, engine: &Engine) -> Result<Found, Error> {
+        find::search(engine.node(), self)
+    }
+}
+
+impl Seek for Hybrid {
+    fn seek(self, engine: &Engine) -> Result<Found, Error> {
+        find::hybrid(engine.node(), self)
+    }
 }
 
 /// What a search found: the hits of all queries, one after the other, best first.
@@ -84,6 +216,10 @@ pub struct Found {
     pub primary: String,
     /// The fields asked for, each with a value a hit.
     pub fields: Vec<OutputField>,
+    /// The value each hit's group has in common, when groups were asked for.
+    pub groups: Option<OutputField>,
+    /// The score after which the next batch of an iteration goes on; `None`: there were no hits.
+    pub bound: Option<f32>,
     /// The moment that was read.
     pub timestamp: Timestamp,
 }

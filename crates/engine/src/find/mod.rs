@@ -1,13 +1,24 @@
 //! Finding rows: by nearness (`search`) and by what they say (`query`). Both read one moment of one collection: the
 //! scope takes the moment first and the list of segments second, so that nothing written up to the moment is missed.
 
+mod aggregate;
+mod cells;
 mod fetch;
+mod group;
+mod hybrid;
+mod iterate;
+mod order;
+mod plan;
 mod queries;
 mod query;
+mod reduce;
+mod scatter;
 mod search;
 
+pub(crate) use hybrid::hybrid;
 pub(crate) use query::{is_quick_query, keys_to_delete, query};
-pub(crate) use search::{is_quick, search};
+pub(crate) use scatter::is_quick;
+pub(crate) use search::search;
 
 use crate::api::{ReadTime, Target};
 use crate::catalog::Collection;
@@ -48,7 +59,12 @@ impl Scope {
         let partitions = loaded_partitions(collection, wanted.partitions)?;
         let shard = node.shard(collection.id)?;
         let (at, members) = loop {
-            let at = node.read_time(wanted.time)?;
+            // Waits for the moment, if it lies ahead, before it is held.
+            let mut at = node.read_time(wanted.time)?;
+            if wanted.time.hold {
+                let now_ms = node.oracle.clock().now_ms();
+                at = node.holds.hold(collection.id, now_ms, || node.read_time(wanted.time))?;
+            }
             let members = shard.members();
             if members.floor <= at {
                 break (at, members);
@@ -62,6 +78,10 @@ impl Scope {
         };
         let segments = chosen(&members, &partitions, wanted.ignore_growing);
         Ok(Self { collection: Arc::clone(collection), segments, at })
+    }
+
+    fn primary_name(&self) -> String {
+        self.schema().primary().map(|field| field.name.clone()).unwrap_or_default()
     }
 
     fn schema(&self) -> &Schema {

@@ -1,7 +1,7 @@
 //! Rows by what they say: get, query, count, and the rows an expression deletes.
 
 use super::fetch::{self, Output};
-use super::{Place, Scope, Wanted, check_window, predicate};
+use super::{Place, Scope, Wanted, aggregate, check_window, order, predicate};
 use crate::api::{Queried, Query, ReadTime, Target};
 use crate::catalog::Collection;
 use crate::node::Node;
@@ -21,14 +21,12 @@ pub(crate) fn query(node: &Node, query: Query) -> Result<Queried, Error> {
         time: query.time,
         ignore_growing: query.ignore_growing,
     };
-    let is_count = query.output.iter().any(|name| name.eq_ignore_ascii_case(COUNT));
-    if is_count && query.output.len() > 1 {
-        return Err(Error::invalid(
-            "count entities with other output fields is not allowed, ask for count(*) alone",
-        ));
-    }
+    let is_aggregate = aggregate::is_wanted(&query);
+    let is_count = is_aggregate
+        && query.group_by.is_empty()
+        && matches!(&query.output[..], [name] if name.eq_ignore_ascii_case(COUNT));
     let has_filter = !query.filter.trim().is_empty() || query.keys.is_some();
-    if !is_count && !has_filter && query.limit.is_none() {
+    if !is_aggregate && !has_filter && query.limit.is_none() {
         return Err(Error::invalid("empty expression should be used with limit"));
     }
     if let Some(limit) = query.limit {
@@ -41,18 +39,27 @@ pub(crate) fn query(node: &Node, query: Query) -> Result<Queried, Error> {
     let schema = scope.schema();
     let predicate = predicate(schema, &query.filter, &query.templates, "query")?;
     let predicate = predicate.map(|predicate| predicate.with_seed(scope.at.0));
-    let primary = schema.primary().map(|field| field.name.clone()).unwrap_or_default();
-    let timestamp = scope.at;
+    let (primary, timestamp) = (scope.primary_name(), scope.at);
     if is_count {
         let count = Some(count(&scope, predicate.as_ref())?);
         return Ok(Queried { count, keys: None, primary, fields: Vec::new(), timestamp });
+    }
+    if is_aggregate {
+        return aggregate::query(&scope, predicate.as_ref(), &query);
     }
     let output = Output::new(schema, &query.output, true)?;
     let places = match &query.keys {
         Some(keys) => by_keys(&scope, &keys.iter().collect::<Vec<_>>())?,
         None => match_rows(&scope, predicate.as_ref())?,
     };
-    let (places, keys) = in_key_order(&scope, places, query.offset, query.limit)?;
+    let window = (query.offset, query.limit);
+    let (places, keys) = if query.order.is_empty() {
+        in_key_order(&scope, places, window)?
+    } else {
+        let (places, keys) = in_key_order(&scope, places, (0, None))?;
+        let picks = order::rows(&scope, &places, &query.order)?;
+        cut(&places, &keys, picks.into_iter(), window)?
+    };
     output.check_size(places.len(), node.settings.output_bytes_max)?;
     let fields = output.fetch(&scope, &places)?;
     Ok(Queried { count: None, keys: Some(keys), primary, fields, timestamp })
@@ -104,8 +111,7 @@ fn by_keys(scope: &Scope, keys: &[KeyRef<'_>]) -> Result<Vec<Place>, Error> {
 fn in_key_order(
     scope: &Scope,
     places: Vec<Place>,
-    offset: usize,
-    limit: Option<usize>,
+    window: (usize, Option<usize>),
 ) -> Result<(Vec<Place>, Keys), Error> {
     let keys = fetch::keys(scope, &places)?;
     let mut order: Vec<u32> = (0..places.len() as u32).collect();
@@ -123,8 +129,17 @@ fn in_key_order(
             _ => kept.push(place),
         }
     }
-    let window = kept.into_iter().skip(offset).take(limit.unwrap_or(usize::MAX));
-    let kept: Vec<u32> = window.collect();
+    cut(&places, &keys, kept.into_iter(), window)
+}
+
+/// The rows at `picks` that lie in a window of offset and limit.
+fn cut(
+    places: &[Place],
+    keys: &Keys,
+    picks: impl Iterator<Item = u32>,
+    (offset, limit): (usize, Option<usize>),
+) -> Result<(Vec<Place>, Keys), Error> {
+    let kept: Vec<u32> = picks.skip(offset).take(limit.unwrap_or(usize::MAX)).collect();
     let keys = Keys::new(keys.column().take(&kept)).ok_or_else(|| Error::internal("keys stay keys"))?;
     Ok((kept.into_iter().map(|place| places[place as usize]).collect(), keys))
 }

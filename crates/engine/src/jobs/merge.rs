@@ -99,7 +99,7 @@ impl Node {
     /// The segments to merge next.
     fn choose(&self, id: CollectionId, is_asked: bool) -> Option<Vec<Arc<Sealed>>> {
         let shard = self.shard(id).ok()?;
-        let keep_after = self.keep_deleted_after();
+        let keep_after = self.keep_deleted_after(id);
         let mut by_partition: BTreeMap<PartitionId, Vec<Arc<Sealed>>> = BTreeMap::new();
         for member in &shard.members().list {
             if let (Segment::Sealed(segment), Role::Sealed { .. }) = (&member.segment, member.role) {
@@ -141,9 +141,10 @@ impl Node {
     }
 
     /// Rows that died before this moment are seen by nobody any more.
-    fn keep_deleted_after(&self) -> Timestamp {
+    fn keep_deleted_after(&self, id: CollectionId) -> Timestamp {
         let retention = Timestamp::from_ms(self.settings.retention_ms);
-        Timestamp(self.now().0.saturating_sub(retention.0))
+        let now_ms = self.oracle.clock().now_ms();
+        self.holds.bound(id, now_ms, || Timestamp(self.now().0.saturating_sub(retention.0)))
     }
 
     fn merge(
@@ -151,7 +152,7 @@ impl Node {
         id: CollectionId,
         sources: &[Arc<Sealed>],
     ) -> Result<Option<(Vec<SegmentId>, SegmentId)>, Error> {
-        let keep_after = self.keep_deleted_after();
+        let keep_after = self.keep_deleted_after(id);
         let shard = self.shard(id)?;
         let catalog = self.registry.current();
         let collection = catalog.collection_by_id(id)?;

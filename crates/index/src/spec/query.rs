@@ -21,6 +21,14 @@ impl Query {
         Self { k: k.max(1), metric, radius: None, range_filter: None, values: Vec::new() }
     }
 
+    /// The same for rows strictly worse than `score`: what comes after them.
+    pub fn after(mut self, score: f32) -> Self {
+        let next = if self.metric.smaller_is_better() { score.next_up() } else { score.next_down() };
+        let is_inside = |bound: &f32| !self.metric.better(*bound, next);
+        self.range_filter = Some(self.range_filter.filter(is_inside).unwrap_or(next));
+        self
+    }
+
     /// How many rows at most.
     pub fn k(&self) -> usize {
         self.k

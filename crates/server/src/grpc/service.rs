@@ -6,8 +6,8 @@
 use super::refuse::Reply;
 use crate::guard::contain;
 use crate::lower::{
-    Call, Node, alias, collection, compact, database, flush, index, load, partition, query, rows, search,
-    segment, system,
+    Call, Node, alias, collection, compact, database, flush, hybrid, index, load, partition, query, rows,
+    search, segment, system,
 };
 use crate::status::Fault;
 use std::sync::Arc;
@@ -234,7 +234,7 @@ table! {
     absent drop_namespace(pb::DropNamespaceRequest) -> pb::DropNamespaceResponse = "DropNamespace";
     absent has_namespace(pb::HasNamespaceRequest) -> pb::HasNamespaceResponse = "HasNamespace";
     absent get_namespace_stats(pb::GetNamespaceStatsRequest) -> pb::GetNamespaceStatsResponse = "GetNamespaceStats";
-    absent hybrid_search(pb::HybridSearchRequest) -> pb::SearchResults = "HybridSearch";
+    aside hybrid_search(pb::HybridSearchRequest) -> pb::SearchResults = hybrid::hybrid;
     absent add_collection_field(pb::AddCollectionFieldRequest) -> common::Status = "AddCollectionField";
     absent add_collection_struct_field(pb::AddCollectionStructFieldRequest) -> common::Status = "AddCollectionStructField";
     absent import(pb::ImportRequest) -> pb::ImportResponse = "Import";

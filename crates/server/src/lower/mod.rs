@@ -7,6 +7,7 @@ pub(crate) mod collection;
 pub(crate) mod compact;
 pub(crate) mod database;
 pub(crate) mod flush;
+pub(crate) mod hybrid;
 pub(crate) mod index;
 pub(crate) mod load;
 pub(crate) mod partition;
@@ -20,7 +21,7 @@ use crate::Settings;
 use crate::status::Fault;
 use data::{Struct, Zone};
 use engine::Engine;
-use engine::api::{OutputField, Properties, ReadTime, Target};
+use engine::api::{Order, OutputField, Properties, ReadTime, Target};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
@@ -112,7 +113,32 @@ const GUARANTEE_WORDS: u64 = 2;
 /// itself names.
 fn read_time(guarantee: u64, travel: u64) -> ReadTime {
     let guarantee = if guarantee <= GUARANTEE_WORDS { 0 } else { guarantee };
-    ReadTime { guarantee: data::Timestamp(guarantee), travel: data::Timestamp(travel) }
+    ReadTime { guarantee: data::Timestamp(guarantee), travel: data::Timestamp(travel), hold: false }
+}
+
+/// At which moment an iteration reads: the one at which it began, which its client sends back as guarantee.
+fn iteration_time(guarantee: u64) -> ReadTime {
+    let began = if guarantee <= GUARANTEE_WORDS { 0 } else { guarantee };
+    ReadTime { guarantee: data::Timestamp(began), travel: data::Timestamp(began), hold: true }
+}
+
+/// `price:desc,name` as what to sort by.
+fn orders(text: &str) -> Result<Vec<Order>, Fault> {
+    let each = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+    each.map(|part| {
+        let (field, direction) = part.rsplit_once(':').unwrap_or((part, "asc"));
+        let is_falling = match direction.trim().to_ascii_lowercase().as_str() {
+            "asc" => false,
+            "desc" => true,
+            other => {
+                return Err(Fault::invalid(format_args!(
+                    "order_by_fields: {part} sorts {other}, the direction is asc or desc"
+                )));
+            }
+        };
+        Ok(Order { field: field.trim().to_owned(), is_falling })
+    })
+    .collect()
 }
 
 fn consistency(number: i32) -> data::Consistency {
@@ -175,6 +201,14 @@ fn output(fields: &[OutputField], zone: &Zone) -> (Vec<FieldData>, Vec<String>) 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn orders_are_read() {
+        let order = |field: &str, is_falling| Order { field: field.into(), is_falling };
+        let read = orders(" a:desc, b ,sum(c):ASC,").map_err(|fault| fault.into_status().reason);
+        assert_eq!(read, Ok(vec![order("a", true), order("b", false), order("sum(c)", false)]));
+        assert!(orders("a:up").is_err());
+    }
 
     #[test]
     fn words_in_timestamps() {

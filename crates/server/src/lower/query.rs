@@ -1,6 +1,6 @@
 //! Rows by what they say.
 
-use super::{Call, ok, output, read_time, signed, zone};
+use super::{Call, iteration_time, ok, orders, output, read_time, signed, zone};
 use crate::status::Fault;
 use data::{Column, Field, Type, Zone};
 use engine::api::{OutputField, Queried, Query};
@@ -9,9 +9,6 @@ use wire::proto::milvus as pb;
 
 /// What a count is called, in requests and in replies.
 const COUNT: &str = "count(*)";
-
-/// Parameters that change the answer and that this server does not do yet.
-const UNSUPPORTED: [&str; 2] = ["group_by_fields", "order_by_fields"];
 
 /// A query that is understood.
 #[derive(Debug)]
@@ -25,12 +22,12 @@ pub(crate) struct Plan {
 /// Understands a request.
 pub(crate) fn plan(call: &Call, request: pb::QueryRequest) -> Result<Plan, Fault> {
     let mut params = decode(request.query_params);
-    if let Some(key) =
-        UNSUPPORTED.iter().find(|key| find(&params, key).is_some_and(|value| !value.is_empty()))
-    {
-        return Err(Fault::unsupported(format_args!("query parameter {key}")));
-    }
     let timezone = take(&mut params, "timezone");
+    let group_by = find(&params, "group_by_fields").unwrap_or_default();
+    let group_by = group_by.split(',').map(str::trim).filter(|name| !name.is_empty());
+    let group_by = group_by.map(str::to_owned).collect();
+    let order = orders(find(&params, "order_by_fields").unwrap_or_default())?;
+    let is_iteration = take_bool(&mut params, "iterator")?.unwrap_or(false);
     let limit: Option<i64> = take_number(&mut params, "limit")?;
     let query = Query {
         target: call.target(request.db_name, request.collection_name.clone()),
@@ -43,7 +40,13 @@ pub(crate) fn plan(call: &Call, request: pb::QueryRequest) -> Result<Plan, Fault
         limit: limit.filter(|limit| *limit != -1).map(non_negative).transpose()?,
         offset: take_number(&mut params, "offset")?.unwrap_or(0),
         ignore_growing: take_bool(&mut params, "ignore_growing")?.unwrap_or(false),
-        time: read_time(request.guarantee_timestamp, request.travel_timestamp),
+        group_by,
+        order,
+        time: if is_iteration {
+            iteration_time(request.guarantee_timestamp)
+        } else {
+            read_time(request.guarantee_timestamp, request.travel_timestamp)
+        },
     };
     Ok(Plan { query, collection: request.collection_name, timezone })
 }

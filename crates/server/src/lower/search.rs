@@ -1,22 +1,21 @@
 //! Nearest neighbours.
 
-use super::{Call, ok, output, read_time, zone};
+use super::{Call, iteration_time, ok, orders, output, read_time, zone};
 use crate::status::Fault;
-use engine::api::{Found, Queries, Search};
+use data::Zone;
+use engine::api::{Found, Group, Iteration, Queries, Search};
 use wire::params::{Params, Twice, find, flatten, take, take_bool, take_number};
 use wire::proto::milvus as pb;
 use wire::proto::milvus::search_request::SearchInput;
 
+/// The most rows of one batch of an iteration.
+const BATCH_MAX: usize = 16_384;
 /// Requests with more bytes of vectors than this are decoded where waiting is allowed.
 const QUICK_BYTES_MAX: usize = 256 << 10;
 
 /// Parameters that say how to search but not to the index; Milvus ignores those that do not apply.
-const IGNORED: [&str; 16] = [
+const IGNORED: [&str; 10] = [
     "iterator",
-    "search_iter_v2",
-    "search_iter_batch_size",
-    "search_iter_last_bound",
-    "search_iter_id",
     "collection_id",
     "guarantee_timestamp",
     "reduce_stop_for_best",
@@ -25,13 +24,11 @@ const IGNORED: [&str; 16] = [
     "json_type",
     "strict_cast",
     "time_fields",
-    "group_size",
-    "strict_group_size",
     "rank_group_scorer",
 ];
 
 /// Parameters that change the answer and that this server does not do yet.
-const UNSUPPORTED: [&str; 3] = ["group_by_field", "order_by_fields", "analyzer_name"];
+const UNSUPPORTED: [&str; 2] = ["analyzer_name", "group_by_fields"];
 
 /// A search that is understood.
 #[derive(Debug)]
@@ -57,6 +54,23 @@ pub(crate) fn is_quick(call: &Call, plan: &Plan) -> bool {
 
 /// Understands a request.
 pub(crate) fn plan(call: &Call, request: pb::SearchRequest) -> Result<Plan, Fault> {
+    let collection = request.collection_name.clone();
+    let (guarantee, travel) = (request.guarantee_timestamp, request.travel_timestamp);
+    let Lowered { search, is_iteration, timezone } = lower(call, request)?;
+    let time = if is_iteration { iteration_time(guarantee) } else { read_time(guarantee, travel) };
+    Ok(Plan { search: Search { time, ..search }, collection, timezone })
+}
+
+/// A request but for its time.
+pub(super) struct Lowered {
+    pub(super) search: Search,
+    /// Whether it is part of an iteration.
+    is_iteration: bool,
+    timezone: Option<String>,
+}
+
+/// Understands all of a request but its time.
+pub(super) fn lower(call: &Call, request: pb::SearchRequest) -> Result<Lowered, Fault> {
     refuse_extras(&request)?;
     let queries = match request.search_input {
         Some(SearchInput::PlaceholderGroup(group)) => Queries::Vectors(wire::vectors::decode(group)?),
@@ -69,14 +83,16 @@ pub(crate) fn plan(call: &Call, request: pb::SearchRequest) -> Result<Plan, Faul
     };
     let mut params = flatten(request.search_params, Twice::OuterWins)?;
     let timezone = take(&mut params, "timezone");
-    let limit = limit(&mut params)?;
     refuse_unsupported(&params)?;
+    let is_iteration = find(&params, "iterator").is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    let iteration = iteration(&mut params)?;
+    let limit = match iteration {
+        Some((_, batch)) => batch,
+        None => limit(&mut params)?,
+    };
     let search = Search {
-        target: call.target(request.db_name, request.collection_name.clone()),
         partitions: request.partition_names,
-        queries,
         field: take(&mut params, "anns_field").unwrap_or_default(),
-        limit,
         offset: take_number(&mut params, "offset")?.unwrap_or(0),
         metric: take(&mut params, "metric_type").unwrap_or_default(),
         filter: request.dsl,
@@ -84,10 +100,47 @@ pub(crate) fn plan(call: &Call, request: pb::SearchRequest) -> Result<Plan, Faul
         output: request.output_fields,
         round_decimal: take_number(&mut params, "round_decimal")?.unwrap_or(-1),
         ignore_growing: take_bool(&mut params, "ignore_growing")?.unwrap_or(false),
-        time: read_time(request.guarantee_timestamp, request.travel_timestamp),
+        group: group(&mut params)?,
+        order: orders(&take(&mut params, "order_by_fields").unwrap_or_default())?,
+        iteration: iteration.map(|(iteration, _)| iteration),
         params: rest(params),
+        ..Search::new(call.target(request.db_name, request.collection_name), queries, limit)
     };
-    Ok(Plan { search, collection: request.collection_name, timezone })
+    Ok(Lowered { search, is_iteration, timezone })
+}
+
+/// The batch of an iteration (version 2) and its size, when the request is for one.
+fn iteration(params: &mut Params) -> Result<Option<(Iteration, usize)>, Fault> {
+    let is_wanted = take_bool(params, "search_iter_v2")?.unwrap_or(false);
+    let after = take_number(params, "search_iter_last_bound")?;
+    let batch: Option<i64> = take_number(params, "search_iter_batch_size")?;
+    take(params, "search_iter_id");
+    if !is_wanted {
+        return Ok(None);
+    }
+    take(params, "topk");
+    take(params, "limit");
+    let batch = batch.unwrap_or(0);
+    match usize::try_from(batch) {
+        Ok(size @ 1..=BATCH_MAX) => Ok(Some((Iteration { after }, size))),
+        _ => Err(Fault::invalid(format_args!(
+            "batch size is invalid, it should be in range [1, {BATCH_MAX}], but got {batch}"
+        ))),
+    }
+}
+
+fn group(params: &mut Params) -> Result<Option<Group>, Fault> {
+    let field = take(params, "group_by_field").unwrap_or_default();
+    let size: Option<i64> = take_number(params, "group_size")?;
+    let is_strict = take_bool(params, "strict_group_size")?.unwrap_or(false);
+    if field.is_empty() {
+        return Ok(None);
+    }
+    let size = size.unwrap_or(1);
+    let size = usize::try_from(size).map_err(|_| {
+        Fault::invalid(format_args!("input group size:{size} is negative, failed to do search_groupby"))
+    })?;
+    Ok(Some(Group { field, size, is_strict }))
 }
 
 fn limit(params: &mut Params) -> Result<usize, Fault> {
@@ -132,12 +185,28 @@ fn refuse_extras(request: &pb::SearchRequest) -> Result<(), Fault> {
 /// Does it.
 pub(crate) fn run(call: &Call, plan: Plan) -> Result<pb::SearchResults, Fault> {
     let zone = zone(call, plan.search.target.clone(), plan.timezone)?;
-    let found = call.engine().search(plan.search)?;
-    Ok(reply(found, plan.collection, &zone))
+    let after = plan.search.iteration.map(|iteration| iteration.after);
+    let mut found = call.engine().search(plan.search)?;
+    if let Some(after) = after {
+        // A batch without rows leaves the bound where it was.
+        found.bound = found.bound.or(after);
+    }
+    Ok(reply(found, plan.collection, &zone, after.is_some()))
 }
 
-fn reply(found: Found, collection_name: String, zone: &data::Zone) -> pb::SearchResults {
+/// The reply to a search, or to several ranked together.
+pub(super) fn reply(
+    found: Found,
+    collection_name: String,
+    zone: &Zone,
+    is_iteration: bool,
+) -> pb::SearchResults {
     let (fields, output) = output(&found.fields, zone);
+    // The server keeps nothing of an iteration: the client brings the bound back, and the moment.
+    let iteration = is_iteration
+        .then(|| wire::hits::Batch { token: format!("{:032x}", found.timestamp.0), bound: found.bound });
+    let group =
+        found.groups.as_ref().map(|groups| wire::columns::encode(&groups.field, &groups.column, zone));
     let hits = wire::hits::Hits {
         queries: found.queries,
         limit: found.limit,
@@ -147,6 +216,8 @@ fn reply(found: Found, collection_name: String, zone: &data::Zone) -> pb::Search
         primary: found.primary,
         fields,
         output,
+        group,
+        iteration,
     };
     pb::SearchResults {
         status: ok(),

@@ -1,0 +1,99 @@
+//! Hits in groups by the value of a field. Invariant: as many groups as were asked for come back if there are so many,
+//! each led by its nearest row; groups stand in the order of their nearest rows.
+
+use super::Scope;
+use super::cells::{GroupField, Groups};
+use super::plan::{self, Plan};
+use super::reduce::{Reduced, Window, reduce};
+use super::scatter;
+use crate::Error;
+use crate::api::{Group, OutputField, Search};
+use crate::node::Node;
+use data::Column;
+use segment::Segment;
+
+/// The most rows a group (`quotaAndLimits.limits.maxGroupSize`).
+const SIZE_MAX: usize = 10;
+
+/// The best groups, and the value each hit's group has in common.
+pub(super) fn best(
+    node: &Node,
+    scope: &Scope,
+    search: &Search,
+    mut plan: Plan<'_>,
+    group: &Group,
+) -> Result<(Reduced, OutputField), Error> {
+    check(search, &plan, group)?;
+    let by = GroupField::new(scope.schema(), &group.field)?;
+    let rows: usize = scope.segments.iter().map(Segment::rows).sum();
+    let mut k = (search.offset + search.limit).saturating_mul(group.size);
+    loop {
+        plan.query = plan::wider_query(&scope.collection, plan.field, search, k)?;
+        let window = Window { offset: 0, limit: k, k };
+        let hits = scatter::ask(node, scope, &plan)?;
+        let reduced = reduce(scope, &hits, plan.metric, plan.queries.len(), &window)?;
+        let values = by.read(scope, &reduced.places)?;
+        let is_all = |q: usize| k >= rows || reduced.counts[q] < k && !reduced.is_short[q];
+        if let Some((picks, counts)) = pick(&reduced.counts, &values, search, group, is_all) {
+            let field = by.shown(&group.field);
+            let column = values.take(&picks);
+            let values = OutputField { field, column, dynamic_keys: Vec::new() };
+            return Ok((reduced.pick(&picks, counts)?, values));
+        }
+        k = k.saturating_mul(4).min(rows);
+    }
+}
+
+fn check(search: &Search, plan: &Plan<'_>, group: &Group) -> Result<(), Error> {
+    let size = group.size;
+    if !(1..=SIZE_MAX).contains(&size) {
+        return Err(Error::invalid(format!(
+            "input group size:{size} exceeds configured max group size:{SIZE_MAX}, it should be in range [1, {SIZE_MAX}]"
+        )));
+    }
+    if search.iteration.is_some() {
+        return Err(Error::invalid("Not allowed to do groupBy when doing iteration"));
+    }
+    if plan.query.radius().is_some() {
+        return Err(Error::invalid("Not allowed to do range-search when doing search-group-by"));
+    }
+    Ok(())
+}
+
+/// Chooses the hits of each query's best groups, group after group; `None`: more hits must be known. `is_all` says that a
+/// query's hits are all there are.
+fn pick(
+    counts: &[usize],
+    values: &Column,
+    search: &Search,
+    group: &Group,
+    is_all: impl Fn(usize) -> bool,
+) -> Option<(Vec<u32>, Vec<usize>)> {
+    let wanted = search.offset + search.limit;
+    let mut groups = Groups::default();
+    let (mut picks, mut kept, mut start) = (Vec::new(), Vec::with_capacity(counts.len()), 0);
+    for (query, count) in counts.iter().enumerate() {
+        groups.clear();
+        let mut members: Vec<Vec<u32>> = Vec::new();
+        for hit in start..start + count {
+            let (number, is_new) = groups.number(std::slice::from_ref(values), hit);
+            if is_new {
+                members.push(Vec::new());
+            }
+            let of_group = members.get_mut(number as usize).filter(|_| (number as usize) < wanted);
+            if let Some(of_group) = of_group.filter(|of_group| of_group.len() < group.size) {
+                of_group.push(hit as u32);
+            }
+        }
+        start += count;
+        members.truncate(wanted);
+        let is_full = members.iter().all(|hits| hits.len() == group.size);
+        if (members.len() < wanted || group.is_strict && !is_full) && !is_all(query) {
+            return None;
+        }
+        let before = picks.len();
+        picks.extend(members.into_iter().skip(search.offset).flatten());
+        kept.push(picks.len() - before);
+    }
+    Some((picks, kept))
+}

@@ -1,0 +1,87 @@
+//! A search asked of all segments: on the caller when it is quick, else shared out on the search pool.
+
+use super::Scope;
+use super::plan::{Plan, vector_field};
+use crate::Error;
+use crate::api::{Queries, Search};
+use crate::node::Node;
+use data::Field;
+use host::{Cancel, Pool};
+use index::{Hits, Vectors};
+use segment::{Nearest, Segment};
+use std::ops::Range;
+
+/// Searches expected to take less than this run on the caller, without a hand-over to another thread.
+const QUICK_NS_MAX: u64 = 1_000_000;
+/// What a search of an index of one segment costs, about, and what a scan costs a byte.
+const INDEX_NS: u64 = 100_000;
+const SCAN_BYTES_PER_NS: u64 = 15;
+/// What a filter costs a row, about.
+const FILTER_NS_PER_ROW: u64 = 2;
+
+/// Whether a search is expected to be over in well under a millisecond.
+pub(crate) fn is_quick(node: &Node, search: &Search) -> bool {
+    let catalog = node.registry.current();
+    let Ok(collection) = catalog.collection(&search.target) else { return true };
+    let (Ok(shard), Ok(field)) = (node.shard(collection.id), vector_field(&collection.schema, &search.field))
+    else {
+        return true;
+    };
+    let segments: Vec<Segment> = shard.members().list.iter().map(|member| member.segment.clone()).collect();
+    let count = match &search.queries {
+        Queries::Vectors(column) => column.len(),
+        Queries::Keys(keys) => keys.len(),
+    };
+    cost_ns(&segments, field, count, !search.filter.is_empty()) <= QUICK_NS_MAX
+}
+
+fn cost_ns(segments: &[Segment], field: &Field, queries: usize, has_filter: bool) -> u64 {
+    let of = |segment: &Segment| {
+        let rows = segment.rows() as u64;
+        let indexed = matches!(segment, Segment::Sealed(sealed) if sealed.index(field.id).is_some());
+        let scan_ns = rows * field.vector_bytes() as u64 / SCAN_BYTES_PER_NS;
+        let nearest_ns = if indexed { scan_ns.min(INDEX_NS) } else { scan_ns };
+        nearest_ns * queries as u64 + if has_filter { rows * FILTER_NS_PER_ROW } else { 0 }
+    };
+    segments.iter().map(of).sum()
+}
+
+/// The hits of each query in each segment: outer by segment, inner by query.
+pub(super) fn ask(node: &Node, scope: &Scope, plan: &Plan<'_>) -> Result<Vec<Vec<Hits>>, Error> {
+    let cost_ns = cost_ns(&scope.segments, plan.field, plan.queries.len(), plan.predicate.is_some());
+    let inline = Pool::inline();
+    let pool = if cost_ns <= QUICK_NS_MAX { &inline } else { &node.pools.search };
+    let Some(vectors) = segment::vectors_of(&plan.queries) else {
+        return Err(Error::internal("query vectors of no vector type"));
+    };
+    let cancel = Cancel::new();
+    let masks =
+        pool.map(scope.segments.len(), |s| scope.segments[s].matches(plan.predicate.as_ref(), scope.at));
+    let masks = masks.into_iter().collect::<Result<Vec<_>, _>>()?;
+    // Many queries of few segments are shared out, too.
+    let per_unit = vectors.len().div_ceil(pool.threads());
+    let units: Vec<(usize, Range<usize>)> = (0..scope.segments.len())
+        .flat_map(|s| {
+            (0..vectors.len()).step_by(per_unit).map(move |q| (s, q..(q + per_unit).min(vectors.len())))
+        })
+        .collect();
+    let answers = pool.map(units.len(), |u| {
+        let (s, range) = &units[u];
+        let queries: Vectors<'_> = vectors.slice(range.clone());
+        let request = Nearest {
+            field: plan.field.id,
+            queries,
+            query: &plan.query,
+            metric: plan.metric,
+            mask: &masks[*s],
+            use_index: true,
+            cancel: &cancel,
+        };
+        scope.segments[*s].search(&request)
+    });
+    let mut hits: Vec<Vec<Hits>> = vec![Vec::with_capacity(vectors.len()); scope.segments.len()];
+    for ((segment, _), answer) in units.iter().zip(answers) {
+        hits[*segment].extend(answer?);
+    }
+    Ok(hits)
+}
