@@ -83,6 +83,13 @@ impl Top {
         }
     }
 
+    /// The score that a newcomer must beat, once there are `k`.
+    pub(crate) fn worst(&self) -> Option<f32> {
+        let full = self.heap.len() >= self.k;
+        let key = key_of(self.limit);
+        full.then(|| if self.metric.smaller_is_better() { key } else { -key })
+    }
+
     pub(crate) fn extend(&mut self, hits: &Hits) {
         for (row, score) in hits.rows.iter().zip(&hits.scores) {
             self.push(*score, *row);

@@ -1,4 +1,4 @@
-//! An index as a whole: build, open, search. Invariant: the three shapes meet here and nowhere else.
+//! An index as a whole: build, open, search. Invariant: the shapes meet here and nowhere else.
 
 use host::{Cancel, Pool, Progress};
 use simd::Bits;
@@ -9,6 +9,7 @@ use crate::image::Head;
 use crate::ivf::{self, Ivf};
 use crate::refine::Refiner;
 use crate::scan::{check_alike, scan};
+use crate::sparse::{self, Inverted};
 use crate::spec::{Codec, Shape};
 use crate::{Error, Hits, Image, Metric, Query, Spec, Vectors};
 
@@ -36,6 +37,7 @@ pub fn build(
         Shape::Flat => progress.add(vectors.len() as u64),
         Shape::Ivf => ivf::build(spec, vectors, seed, pool, (cancel, progress), &mut image)?,
         Shape::Graph => work.graph(&mut image)?,
+        Shape::Inverted => sparse::build(vectors, (cancel, progress), &mut image)?,
     }
     Ok(image)
 }
@@ -102,6 +104,7 @@ enum Body {
     Flat,
     Ivf(Box<Ivf>),
     Graph(Box<Graph>),
+    Inverted(Box<Inverted>),
 }
 
 impl Index {
@@ -116,6 +119,7 @@ impl Index {
             Shape::Flat => Body::Flat,
             Shape::Ivf => Body::Ivf(Box::new(Ivf::read(spec, rows, &image)?)),
             Shape::Graph => Body::Graph(Box::new(Graph::read(spec, rows, &image)?)),
+            Shape::Inverted => Body::Inverted(Box::new(Inverted::read(rows, &image)?)),
         };
         Ok(Self { spec: spec.clone(), rows, body })
     }
@@ -142,10 +146,11 @@ impl Index {
         if self.rows == 0 {
             return Ok(vec![Hits::default(); queries.len()]);
         }
-        let refiner = Refiner::new(self.spec.metric(), vectors, queries);
+        let refiner = Refiner::new(self.spec.metric(), vectors, queries, query);
         match &self.body {
             Body::Ivf(ivf) => ivf.search(&refiner, query, mask, cancel),
             Body::Graph(graph) => graph.search(&refiner, query, mask, cancel),
+            Body::Inverted(inverted) => inverted.search(&refiner, query, mask, cancel),
             Body::Flat => {
                 let mut hits = vec![Hits::default(); queries.len()];
                 scan(self.spec.metric(), vectors, queries, 0, mask, query, &mut hits, cancel)?;
@@ -165,6 +170,7 @@ impl Index {
             Body::Flat => 0,
             Body::Ivf(ivf) => ivf.memory_bytes(),
             Body::Graph(graph) => graph.memory_bytes(),
+            Body::Inverted(inverted) => inverted.memory_bytes(),
         }
     }
 

@@ -23,6 +23,7 @@ mod nearest;
 mod refine;
 mod scan;
 mod score;
+mod sparse;
 mod spec;
 mod vectors;
 

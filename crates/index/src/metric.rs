@@ -11,6 +11,8 @@ pub enum Metric {
     Ip,
     /// Cosine of the angle; 0 where a vector is all zero.
     Cosine,
+    /// How well a text of words answers another: rows are counts of words, queries their weights.
+    Bm25,
     /// Number of bits that differ.
     Hamming,
     /// `1 - and/or` of the bits; 0 where both are all zero.
@@ -18,7 +20,7 @@ pub enum Metric {
 }
 
 impl Metric {
-    const ALL: [Self; 5] = [Self::L2, Self::Ip, Self::Cosine, Self::Hamming, Self::Jaccard];
+    const ALL: [Self; 6] = [Self::L2, Self::Ip, Self::Cosine, Self::Bm25, Self::Hamming, Self::Jaccard];
 
     /// The name in upper case, as requests and listings write it.
     pub fn name(self) -> &'static str {
@@ -26,6 +28,7 @@ impl Metric {
             Self::L2 => "L2",
             Self::Ip => "IP",
             Self::Cosine => "COSINE",
+            Self::Bm25 => "BM25",
             Self::Hamming => "HAMMING",
             Self::Jaccard => "JACCARD",
         }

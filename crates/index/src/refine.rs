@@ -22,8 +22,8 @@ pub(crate) struct Refiner<'a> {
 }
 
 impl<'a> Refiner<'a> {
-    pub(crate) fn new(metric: Metric, vectors: Vectors<'a>, queries: Vectors<'a>) -> Self {
-        Self { metric, vectors, queries, scorer: Scorer::new(metric, queries) }
+    pub(crate) fn new(metric: Metric, vectors: Vectors<'a>, queries: Vectors<'a>, query: &Query) -> Self {
+        Self { metric, vectors, queries, scorer: Scorer::new(metric, queries, query) }
     }
 
     /// The best of `rows` for query `q`.

@@ -4,7 +4,7 @@
 use simd::{Half, Op};
 
 use crate::vectors::pairs_of;
-use crate::{Metric, Vectors};
+use crate::{Metric, Query, Vectors};
 
 /// A few queries, ready to be held against rows of their kind.
 pub(crate) struct Scorer<'a> {
@@ -14,10 +14,32 @@ pub(crate) struct Scorer<'a> {
     wide: Vec<f32>,
     /// Lengths of the queries, for COSINE.
     lengths: Vec<f32>,
+    bm25: Bm25,
+}
+
+/// The constants of BM25.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bm25 {
+    pub(crate) k1: f32,
+    pub(crate) b: f32,
+    /// The mean length of all documents.
+    pub(crate) average: f32,
+}
+
+impl Bm25 {
+    /// What a word that occurs `count` times in a document of `length` words says, before it is weighted by how rare it
+    /// is (Robertson and Zaragoza, "The probabilistic relevance framework: BM25 and beyond", 2009). Grows with the count
+    /// and falls with the length.
+    #[inline]
+    pub(crate) fn share(&self, count: f32, length: f32) -> f32 {
+        let norm = self.k1 * (1.0 - self.b + self.b * (length / self.average));
+        let below = count + norm;
+        if below > 0.0 { count * (self.k1 + 1.0) / below } else { 0.0 }
+    }
 }
 
 impl<'a> Scorer<'a> {
-    pub(crate) fn new(metric: Metric, queries: Vectors<'a>) -> Self {
+    pub(crate) fn new(metric: Metric, queries: Vectors<'a>, query: &Query) -> Self {
         let mut wide = Vec::new();
         if let Vectors::F16 { bytes, .. } | Vectors::Bf16 { bytes, .. } = queries {
             wide.resize(queries.len() * queries.dim(), 0.0);
@@ -27,7 +49,7 @@ impl<'a> Scorer<'a> {
             Metric::Cosine => (0..queries.len()).map(|q| length(queries, q, &mut Vec::new())).collect(),
             _ => Vec::new(),
         };
-        Self { metric, queries, wide, lengths }
+        Self { metric, queries, wide, lengths, bm25: query.bm25() }
     }
 
     /// Scores of up to 64 rows, at least of those whose bit is set in `word`, at `out[q * rows.len() + i]`; the others are left undefined.
@@ -92,6 +114,14 @@ impl<'a> Scorer<'a> {
                 let (query, count) = (&queries[q * dim..][..dim], out.len());
                 op.signed_each(query, values, |i| row_of(i) * dim, |i, sum| out[i] = sum as f32, count);
             }
+            (Vectors::Sparse { .. }, _) if self.metric == Metric::Bm25 => {
+                let query = self.queries.bytes(q);
+                for (i, out) in out.iter_mut().enumerate() {
+                    let row = rows.bytes(row_of(i));
+                    let length = pairs_of(row).map(|(_, count)| count).sum();
+                    *out = sparse_product(query, row, |count| self.bm25.share(count, length));
+                }
+            }
             _ => {
                 let query = self.queries.bytes(q);
                 for (i, out) in out.iter_mut().enumerate() {
@@ -111,18 +141,18 @@ pub(crate) fn plain(metric: Metric, query: &[u8], row: &[u8]) -> f32 {
             let (and, or) = simd::and_or(query, row);
             if or == 0 { 0.0 } else { 1.0 - and as f32 / or as f32 }
         }
-        Metric::L2 | Metric::Ip | Metric::Cosine => sparse_product(query, row),
+        Metric::L2 | Metric::Ip | Metric::Cosine | Metric::Bm25 => sparse_product(query, row, |value| value),
     }
 }
 
-/// The sum of products where both have an index, in rising order of indices.
-fn sparse_product(query: &[u8], row: &[u8]) -> f32 {
+/// The sum of products where both have an index, in rising order of indices; `share` is what a row's value counts.
+fn sparse_product(query: &[u8], row: &[u8], share: impl Fn(f32) -> f32) -> f32 {
     let (mut query, mut row) = (pairs_of(query), pairs_of(row));
     let (mut a, mut b) = (query.next(), row.next());
     let mut sum = 0.0;
     while let (Some((i, x)), Some((j, y))) = (a, b) {
         if i == j {
-            sum += x * y;
+            sum += x * share(y);
         }
         if i <= j {
             a = query.next();

@@ -36,9 +36,9 @@ fn every_kind_returns_k_exact_scores_and_most_of_the_true_rows() {
         let hits = index.search(rows, queries, &query, None, &Cancel::new()).unwrap();
         let mut found = 0.0;
         for (q, hits) in hits.iter().enumerate() {
-            assert_eq!(hits.len(), 10);
             check_scores(hits, spec.metric(), rows, queries, q);
             let truth = naive(spec.metric(), rows, queries, q, 10, |_, _| true);
+            assert_eq!(hits.len(), truth.len());
             found += recall(hits, &truth, spec.metric()) / 30.0;
         }
         let floor = match spec.index_type() {
@@ -65,10 +65,11 @@ fn under_any_mask_only_matching_rows_come_back_and_as_many_as_there_are() {
             let hits = index.search(rows, queries, &query, Some(&mask), &Cancel::new()).unwrap();
             let mut found = 0.0;
             for (q, hits) in hits.iter().enumerate() {
-                assert_eq!(hits.len(), matching.min(10), "{} with {matching}", spec.index_type());
                 assert!(hits.rows.iter().all(|row| mask.get(*row as usize)));
                 check_scores(hits, spec.metric(), rows, queries, q);
                 let truth = naive(spec.metric(), rows, queries, q, 10, |row, _| mask.get(row));
+                assert!(truth.len() == matching.min(10) || spec.element() == Element::Sparse);
+                assert_eq!(hits.len(), truth.len(), "{} with {matching}", spec.index_type());
                 found += recall(hits, &truth, spec.metric()) / 5.0;
             }
             assert!(found > 0.75, "{} {} with {matching}: recall {found}", spec.index_type(), spec.metric());
@@ -86,6 +87,9 @@ fn a_range_holds_its_bounds_and_is_filled_up() {
         for q in 0..4 {
             let all = naive(metric, rows, queries, q, 400, |_, _| true);
             for (near, far) in [(None, 5), (Some(3), 40), (Some(60), 90)] {
+                if all.len() <= far {
+                    continue;
+                }
                 // A little beside the scores that occur, where rounding decides.
                 let beside = |score: f64| (score + score.abs() * 1e-4 + 1e-4).to_string();
                 let mut params = effort(64);
@@ -147,7 +151,7 @@ fn a_scan_by_chunks_is_a_scan_and_several_queries_are_one_each() {
 
 #[test]
 fn a_scan_of_any_element_finds_what_trying_all_finds() {
-    let metrics = [Metric::L2, Metric::Ip, Metric::Cosine, Metric::Hamming, Metric::Jaccard];
+    let metrics = [Metric::L2, Metric::Ip, Metric::Cosine, Metric::Bm25, Metric::Hamming, Metric::Jaccard];
     for element in [Element::F32, Element::F16, Element::Bf16, Element::I8, Element::Bits, Element::Sparse] {
         let dim = if element == Element::Bits { 72 } else { 37 };
         let (rows, queries) = (Rows::new(element, 500, dim, 1), Rows::new(element, 19, dim, 2));
@@ -168,7 +172,7 @@ fn a_scan_of_any_element_finds_what_trying_all_finds() {
                     let keep = |row: usize, _| mask.is_none_or(|mask| mask.get(row));
                     let truth = naive(metric, rows, queries, q, 10, keep);
                     assert!(recall(hits, &truth, metric) == 1.0, "{element} {metric} {q}");
-                    assert_eq!(hits.len(), 10);
+                    assert_eq!(hits.len(), truth.len());
                     check_scores(hits, metric, rows, queries, q);
                 }
             }
@@ -201,6 +205,7 @@ fn few_equal_and_zero_rows_are_no_trouble() {
     for spec in specs() {
         for count in [0, 1, 2, 40, 700] {
             let rows = match spec.element() {
+                Element::Sparse => continue,
                 Element::Bits => Rows::Bits(spec.dim(), vec![0; count * spec.dim() / 8]),
                 element => Rows::of(element, spec.dim(), &vec![0.0; count * spec.dim()]),
             };

@@ -79,12 +79,18 @@ impl Spec {
         if let Some(param) = build.find(|param| params::text(params, param.name).is_some()) {
             return Err(Error::AutoIndexParameter { name: param.name });
         }
-        let auto = auto(element);
-        let (row, values, default) =
-            auto.ok_or(Error::ElementNotSupported { index_type: AUTOINDEX, element })?;
+        let (row, values, default) = auto(element);
         let metric = metric(row, element, params::text(params, "metric_type"))?.unwrap_or(default);
         let codec = fit(row, element)?.0;
-        let values = values.iter().map(|(name, value)| (*name, Value::Whole(*value))).collect();
+        let mut values: Vec<_> = values.iter().map(|(name, value)| (*name, Value::Whole(*value))).collect();
+        for param in row.params.iter().filter(|param| param.phase == Phase::Build) {
+            match param.default {
+                Default::Value(value) if values.iter().all(|(name, _)| *name != param.name) => {
+                    values.push((param.name, value));
+                }
+                _ => {}
+            }
+        }
         Ok(Self { asked: Kind::AutoIndex, row, codec, element, dim, metric, values })
     }
 
@@ -115,11 +121,21 @@ impl Spec {
 
     /// What is really built: type, metric and every build parameter, with AUTOINDEX resolved.
     pub fn effective(&self) -> Vec<(String, String)> {
-        let names =
-            [("index_type", self.row.name.to_owned()), ("metric_type", self.metric.name().to_owned())];
-        let names =
-            names.into_iter().chain(self.values.iter().map(|(name, value)| (*name, value.to_string())));
-        names.map(|(name, value)| (name.to_owned(), value)).collect()
+        let mut effective = vec![
+            ("index_type".to_owned(), self.row.name.to_owned()),
+            ("metric_type".to_owned(), self.metric.name().to_owned()),
+        ];
+        for (name, value) in &self.values {
+            let value = match (*name, *value) {
+                (name, _) if name.starts_with("bm25") && self.metric != Metric::Bm25 => continue,
+                ("inverted_index_algo", Value::Name(algorithm)) if algorithm != "TAAT_NAIVE" => {
+                    "BLOCK_MAX_MAXSCORE".to_owned()
+                }
+                (_, value) => value.to_string(),
+            };
+            effective.push(((*name).to_owned(), value));
+        }
+        effective
     }
 
     /// Checks the parameters of a search for `k` rows: those of the kind, `radius`, `range_filter`, and
@@ -128,7 +144,15 @@ impl Spec {
     /// # Errors
     /// Everything that is wrong with the parameters: see [`Error`].
     pub fn query(&self, k: usize, params: &[(String, String)]) -> Result<Query, Error> {
-        Query::parse(self.row, self.metric, k, params)
+        // What was said of BM25 when the index was made holds for searches that do not say otherwise.
+        let own = ["bm25_k1", "bm25_b", "bm25_avgdl"];
+        let own = own.iter().filter_map(|name| Some(((*name).to_owned(), self.find(name)?.to_string())));
+        let all: Vec<(String, String)> = own.chain(params.iter().cloned()).collect();
+        let mut query = Query::parse(self.row, self.metric, k, &all)?;
+        if self.name("inverted_index_algo") == "TAAT_NAIVE" {
+            query.inherit("search_algo", "TAAT_NAIVE");
+        }
+        Ok(query)
     }
 
     pub(crate) fn shape(&self) -> Shape {

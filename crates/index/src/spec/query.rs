@@ -3,6 +3,7 @@
 use super::param::{Default, Phase, Value};
 use super::params;
 use super::table::Row;
+use crate::score::Bm25;
 use crate::{Error, Metric};
 
 /// A valid search request: how many rows, in which range of scores, with how much effort.
@@ -13,12 +14,16 @@ pub struct Query {
     radius: Option<f32>,
     range_filter: Option<f32>,
     values: Vec<(&'static str, Value)>,
+    bm25: Bm25,
 }
+
+/// The constants of BM25 that nobody changed.
+const BM25: Bm25 = Bm25 { k1: 1.2, b: 0.75, average: 100.0 };
 
 impl Query {
     /// The best `k` rows by exact scan, for data that has no index.
     pub fn exact(metric: Metric, k: usize) -> Self {
-        Self { k: k.max(1), metric, radius: None, range_filter: None, values: Vec::new() }
+        Self { k: k.max(1), metric, radius: None, range_filter: None, values: Vec::new(), bm25: BM25 }
     }
 
     /// The same for rows strictly worse than `score`: what comes after them.
@@ -81,7 +86,12 @@ impl Query {
             }
             _ => {}
         }
-        Ok(Self { k, metric, radius, range_filter, values })
+        let bm25 = Bm25 {
+            k1: params::float(params, "bm25_k1")?.unwrap_or(BM25.k1),
+            b: params::float(params, "bm25_b")?.unwrap_or(BM25.b),
+            average: params::float(params, "bm25_avgdl")?.unwrap_or(BM25.average),
+        };
+        Ok(Self { k, metric, radius, range_filter, values, bm25 })
     }
 
     /// Whether a score lies in the range asked for.
@@ -119,7 +129,30 @@ impl Query {
         }
     }
 
-    fn real(&self, name: &str) -> f32 {
+    /// Gives the name `value` to the parameter `name` unless the search itself says something.
+    pub(super) fn inherit(&mut self, name: &str, value: &'static str) {
+        for (_, held) in self.values.iter_mut().filter(|(key, _)| *key == name) {
+            if *held == Value::Name("INHERIT") {
+                *held = Value::Name(value);
+            }
+        }
+    }
+
+    /// The constants of BM25.
+    pub(crate) fn bm25(&self) -> Bm25 {
+        self.bm25
+    }
+
+    /// The search parameter `name` of the kind, or nothing.
+    pub(crate) fn name(&self, name: &str) -> &'static str {
+        match self.values.iter().find(|(key, _)| *key == name) {
+            Some((_, Value::Name(value))) => value,
+            _ => "",
+        }
+    }
+
+    /// The search parameter `name` of the kind, or 0.
+    pub(crate) fn real(&self, name: &str) -> f32 {
         match self.values.iter().find(|(key, _)| *key == name) {
             Some((_, Value::Real(value))) => *value,
             _ => 0.0,

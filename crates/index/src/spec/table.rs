@@ -35,6 +35,10 @@ pub enum Kind {
     BinFlat,
     /// Binary rows in lists around centroids.
     BinIvfFlat,
+    /// Sparse rows by the dimensions they have.
+    SparseInvertedIndex,
+    /// The same.
+    SparseWand,
     /// Whatever suits the field; resolves to one of the others.
     AutoIndex,
 }
@@ -48,6 +52,8 @@ pub(crate) enum Shape {
     Ivf,
     /// As nodes of a graph.
     Graph,
+    /// By the dimensions they have.
+    Inverted,
 }
 
 /// What is looked at while searching; the results of a lossy codec are measured again on the raw rows.
@@ -81,7 +87,7 @@ pub(crate) struct Row {
 }
 
 const FLOAT: &[Metric] = &[Metric::L2, Metric::Ip, Metric::Cosine];
-const SPARSE: &[Metric] = &[Metric::Ip];
+const SPARSE: &[Metric] = &[Metric::Ip, Metric::Bm25];
 const BINARY: &[Metric] = &[Metric::Hamming, Metric::Jaccard];
 
 const BUILD: Phase = Phase::Build;
@@ -262,6 +268,87 @@ const VECTORS_BEAMWIDTH: Param = Param::whole(
     "Accepted; memory is asked for rows ahead of their use.",
 );
 
+const ALGORITHMS: &[&str] =
+    &["TAAT_NAIVE", "DAAT_WAND", "DAAT_MAXSCORE", "BLOCK_MAX_MAXSCORE", "BLOCK_MAX_WAND", "SINDI"];
+const INVERTED_INDEX_ALGO: Param = Param::new(
+    "inverted_index_algo",
+    BUILD,
+    Form::Names(ALGORITHMS),
+    Default::Value(Value::Name("BLOCK_MAX_MAXSCORE")),
+    "TAAT_NAIVE adds up everything; all others are MaxScore with bounds of blocks. The answers are the same.",
+);
+const DROP_RATIO_BUILD: Param = Param::new(
+    "drop_ratio_build",
+    BUILD,
+    Form::Real(0.0, BELOW_ONE),
+    Default::Absent,
+    "Accepted; nothing is dropped.",
+);
+const BM25_K1: Param = Param::new(
+    "bm25_k1",
+    BUILD,
+    Form::Real(0.0, 3.0),
+    Default::Value(Value::Real(1.2)),
+    "How soon more of the same word stops to count.",
+);
+const BM25_B: Param = Param::new(
+    "bm25_b",
+    BUILD,
+    Form::Real(0.0, 1.0),
+    Default::Value(Value::Real(0.75)),
+    "How much the length of a text counts.",
+);
+const BM25_AVGDL: Param = Param::new(
+    "bm25_avgdl",
+    BUILD,
+    Form::Real(1e-3, 1e9),
+    Default::Value(Value::Real(100.0)),
+    "The mean length of texts, if a search does not say.",
+);
+const DROP_RATIO_SEARCH: Param = Param::new(
+    "drop_ratio_search",
+    SEARCH,
+    Form::Real(0.0, BELOW_ONE),
+    Default::Value(Value::Real(0.0)),
+    "The share of the query, its smallest values, that finding rows may do without; scores always count all.",
+);
+const SEARCH_ALGO: Param = Param::new(
+    "search_algo",
+    SEARCH,
+    Form::Names(&[
+        "INHERIT",
+        "TAAT_NAIVE",
+        "DAAT_WAND",
+        "DAAT_MAXSCORE",
+        "BLOCK_MAX_MAXSCORE",
+        "BLOCK_MAX_WAND",
+        "SINDI",
+    ]),
+    Default::Value(Value::Name("INHERIT")),
+    "As inverted_index_algo, for this search.",
+);
+const REFINE_FACTOR: Param = Param::whole("refine_factor", SEARCH, 1, 1, MOST, "Accepted; scores are exact.");
+const DIM_MAX_SCORE_RATIO: Param = Param::new(
+    "dim_max_score_ratio",
+    SEARCH,
+    Form::Real(0.5, 1.3),
+    Default::Value(Value::Real(1.05)),
+    "Accepted; bounds are never made smaller than they are.",
+);
+/// The largest number below one.
+const BELOW_ONE: f32 = 1.0 - f32::EPSILON / 2.0;
+const SPARSE_PARAMS: &[Param] = &[
+    INVERTED_INDEX_ALGO,
+    DROP_RATIO_BUILD,
+    BM25_K1,
+    BM25_B,
+    BM25_AVGDL,
+    DROP_RATIO_SEARCH,
+    SEARCH_ALGO,
+    REFINE_FACTOR,
+    DIM_MAX_SCORE_RATIO,
+];
+
 /// Every kind that can be built.
 pub(crate) const TABLE: &[Row] = &[
     Row {
@@ -427,6 +514,20 @@ pub(crate) const TABLE: &[Row] = &[
         fits: &[(Element::Bits, Codec::Raw, BINARY)],
         params: &[NLIST, NPROBE],
     },
+    Row {
+        kind: Kind::SparseInvertedIndex,
+        name: "SPARSE_INVERTED_INDEX",
+        shape: Shape::Inverted,
+        fits: &[(Element::Sparse, Codec::Raw, SPARSE)],
+        params: SPARSE_PARAMS,
+    },
+    Row {
+        kind: Kind::SparseWand,
+        name: "SPARSE_WAND",
+        shape: Shape::Inverted,
+        fits: &[(Element::Sparse, Codec::Raw, SPARSE)],
+        params: SPARSE_PARAMS,
+    },
 ];
 
 /// What a field without an index is: every row is looked at, whatever it is made of. Never built.
@@ -451,17 +552,17 @@ pub(crate) const AUTOINDEX: &str = "AUTOINDEX";
 /// A kind, its parameters, and the metric if none was named.
 type Choice = (&'static Row, &'static [(&'static str, i64)], Metric);
 
-/// What AUTOINDEX makes of an element. `None` where there is nothing yet to make of it.
-pub(crate) fn auto(element: Element) -> Option<Choice> {
+/// What AUTOINDEX makes of an element.
+pub(crate) fn auto(element: Element) -> Choice {
     let (kind, params, metric): (_, &[_], _) = match element {
-        Element::Sparse => return None,
+        Element::Sparse => (Kind::SparseInvertedIndex, &[], Metric::Ip),
         Element::F32 | Element::F16 | Element::Bf16 | Element::I8 => {
             (Kind::Hnsw, &[("M", 18), ("efConstruction", 240)], Metric::Cosine)
         }
         Element::Bits => (Kind::BinIvfFlat, &[("nlist", 1024)], Metric::Hamming),
     };
     let row = TABLE.iter().find(|row| row.kind == kind).expect("AUTOINDEX resolves to a row of the table");
-    Some((row, params, metric))
+    (row, params, metric)
 }
 
 #[cfg(test)]
@@ -494,8 +595,10 @@ mod tests {
                 assert!(param.doc.ends_with('.'));
             }
         }
-        for element in [Element::F32, Element::F16, Element::Bf16, Element::I8, Element::Bits] {
-            let (row, params, metric) = auto(element).expect("dense elements have an index");
+        for element in
+            [Element::F32, Element::F16, Element::Bf16, Element::I8, Element::Bits, Element::Sparse]
+        {
+            let (row, params, metric) = auto(element);
             assert!(row.fits.iter().any(|(e, _, metrics)| *e == element && metrics.contains(&metric)));
             assert!(params.iter().all(|(name, _)| row.params.iter().any(|param| param.name == *name)));
         }

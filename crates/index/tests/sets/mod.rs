@@ -140,6 +140,11 @@ pub(crate) fn naive_score(metric: Metric, a: Vectors<'_>, i: usize, b: Vectors<'
         // Of bits the squared distance is the number that differ.
         Metric::L2 | Metric::Hamming => sum(|a, b| (a - b) * (a - b), &a, &b),
         Metric::Ip => product(&a, &b),
+        Metric::Bm25 => {
+            let norm = 1.2 * (0.25 + 0.75 * b.iter().sum::<f64>() / 100.0);
+            let share = |count: &f64| if *count > 0.0 { count * 2.2 / (count + norm) } else { 0.0 };
+            a.iter().zip(&b).map(|(a, b)| a * share(b)).sum()
+        }
         Metric::Cosine => product(&a, &b) / (product(&a, &a).sqrt() * product(&b, &b).sqrt()),
         Metric::Jaccard => {
             let and = product(&a, &b);
@@ -158,6 +163,8 @@ pub(crate) fn naive(
     keep: impl Fn(usize, f64) -> bool,
 ) -> Vec<(u32, f64)> {
     let scored = (0..rows.len()).map(|row| (row as u32, naive_score(metric, queries, q, rows, row)));
+    // Sparse rows that have nothing in common with a query are no hits.
+    let scored = scored.filter(|(_, score)| rows.element() != Element::Sparse || *score > 0.0);
     let mut best: Vec<(u32, f64)> = scored.filter(|(row, score)| keep(*row as usize, *score)).collect();
     let sign = if metric.smaller_is_better() { 1.0 } else { -1.0 };
     best.sort_by(|a, b| (sign * a.1).total_cmp(&(sign * b.1)).then(a.0.cmp(&b.0)));
@@ -202,6 +209,7 @@ pub(crate) fn specs() -> Vec<Spec> {
         ("HNSW_PQ", Element::F32, &float[..1], "m=10 nbits=6"),
         ("HNSW_PRQ", Element::F32, &float[2..], "m=5 nbits=6"),
         ("DISKANN", Element::F32, &float[..2], "max_degree=16 search_list_size=64"),
+        ("SPARSE_INVERTED_INDEX", Element::Sparse, &[Metric::Ip, Metric::Bm25], ""),
         ("AISAQ", Element::F16, &float[..1], "max_degree=16 search_list_size=64 pq_code_budget_gb_ratio=0.2"),
     ] {
         for metric in metrics {
@@ -213,7 +221,11 @@ pub(crate) fn specs() -> Vec<Spec> {
                 ("nlist", "32"),
             ];
             params.extend(own.split_whitespace().filter_map(|pair| pair.split_once('=')));
-            let dim = if element == Element::Bits { 64 } else { 20 };
+            let dim = match element {
+                Element::Bits => 64,
+                Element::Sparse => 0,
+                _ => 20,
+            };
             specs.push(Spec::parse(element, dim, &pairs(&params)).expect("a valid specification"));
         }
     }
@@ -231,7 +243,7 @@ pub(crate) fn effort(of: usize) -> Vec<(String, String)> {
 /// The kind, the element where it is none of the usual two, and the metric.
 pub(crate) fn name_of(spec: &Spec) -> String {
     match spec.element() {
-        Element::F32 | Element::Bits => format!("{}-{}", spec.index_type(), spec.metric()),
+        Element::F32 | Element::Bits | Element::Sparse => format!("{}-{}", spec.index_type(), spec.metric()),
         other => format!("{}-{other}-{}", spec.index_type(), spec.metric()),
     }
 }

@@ -1,0 +1,9 @@
+//! Sparse rows by what they have in common with a query. Invariant: the answer is that of a scan, bit for bit, unless
+//! the query says how much of itself may be dropped.
+
+mod build;
+mod postings;
+mod search;
+
+pub(crate) use build::build;
+pub(crate) use postings::Inverted;

@@ -1,0 +1,103 @@
+//! The inverted index against a scan: the same rows and the same bits.
+
+mod sets;
+
+use host::Cancel;
+use index::{Element, Hits, Index, Metric, Spec, Vectors, scan};
+use proptest::prelude::*;
+use sets::{Rows, opened, pairs};
+use simd::Bits;
+
+fn spec(metric: Metric, own: &[(&str, &str)]) -> Spec {
+    let mut params = vec![("index_type", "SPARSE_INVERTED_INDEX"), ("metric_type", metric.name())];
+    params.extend(own);
+    Spec::parse(Element::Sparse, 0, &pairs(&params)).expect("a valid specification")
+}
+
+fn check(
+    spec: &Spec,
+    index: &Index,
+    rows: Vectors<'_>,
+    queries: Vectors<'_>,
+    mask: Option<&Bits>,
+    params: &[(&str, &str)],
+) {
+    for k in [1, 10, 500] {
+        let query = spec.query(k, &pairs(params)).expect("a valid query");
+        let mut want = vec![Hits::default(); queries.len()];
+        let cancel = Cancel::new();
+        scan(spec.metric(), rows, queries, 0, mask, &query, &mut want, &cancel)
+            .expect("a scan of matching queries");
+        let got = index.search(rows, queries, &query, mask, &cancel).expect("a search");
+        assert_eq!(got, want, "{} best by {}", k, spec.metric());
+    }
+}
+
+#[test]
+fn the_answer_is_that_of_a_scan_over_many_windows() {
+    // More rows than two windows have.
+    let (rows, queries) = (Rows::new(Element::Sparse, 9_000, 0, 1), Rows::new(Element::Sparse, 12, 0, 2));
+    let (rows, queries) = (rows.view(), queries.view());
+    for metric in [Metric::Ip, Metric::Bm25] {
+        for algorithm in ["BLOCK_MAX_MAXSCORE", "TAAT_NAIVE"] {
+            let spec = spec(metric, &[("inverted_index_algo", algorithm), ("bm25_avgdl", "7")]);
+            let index = opened(&spec, rows);
+            check(&spec, &index, rows, queries, None, &[]);
+            check(&spec, &index, rows, queries, None, &[("bm25_avgdl", "3.5"), ("search_algo", "DAAT_WAND")]);
+            for every in [2, 97, 4000] {
+                let mask = Bits::from_fn(rows.len(), |row| row % every == 1);
+                check(&spec, &index, rows, queries, Some(&mask), &[]);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_dropped_of_a_query_counts_in_scores_all_the_same() {
+    let (rows, queries) = (Rows::new(Element::Sparse, 3_000, 0, 1), Rows::new(Element::Sparse, 20, 0, 2));
+    let (rows, queries) = (rows.view(), queries.view());
+    let spec = spec(Metric::Ip, &[]);
+    let index = opened(&spec, rows);
+    let query = spec.query(10, &pairs(&[("drop_ratio_search", "0.3")])).unwrap();
+    let hits = index.search(rows, queries, &query, None, &Cancel::new()).unwrap();
+    let mut found = 0.0;
+    for (q, hits) in hits.iter().enumerate() {
+        for (row, score) in hits.rows.iter().zip(&hits.scores) {
+            let want = sets::naive_score(Metric::Ip, queries, q, rows, *row as usize);
+            assert!((f64::from(*score) - want).abs() < 1e-4);
+        }
+        let truth = sets::naive(Metric::Ip, rows, queries, q, 10, |_, _| true);
+        found += sets::recall(hits, &truth, Metric::Ip) / 20.0;
+    }
+    assert!(found > 0.7, "recall {found}");
+    assert!(spec.query(10, &pairs(&[("drop_ratio_search", "1")])).is_err());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    /// Few values, so that many rows are equally good, in any distribution, negative ones too.
+    #[test]
+    fn ties_and_odd_rows(rows in proptest::collection::vec(proptest::collection::btree_map(0u32..12, -1i8..4, 0..6), 0..300), query in proptest::collection::btree_map(0u32..14, 1u8..4, 0..6)) {
+        let make = |rows: Vec<Vec<(u32, f32)>>| {
+            let (mut offsets, mut bytes) = (vec![0i64], Vec::new());
+            for row in rows {
+                for (dim, value) in row {
+                    bytes.extend(dim.to_le_bytes());
+                    bytes.extend(value.to_le_bytes());
+                }
+                offsets.push(bytes.len() as i64);
+            }
+            Rows::Sparse(offsets, bytes)
+        };
+        let floats = |row: std::collections::BTreeMap<u32, i8>| {
+            row.into_iter().map(|(dim, value)| (dim, f32::from(value))).collect::<Vec<_>>()
+        };
+        let rows = make(rows.into_iter().map(floats).collect());
+        let query = query.into_iter().map(|(dim, value)| (dim, f32::from(value)));
+        let query = make(vec![query.collect()]);
+        let spec = spec(Metric::Ip, &[]);
+        let index = opened(&spec, rows.view());
+        check(&spec, &index, rows.view(), query.view(), None, &[]);
+    }
+}
