@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::time::Instant;
 
-const ROUNDS: usize = 7;
+/// Other programs disturb: the best of many is what the code can do.
+const ROUNDS: usize = 25;
 
 struct Table(Vec<Column>);
 
@@ -84,6 +85,8 @@ fn numbers() {
         ("a % 10 == 3", "a % 10 == 3".to_owned()),
         ("a < 500000 and c > 250000", "a < 500000 and c > 250000".to_owned()),
         ("a in [10,000 dense]", format!("a in [{}]", spread(10_000, 17))),
+        ("a in [1,000 sparse]", format!("a in [{}]", spread(1_000, 1_000_003))),
+        ("a in [4,000 sparse]", format!("a in [{}]", spread(4_000, 1_000_003))),
         ("a in [10,000 sparse]", format!("a in [{}]", spread(10_000, 1_000_003))),
         ("a in [100,000 sparse]", format!("a in [{}]", spread(100_000, 1_000_003))),
     ];
@@ -155,8 +158,12 @@ fn reading() {
 }
 
 fn main() {
-    numbers();
-    texts();
-    json();
-    reading();
+    let asked: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    let works: [(&str, fn()); 4] =
+        [("numbers", numbers), ("texts", texts), ("json", json), ("reading", reading)];
+    for (name, work) in works {
+        if asked.is_empty() || asked.iter().any(|word| word == name) {
+            work();
+        }
+    }
 }

@@ -7,18 +7,48 @@ use std::borrow::Cow;
 /// The text of the value at `path`; of equal keys the first counts. A number names a place in an array and a key in an
 /// object, as in a JSON pointer (RFC 6901).
 pub(crate) fn find<'a>(document: &'a [u8], path: &[String]) -> Option<&'a [u8]> {
-    let mut scan = Scan { text: document, at: 0 };
+    whole(locate(document, path)?)
+}
+
+/// The text from the value at `path` on.
+pub(crate) fn locate<'a>(document: &'a [u8], path: &[String]) -> Option<&'a [u8]> {
+    let mut at = 0;
     for step in path {
-        match scan.peek()? {
-            b'{' => scan.enter_object(step)?,
-            b'[' => scan.enter_array(step)?,
-            _ => return None,
-        }
+        at = enter(document, at, step)?;
     }
+    start(document, at)
+}
+
+/// The text from the value on that begins at `at`, or after blanks.
+pub(crate) fn start(document: &[u8], at: usize) -> Option<&[u8]> {
+    let mut scan = Scan { text: document, at };
     scan.peek()?;
-    let start = scan.at;
+    document.get(scan.at..)
+}
+
+/// The value that `text` begins with.
+pub(crate) fn whole(text: &[u8]) -> Option<&[u8]> {
+    let mut scan = Scan { text, at: 0 };
     scan.skip_value()?;
-    document.get(start..scan.at)
+    text.get(..scan.at)
+}
+
+/// From the value at `at` (or after blanks) to where its part `step` begins.
+pub(crate) fn enter(document: &[u8], at: usize, step: &str) -> Option<usize> {
+    let mut scan = Scan { text: document, at };
+    match scan.peek()? {
+        b'{' => {
+            let mut found = [None];
+            let object = document.get(scan.at..)?;
+            if simd::find_keys(object, &[step.as_bytes()], &mut found) {
+                return Some(scan.at + found[0]?);
+            }
+            scan.enter_object(step)?;
+        }
+        b'[' => scan.enter_array(step)?,
+        _ => return None,
+    }
+    Some(scan.at)
 }
 
 /// A scalar or what its first byte says it is.
@@ -45,6 +75,14 @@ pub(crate) fn read(text: &[u8]) -> Option<Item<'_>> {
     })
 }
 
+/// What kind of value `text` begins with, and which.
+pub(crate) fn read_first(text: &[u8]) -> Option<Item<'_>> {
+    match text.first()? {
+        b'n' | b't' | b'f' | b'[' | b'{' => read(text),
+        _ => read(whole(text)?),
+    }
+}
+
 /// The elements of an array.
 pub(crate) fn elements(array: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut scan = Scan { text: array, at: 1 };
@@ -63,11 +101,36 @@ pub(crate) fn elements(array: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 fn read_number(text: &[u8]) -> Option<Num> {
+    let digits = text.strip_prefix(b"-").unwrap_or(text);
+    if (1..=18).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit) {
+        let value = digits.iter().fold(0, |value, digit| value * 10 + i64::from(digit - b'0'));
+        return Some(Num::Int(if digits.len() == text.len() { value } else { -value }));
+    }
+    if let Some(value) = read_decimal(digits) {
+        return Some(Num::Float(if digits.len() == text.len() { value } else { -value }));
+    }
     let text = std::str::from_utf8(text).ok()?;
     match text.parse() {
         Ok(int) => Some(Num::Int(int)),
         Err(_) => text.parse().ok().map(Num::Float),
     }
+}
+
+/// A number like `12.5` whose digits make a whole number below 2^53: then both it and the power of ten are doubles, and
+/// one division rounds as the definition does (Clinger, "How to read floating point numbers accurately", 1990).
+fn read_decimal(text: &[u8]) -> Option<f64> {
+    const POWERS: [f64; 16] =
+        [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
+    let point = text.iter().take(POWERS.len()).position(|byte| *byte == b'.')?;
+    let (whole, fraction) = (text.get(..point)?, text.get(point + 1..)?);
+    if whole.is_empty() || fraction.is_empty() || whole.len() + fraction.len() >= POWERS.len() {
+        return None;
+    }
+    let mut value = 0_u64;
+    for digit in whole.iter().chain(fraction) {
+        value = value * 10 + u64::from(digit.is_ascii_digit().then(|| digit - b'0')?);
+    }
+    Some(value as f64 / POWERS.get(fraction.len())?)
 }
 
 fn read_text(text: &[u8]) -> Option<Cow<'_, [u8]>> {
@@ -208,6 +271,43 @@ mod tests {
     fn find_in(document: &str, path: &[&str]) -> Option<String> {
         let path: Vec<String> = path.iter().map(ToString::to_string).collect();
         find(document.as_bytes(), &path).map(|found| String::from_utf8_lossy(found).into_owned())
+    }
+
+    #[test]
+    fn numbers() {
+        for text in
+            ["0", "-0", "7", "-12", "999999999999999999", "9223372036854775807", "-9223372036854775808"]
+        {
+            assert_eq!(read_number(text.as_bytes()), Some(Num::Int(text.parse().unwrap())), "{text}");
+        }
+        for text in [
+            "0.1",
+            "-0.0",
+            "12.5",
+            "3.14159",
+            "0.000001",
+            "99999999999999.9",
+            "123456789.123456789",
+            "1e5",
+            "-2.5E-3",
+            "9223372036854775808",
+            "0.30000000000000004",
+            "1.7976931348623157e308",
+            "5e-324",
+        ] {
+            assert_eq!(read_number(text.as_bytes()), Some(Num::Float(text.parse().unwrap())), "{text}");
+        }
+        for text in ["1.2.3", "1.x", ".", "-", "1-2"] {
+            assert_eq!(read_number(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn decimals_are_rounded_as_the_library_does(whole in 0..1_000_000_u64, fraction in "[0-9]{1,10}") {
+            let text = format!("{whole}.{fraction}");
+            prop_assert_eq!(read_number(text.as_bytes()), Some(Num::Float(text.parse().unwrap())));
+        }
     }
 
     #[test]

@@ -3,61 +3,32 @@
 
 use crate::limits::PROBES_MAX;
 use crate::number::Num;
+use simd::Sieve;
 
 /// Whole numbers.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct IntSet {
     sorted: Vec<i64>,
     lookup: Lookup,
-    /// One bit for every hash that some value has; of other numbers about one in sixteen shares one.
-    filter: Vec<u64>,
-    /// How far a product is shifted to be a bit of `filter`.
-    shift: u32,
+    /// Asked first, about many numbers at once.
+    sieve: Sieve,
 }
 
 #[derive(Debug, Clone, PartialEq)]
 enum Lookup {
     /// By halving.
     Sorted,
-    /// One bit for every number from the least on.
-    Dense { least: i64, words: Vec<u64> },
     /// Open addressing. `i64::MIN` marks an empty slot; whether it is in the set itself, `sorted` knows.
     Hash { slots: Vec<i64> },
 }
-
-/// The widest a dense set may be: this many bits for every value, or a fixed number.
-const DENSE_BITS_PER_VALUE: u64 = 64;
-const DENSE_BITS_MIN: u64 = 1 << 16;
-
-/// How wide the filter before a search is.
-const FILTER_BITS_PER_VALUE: usize = 16;
 
 impl IntSet {
     pub(crate) fn new(mut values: Vec<i64>) -> Self {
         values.sort_unstable();
         values.dedup();
-        let lookup = Self::dense(&values).or_else(|| Self::hash(&values)).unwrap_or(Lookup::Sorted);
-        let bits = (values.len() * FILTER_BITS_PER_VALUE).next_power_of_two().max(64);
-        let mut set = Self { sorted: values, lookup, filter: vec![0; bits / 64], shift: 64 - bits.ilog2() };
-        for i in 0..set.sorted.len() {
-            let bit = set.filter_bit(set.sorted[i]);
-            set.filter[bit / 64] |= 1 << (bit % 64);
-        }
-        set
-    }
-
-    fn dense(sorted: &[i64]) -> Option<Lookup> {
-        let (least, most) = (*sorted.first()?, *sorted.last()?);
-        let bits = most.abs_diff(least).checked_add(1)?;
-        if bits > DENSE_BITS_MIN.max(sorted.len() as u64 * DENSE_BITS_PER_VALUE) {
-            return None;
-        }
-        let mut words = vec![0_u64; usize::try_from(bits.div_ceil(64)).ok()?];
-        for value in sorted {
-            let bit = value.abs_diff(least) as usize;
-            words[bit / 64] |= 1 << (bit % 64);
-        }
-        Some(Lookup::Dense { least, words })
+        let lookup = Self::hash(&values).unwrap_or(Lookup::Sorted);
+        let sieve = Sieve::new(&values);
+        Self { sorted: values, lookup, sieve }
     }
 
     fn hash(sorted: &[i64]) -> Option<Lookup> {
@@ -71,26 +42,14 @@ impl IntSet {
         Some(Lookup::Hash { slots })
     }
 
-    #[inline]
-    fn filter_bit(&self, value: i64) -> usize {
-        // Fibonacci hashing: the upper bits of a product with 2^64 over the golden ratio.
-        ((value as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> self.shift) as usize
-    }
-
-    /// False: `value` is not in the set. Takes one load and no branch.
-    #[inline]
-    pub(crate) fn may_contain(&self, value: i64) -> bool {
-        let bit = self.filter_bit(value);
-        self.filter.get(bit / 64).is_some_and(|word| word >> (bit % 64) & 1 == 1)
+    /// What lets every number of the set pass and few others.
+    pub(crate) fn sieve(&self) -> &Sieve {
+        &self.sieve
     }
 
     #[inline]
     pub(crate) fn contains(&self, value: i64) -> bool {
         match &self.lookup {
-            Lookup::Dense { least, words } => {
-                let bit = value.wrapping_sub(*least) as u64;
-                words.get((bit / 64) as usize).is_some_and(|word| word >> (bit % 64) & 1 == 1)
-            }
             Lookup::Hash { slots } if value != i64::MIN => {
                 let mask = slots.len() - 1;
                 let mut slot = mix(value as u64) as usize & mask;
@@ -250,7 +209,9 @@ mod tests {
             let near = values.iter().flat_map(|v| [*v, v.wrapping_add(1), v.wrapping_sub(1)]);
             for probe in near.chain([0, 1, -1, i64::MIN, i64::MAX]) {
                 assert_eq!(set.contains(probe), values.contains(&probe), "{probe}");
-                assert!(set.may_contain(probe) || !set.contains(probe), "{probe}");
+                let mut passes = [0];
+                set.sieve().pass(&[probe], &mut passes);
+                assert!(passes[0] == 1 || !set.contains(probe), "{probe}");
             }
         }
     }

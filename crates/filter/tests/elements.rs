@@ -113,8 +113,9 @@ impl Table {
 
     fn matches(&self, text: &str) -> Vec<usize> {
         let bound = |text: &str| {
-            bind(&parse(text).unwrap(), &self.schema, &BTreeMap::new())
-                .unwrap_or_else(|error| panic!("{text}: {error}"))
+            let bound = bind(&parse(text).unwrap(), &self.schema, &BTreeMap::new());
+            assert!(bound.is_ok(), "{text}: {bound:?}");
+            bound.unwrap()
         };
         let predicate = bound(text);
         let found: Vec<usize> = predicate.eval(self).iter().collect();

@@ -6,14 +6,18 @@
 //! index built on another, and a test on a laptop says something about a server.
 //!
 //! [`Op`] has the f32 distances, [`Half`] those of rows of two-byte floats, [`Op::signed_pair`] and its like those of
-//! signed bytes, [`Planes`] those of packed codes of a few bits, [`dot`] and friends sums over bytes and bits; [`Bits`] is a set of row numbers.
+//! signed bytes, [`Planes`] those of packed codes of a few bits, [`dot`] and friends sums over bytes and bits; [`between`] and
+//! [`Sieve`] compare a slice with an interval or a set, one bit a value; [`find_keys`] finds keys in JSON texts; [`Bits`] is a
+//! set of row numbers.
 
 mod bits;
 mod bytes;
 mod columns;
+mod compare;
 mod float;
 mod half;
 mod kernel;
+mod keys;
 mod level;
 mod planes;
 mod prefetch;
@@ -21,8 +25,10 @@ mod signed;
 
 pub use bits::Bits;
 pub use bytes::{and_or, and_or_at, dot, dots, dots_at, hamming, hamming_at};
+pub use compare::{Number, Sieve, between, between_at};
 pub use float::{Op, all_finite};
 pub use half::Half;
+pub use keys::{find_keys, find_keys_at};
 pub use level::Level;
 pub use planes::Planes;
 pub use prefetch::prefetch;

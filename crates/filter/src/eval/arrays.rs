@@ -152,7 +152,7 @@ impl Context<'_> {
             return;
         };
         let bits = ItemBits::new(span(lists, place), lists.items().len(), |place, want, yes| {
-            source.test(leaf, place, want, yes);
+            source.test(leaf, &[], place, want, yes);
         });
         each(want, yes, |i| bits.count(lists.range(place.start + i)) > 0);
     }
@@ -171,7 +171,7 @@ impl Context<'_> {
             return;
         }
         let answers = Answers::default();
-        let inner = Context { fields: self.items, lists: &[], items: &[], answers: &answers };
+        let inner = Context { fields: self.items, lists: &[], items: &[], paths: &[], answers: &answers };
         let bits = ItemBits::new(span(lists, place), lists.items().len(), |place, want, yes| {
             inner.node(&elements.inner, place, want, yes);
         });

@@ -1,23 +1,33 @@
 //! Tests of what a JSON document holds at a path. What is missing there passes no test but "is null".
 
 use super::kernel::each;
+use super::paths::{Paths, text_at};
 use super::{Block, Place};
-use crate::json::{Item, elements, find, read};
+use crate::json::{Item, elements, locate, read, read_first, whole};
 use crate::number::{Interval, Num};
 use crate::predicate::{Leaf, Test};
 use data::VarLen;
 use serde_json::Value;
 
 pub(super) fn test(
-    test: &Test,
     leaf: &Leaf,
     documents: &VarLen,
+    paths: &[Paths<'_>],
     place: Place,
     want: &Block,
     yes: &mut Block,
 ) {
-    let raw = |i: usize| find(documents.get(place.start + i), &leaf.path);
-    let item = |i: usize| raw(i).and_then(read);
+    let test = &leaf.test;
+    let places = paths.iter().find_map(|paths| paths.places(leaf, documents, place, want));
+    let text = |i: usize| {
+        let document = documents.get(place.start + i);
+        match &places {
+            Some(places) => text_at(document, places, i),
+            None => locate(document, &leaf.path),
+        }
+    };
+    let raw = |i: usize| text(i).and_then(whole);
+    let item = |i: usize| text(i).and_then(read_first);
     let number = |i: usize| match item(i) {
         Some(Item::Number(number)) => leaf.steps.iter().try_fold(number, |number, step| step.on_num(number)),
         _ => None,

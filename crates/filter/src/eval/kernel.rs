@@ -2,22 +2,6 @@
 
 use super::Block;
 
-/// Bit `i` is `test(values[i])`.
-pub(super) fn fill<T: Copy>(values: &[T], yes: &mut Block, test: impl Fn(T) -> bool) {
-    let (chunks, rest) = values.as_chunks::<64>();
-    let mut words = yes.iter_mut();
-    for (chunk, word) in chunks.iter().zip(&mut words) {
-        let mut flags = [0_u8; 64];
-        for (flag, value) in flags.iter_mut().zip(chunk) {
-            *flag = u8::from(test(*value));
-        }
-        *word = pack(&flags);
-    }
-    if let Some(word) = words.next() {
-        *word = rest.iter().enumerate().fold(0, |word, (i, value)| word | u64::from(test(*value)) << i);
-    }
-}
-
 /// Bit `i` is `test(a[i], b[i])`.
 pub(super) fn fill_pairs<T: Copy>(a: &[T], b: &[T], yes: &mut Block, test: impl Fn(T, T) -> bool) {
     for (word, (a, b)) in yes.iter_mut().zip(a.chunks(64).zip(b.chunks(64))) {

@@ -6,12 +6,14 @@ mod arrays;
 mod json;
 mod kernel;
 mod numbers;
+mod paths;
 mod texts;
 
 use crate::predicate::{Access, Leaf, Node, Predicate, Test};
 use crate::probe::{Answer, Answers, Probe};
 use crate::sample::Sample;
 use data::{Column, FieldId, Lists, Values};
+use paths::Paths;
 use simd::Bits;
 
 /// Rows of a block: few enough for its numbers to stay in the nearest cache.
@@ -63,10 +65,12 @@ impl Predicate {
             column.filter(|column| column.len() == len)
         });
         let columns: Vec<Option<&Column>> = fields.collect();
+        let paths = Paths::of(&self.root);
         let lists = arrays::lists(&columns);
         let items = arrays::items(&lists);
         let fields: Vec<_> = columns.iter().map(|column| column.map(Source::new)).collect();
-        let context = Context { fields: &fields, lists: &lists, items: &items, answers: &answers };
+        let context =
+            Context { fields: &fields, lists: &lists, items: &items, paths: &paths, answers: &answers };
         let mut words = vec![0; len.div_ceil(64)];
         for (i, chunk) in words.chunks_mut(BLOCK_WORDS).enumerate() {
             let start = i * BLOCK_ROWS;
@@ -135,6 +139,8 @@ struct Context<'a> {
     /// By slot: of arrays, their lists and their items.
     lists: &'a [Option<Lists>],
     items: &'a [Option<Source<'a>>],
+    /// Of the JSON fields that are asked more than once.
+    paths: &'a [Paths<'a>],
     answers: &'a Answers,
 }
 
@@ -201,14 +207,14 @@ impl Context<'_> {
             columns(&leaf.test, source, other, place, &known, yes);
         } else if !is_zero(&known) {
             match leaf.access {
-                Access::Whole => source.test(leaf, place, &known, yes),
+                Access::Whole => source.test(leaf, self.paths, place, &known, yes),
                 Access::Length => {
                     let lengths = arrays::lengths(source.values, leaf, place, &mut known);
                     numbers::test(leaf, &lengths, Place { start: 0, ..place }, &known, yes);
                 }
                 Access::Element(index) => {
                     if let Some(elements) = arrays::elements(source.values, index, place, &mut known) {
-                        Source::new(&elements).test(leaf, Place { start: 0, ..place }, &known, yes);
+                        Source::new(&elements).test(leaf, &[], Place { start: 0, ..place }, &known, yes);
                     }
                 }
                 Access::Some => self.some(leaf, place, &known, yes),
@@ -229,7 +235,7 @@ impl Context<'_> {
                 let mut more = [0; BLOCK_WORDS];
                 match leaf.access {
                     Access::Some => self.some(leaf, place, &open, &mut more),
-                    _ => source.test(leaf, place, &open, &mut more),
+                    _ => source.test(leaf, self.paths, place, &open, &mut more),
                 }
                 for w in 0..BLOCK_WORDS {
                     yes[w] |= more[w] & open[w];
@@ -258,7 +264,7 @@ pub(crate) fn test_column(leaf: &Leaf, column: &Column) -> Bits {
     for (i, chunk) in words.chunks_mut(BLOCK_WORDS).enumerate() {
         let place = Place { start: i * BLOCK_ROWS, rows: BLOCK_ROWS.min(len - i * BLOCK_ROWS) };
         let (want, mut yes) = (place.all(), [0; BLOCK_WORDS]);
-        source.test(leaf, place, &want, &mut yes);
+        source.test(leaf, &[], place, &want, &mut yes);
         for ((word, yes), want) in chunk.iter_mut().zip(yes).zip(want) {
             *word = yes & want;
         }
@@ -268,7 +274,7 @@ pub(crate) fn test_column(leaf: &Leaf, column: &Column) -> Bits {
 
 impl Source<'_> {
     /// Sets the bits of rows that pass; bits of rows not wanted may come out either way.
-    fn test(&self, leaf: &Leaf, place: Place, want: &Block, yes: &mut Block) {
+    fn test(&self, leaf: &Leaf, paths: &[Paths<'_>], place: Place, want: &Block, yes: &mut Block) {
         match (&leaf.test, self.values) {
             (Test::Never | Test::Null, _) => {}
             (Test::Bool(constant), Values::Bool(_)) => {
@@ -280,7 +286,7 @@ impl Source<'_> {
                 numbers::test(leaf, values, place, want, yes);
             }
             (test, Values::Text(values)) => texts::test(test, values, place, want, yes),
-            (test, Values::Json(documents)) => json::test(test, leaf, documents, place, want, yes),
+            (_, Values::Json(documents)) => json::test(leaf, documents, paths, place, want, yes),
             // Binding has seen the field's type; a column of another one matches nothing.
             _ => {}
         }

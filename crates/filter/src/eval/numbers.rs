@@ -1,7 +1,7 @@
 //! Tests of number columns. Without arithmetic they read the column in its own width; with it, a block is widened to
 //! 64 bits first.
 
-use super::kernel::{each, fill, fill_pairs};
+use super::kernel::{each, fill_pairs};
 use super::{BLOCK_ROWS, BLOCK_WORDS, Block, Place};
 use crate::ast::Binary;
 use crate::number::Step;
@@ -16,13 +16,13 @@ pub(super) fn test(leaf: &Leaf, values: &Values, place: Place, want: &Block, yes
             if !leaf.steps.is_empty() {
                 let mut buffer = [0; BLOCK_ROWS];
                 let wide = ints(values, place, &leaf.steps, &mut buffer);
-                return between(wide, *low, *high, (i64::MIN, i64::MAX), yes);
+                return simd::between(wide, *low, *high, yes);
             }
             match values {
-                Values::Int8(v) => narrow(place.of(v), *low, *high, (i8::MIN, i8::MAX), yes),
-                Values::Int16(v) => narrow(place.of(v), *low, *high, (i16::MIN, i16::MAX), yes),
-                Values::Int32(v) => narrow(place.of(v), *low, *high, (i32::MIN, i32::MAX), yes),
-                Values::Int64(v) => between(place.of(v), *low, *high, (i64::MIN, i64::MAX), yes),
+                Values::Int8(v) => narrow(place.of(v), *low, *high, yes),
+                Values::Int16(v) => narrow(place.of(v), *low, *high, yes),
+                Values::Int32(v) => narrow(place.of(v), *low, *high, yes),
+                Values::Int64(v) => simd::between(place.of(v), *low, *high, yes),
                 _ => {}
             }
         }
@@ -37,16 +37,15 @@ pub(super) fn test(leaf: &Leaf, values: &Values, place: Place, want: &Block, yes
             let (low, high) = (*low, *high);
             match values {
                 Values::Float(v) if leaf.steps.is_empty() => {
-                    let ends = (f32::NEG_INFINITY, f32::INFINITY);
-                    between(place.of(v), low as f32, high as f32, ends, yes);
+                    simd::between(place.of(v), low as f32, high as f32, yes);
                 }
                 Values::Double(v) if leaf.steps.is_empty() => {
-                    between(place.of(v), low, high, (f64::NEG_INFINITY, f64::INFINITY), yes);
+                    simd::between(place.of(v), low, high, yes);
                 }
                 values => {
                     let mut buffer = [0.0; BLOCK_ROWS];
                     let wide = floats(values, place, &leaf.steps, *single, &mut buffer);
-                    between(wide, low, high, (f64::NEG_INFINITY, f64::INFINITY), yes);
+                    simd::between(wide, low, high, yes);
                 }
             }
         }
@@ -61,36 +60,19 @@ pub(super) fn test(leaf: &Leaf, values: &Values, place: Place, want: &Block, yes
 
 /// Without a branch for all rows, then by search for the few that may be in the set.
 fn among(set: &IntSet, values: &[i64], want: &Block, yes: &mut Block) {
+    if set.sieve().is_exact() {
+        return set.sieve().pass(values, yes);
+    }
     let mut maybe = [0; BLOCK_WORDS];
-    fill(values, &mut maybe, |value| set.may_contain(value));
+    set.sieve().pass(values, &mut maybe);
     maybe.iter_mut().zip(want).for_each(|(word, want)| *word &= want);
     each(&maybe, yes, |i| set.contains(values[i]));
 }
 
-/// The same as [`between`] in the column's own width; the bounds fit it, which binding has seen to.
-fn narrow<T>(values: &[T], low: i64, high: i64, range: (T, T), yes: &mut Block)
-where
-    T: Copy + Ord + TryFrom<i64>,
-{
+/// Between bounds in the column's own width; they fit it, which binding has seen to.
+fn narrow<T: simd::Number + TryFrom<i64>>(values: &[T], low: i64, high: i64, yes: &mut Block) {
     if let (Ok(low), Ok(high)) = (T::try_from(low), T::try_from(high)) {
-        between(values, low, high, range, yes);
-    }
-}
-
-/// A bound that is the end of the type need not be asked for; NaN passes none.
-fn between<T: Copy + PartialOrd>(values: &[T], low: T, high: T, (least, most): (T, T), yes: &mut Block) {
-    if low == high {
-        fill(values, yes, |value| value == low);
-    } else if low == least {
-        fill(values, yes, |value| value <= high);
-    } else if high == most {
-        fill(values, yes, |value| value >= low);
-    } else {
-        // Two comparisons in one loop do not become vector instructions; two loops do.
-        let mut below = [0; BLOCK_WORDS];
-        fill(values, yes, |value| value >= low);
-        fill(values, &mut below, |value| value <= high);
-        yes.iter_mut().zip(below).for_each(|(word, below)| *word &= below);
+        simd::between(values, low, high, yes);
     }
 }
 

@@ -1,0 +1,156 @@
+//! Where the values are that a predicate asks of a JSON field, when it asks several times: every document is read once, for
+//! all paths. Invariant: a place found is the one that [`json::locate`] finds.
+
+use super::{BLOCK_ROWS, BLOCK_WORDS, Block, Place, is_zero, kernel};
+use crate::json;
+use crate::predicate::{Leaf, Node};
+use data::{Type, VarLen};
+use std::cell::RefCell;
+
+/// Paths longer than this are found one by one, which bounds the recursion.
+const STEPS_MAX: usize = 16;
+
+/// How many keys of an object are looked for at once.
+const KEYS_MAX: usize = 16;
+
+/// No such value.
+const NOWHERE: u32 = u32::MAX;
+
+/// The places of one field's values in the block that was looked at last.
+pub(super) struct Paths<'p> {
+    slot: usize,
+    paths: Vec<&'p [String]>,
+    root: Branch<'p>,
+    cache: RefCell<Cache>,
+}
+
+struct Cache {
+    /// The first row of the block.
+    start: usize,
+    /// Rows that have been looked at.
+    done: Block,
+    /// By path and row: where the value begins in its document.
+    places: Vec<u32>,
+}
+
+/// What is asked of one value: itself and its parts.
+#[derive(Default)]
+struct Branch<'p> {
+    /// The path that ends here.
+    path: Option<usize>,
+    steps: Vec<&'p str>,
+    branches: Vec<Branch<'p>>,
+}
+
+impl<'p> Paths<'p> {
+    /// Those of the fields of which `root` asks more than once.
+    pub(super) fn of(root: &'p Node) -> Vec<Self> {
+        let mut all: Vec<(usize, Vec<&'p [String]>, usize)> = Vec::new();
+        let mut open = vec![root];
+        while let Some(node) = open.pop() {
+            match node {
+                Node::Const(_) | Node::Elements(_) => {}
+                Node::All(nodes) | Node::Any(nodes) => open.extend(nodes.iter().rev()),
+                Node::Leaf(leaf) if leaf.field.data_type == Type::Json && leaf.path.len() <= STEPS_MAX => {
+                    let slot = leaf.field.slot;
+                    let place = all.iter().position(|(other, ..)| *other == slot).unwrap_or_else(|| {
+                        all.push((slot, Vec::new(), 0));
+                        all.len() - 1
+                    });
+                    let (_, paths, leaves) = &mut all[place];
+                    *leaves += 1;
+                    if !paths.contains(&leaf.path.as_slice()) {
+                        paths.push(&leaf.path);
+                    }
+                }
+                Node::Leaf(_) => {}
+            }
+        }
+        let several = all.into_iter().filter(|(_, _, leaves)| *leaves > 1);
+        several.map(|(slot, paths, _)| Self::new(slot, paths)).collect()
+    }
+
+    fn new(slot: usize, paths: Vec<&'p [String]>) -> Self {
+        let mut root = Branch::default();
+        for (i, path) in paths.iter().enumerate() {
+            let mut branch = &mut root;
+            for step in *path {
+                let next = branch.steps.iter().position(|other| other == step).unwrap_or_else(|| {
+                    branch.steps.push(step);
+                    branch.branches.push(Branch::default());
+                    branch.steps.len() - 1
+                });
+                branch = &mut branch.branches[next];
+            }
+            branch.path = Some(i);
+        }
+        let places = vec![NOWHERE; paths.len() * BLOCK_ROWS];
+        let cache = Cache { start: usize::MAX, done: [0; BLOCK_WORDS], places };
+        Self { slot, paths, root, cache: RefCell::new(cache) }
+    }
+
+    /// The places of what `leaf` looks at in the wanted rows, if it is among these paths: by row of the block, `None`
+    /// where there is no such value.
+    pub(super) fn places(
+        &self,
+        leaf: &Leaf,
+        documents: &VarLen,
+        place: Place,
+        want: &Block,
+    ) -> Option<Box<[u32]>> {
+        let path = self.paths.iter().position(|path| **path == *leaf.path)?;
+        if self.slot != leaf.field.slot {
+            return None;
+        }
+        let mut cache = self.cache.borrow_mut();
+        if cache.start != place.start {
+            (cache.start, cache.done) = (place.start, [0; BLOCK_WORDS]);
+        }
+        let mut open = *want;
+        open.iter_mut().zip(cache.done).for_each(|(open, done)| *open &= !done);
+        if !is_zero(&open) {
+            cache.done.iter_mut().zip(open).for_each(|(done, open)| *done |= open);
+            let places = &mut cache.places;
+            kernel::each(&open, &mut [0; BLOCK_WORDS], |row| {
+                places.iter_mut().skip(row).step_by(BLOCK_ROWS).for_each(|place| *place = NOWHERE);
+                let document = documents.get(place.start + row);
+                self.root.look(document, 0, &mut |path, at| places[path * BLOCK_ROWS + row] = at);
+                false
+            });
+        }
+        cache.places.get(path * BLOCK_ROWS..(path + 1) * BLOCK_ROWS).map(Box::from)
+    }
+}
+
+impl Branch<'_> {
+    /// Looks at the value at `at`; gives `put` the places of the paths it meets.
+    fn look(&self, document: &[u8], at: usize, put: &mut impl FnMut(usize, u32)) {
+        let Some(value) = json::start(document, at) else {
+            return;
+        };
+        let at = document.len() - value.len();
+        if let (Some(path), Ok(at)) = (self.path, u32::try_from(at)) {
+            put(path, at);
+        }
+        let mut keys: [&[u8]; KEYS_MAX] = [b""; KEYS_MAX];
+        let mut found = [None; KEYS_MAX];
+        for (steps, branches) in self.steps.chunks(KEYS_MAX).zip(self.branches.chunks(KEYS_MAX)) {
+            let (keys, found) = (&mut keys[..steps.len()], &mut found[..steps.len()]);
+            keys.iter_mut().zip(steps).for_each(|(key, step)| *key = step.as_bytes());
+            let is_sure = value.first() == Some(&b'{') && simd::find_keys(value, keys, found);
+            for ((step, branch), found) in steps.iter().zip(branches).zip(found.iter()) {
+                let part =
+                    if is_sure { found.map(|part| at + part) } else { json::enter(document, at, step) };
+                if let Some(part) = part {
+                    branch.look(document, part, put);
+                }
+            }
+        }
+    }
+}
+
+/// The text from a place on that [`Paths::places`] gave.
+pub(super) fn text_at<'d>(document: &'d [u8], places: &[u32], row: usize) -> Option<&'d [u8]> {
+    let place = places.get(row).filter(|place| **place != NOWHERE)?;
+    document.get(*place as usize..)
+}

@@ -1,0 +1,159 @@
+//! The comparison for AVX-512: a mask register a vector.
+
+use std::arch::x86_64::*;
+
+/// Defines the comparison of one type: its lanes, how a vector is loaded and how its lanes are compared.
+macro_rules! between {
+    ($name:ident, $item:ty, $lanes:literal, $load:ident, $pointer:ty, $set:ident, $low:expr, $high:expr) => {
+        #[target_feature(enable = "avx512f,avx512bw,avx512dq")]
+        #[expect(unsafe_code, reason = "the vector load")]
+        pub(super) fn $name(chunks: &[[$item; 64]], low: $item, high: $item, words: &mut [u64]) {
+            let (low, high) = ($set(low), $set(high));
+            for (chunk, word) in chunks.iter().zip(words) {
+                let mut bits = 0;
+                for (i, lanes) in chunk.as_chunks::<$lanes>().0.iter().enumerate() {
+                    // SAFETY: the lanes are as many as the register has; the load needs no alignment.
+                    let values = unsafe { $load(lanes.as_ptr().cast::<$pointer>()) };
+                    bits |= u64::from($high($low(values, low), values, high)) << (i * $lanes);
+                }
+                *word = bits;
+            }
+        }
+    };
+}
+
+between!(
+    between_i8,
+    i8,
+    64,
+    _mm512_loadu_si512,
+    __m512i,
+    _mm512_set1_epi8,
+    _mm512_cmpge_epi8_mask,
+    _mm512_mask_cmple_epi8_mask
+);
+between!(
+    between_i16,
+    i16,
+    32,
+    _mm512_loadu_si512,
+    __m512i,
+    _mm512_set1_epi16,
+    _mm512_cmpge_epi16_mask,
+    _mm512_mask_cmple_epi16_mask
+);
+between!(
+    between_i32,
+    i32,
+    16,
+    _mm512_loadu_si512,
+    __m512i,
+    _mm512_set1_epi32,
+    _mm512_cmpge_epi32_mask,
+    _mm512_mask_cmple_epi32_mask
+);
+between!(
+    between_i64,
+    i64,
+    8,
+    _mm512_loadu_si512,
+    __m512i,
+    _mm512_set1_epi64,
+    _mm512_cmpge_epi64_mask,
+    _mm512_mask_cmple_epi64_mask
+);
+between!(
+    between_f32,
+    f32,
+    16,
+    _mm512_loadu_ps,
+    f32,
+    _mm512_set1_ps,
+    _mm512_cmp_ps_mask::<_CMP_GE_OQ>,
+    _mm512_mask_cmp_ps_mask::<_CMP_LE_OQ>
+);
+between!(
+    between_f64,
+    f64,
+    8,
+    _mm512_loadu_pd,
+    f64,
+    _mm512_set1_pd,
+    _mm512_cmp_pd_mask::<_CMP_GE_OQ>,
+    _mm512_mask_cmp_pd_mask::<_CMP_LE_OQ>
+);
+
+/// An odd number near 2^64 over the golden ratio: the upper bits of a product with it are well mixed.
+const MIX: i64 = super::sieve::MIX as i64;
+
+/// Loads sixteen values as two vectors.
+#[inline]
+#[target_feature(enable = "avx512f")]
+#[expect(unsafe_code, reason = "the vector loads")]
+fn sixteen(values: &[i64; 16]) -> (__m512i, __m512i) {
+    let (eights, _) = values.as_chunks::<8>();
+    // SAFETY: eight values fill the register; the load needs no alignment.
+    let a = unsafe { _mm512_loadu_si512(eights[0].as_ptr().cast()) };
+    // SAFETY: as above.
+    let b = unsafe { _mm512_loadu_si512(eights[1].as_ptr().cast()) };
+    (a, b)
+}
+
+/// Whether the three bits of each value's hash are set; `table` has `2^bits` words.
+#[target_feature(enable = "avx512f,avx512dq")]
+#[expect(unsafe_code, reason = "the gather")]
+pub(super) fn hashed(chunks: &[[i64; 64]], table: &[u32], bits: u32, words: &mut [u64]) {
+    assert!(table.len() == 1 << bits && bits <= 17, "a hash names one word of the table");
+    let upper = _mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+    let shift = |by: u32| _mm_cvtsi32_si128(by as i32);
+    let (by_word, by_first) = (shift(32 - bits), shift(27 - bits));
+    let (by_second, by_third) = (shift(22 - bits), shift(17 - bits));
+    let (mix, one, low) = (_mm512_set1_epi64(MIX), _mm512_set1_epi32(1), _mm512_set1_epi32(31));
+    for (chunk, word) in chunks.iter().zip(words) {
+        let mut found = 0;
+        for (i, values) in chunk.as_chunks::<16>().0.iter().enumerate() {
+            let (a, b) = sixteen(values);
+            let hash =
+                _mm512_permutex2var_epi32(_mm512_mullo_epi64(a, mix), upper, _mm512_mullo_epi64(b, mix));
+            let place = _mm512_srl_epi32(hash, by_word);
+            // SAFETY: a place has `bits` bits, so it lies inside of the table.
+            let held = unsafe { _mm512_i32gather_epi32::<4>(place, table.as_ptr().cast()) };
+            let first = _mm512_and_si512(_mm512_srl_epi32(hash, by_first), low);
+            let second = _mm512_and_si512(_mm512_srl_epi32(hash, by_second), low);
+            let third = _mm512_and_si512(_mm512_srl_epi32(hash, by_third), low);
+            let two = _mm512_or_si512(_mm512_sllv_epi32(one, first), _mm512_sllv_epi32(one, second));
+            let asked = _mm512_or_si512(two, _mm512_sllv_epi32(one, third));
+            let has = _mm512_cmpeq_epi32_mask(_mm512_and_si512(held, asked), asked);
+            found |= u64::from(has) << (i * 16);
+        }
+        *word = found;
+    }
+}
+
+/// Whether the bit of each value is set; bit 0 of `table` belongs to `least`.
+#[target_feature(enable = "avx512f,avx512dq")]
+#[expect(unsafe_code, reason = "the gather")]
+pub(super) fn listed(chunks: &[[i64; 64]], table: &[u32], least: i64, words: &mut [u64]) {
+    assert!(table.len() <= 1 << 26, "places have 31 bits");
+    let (least, one, low) = (_mm512_set1_epi64(least), _mm512_set1_epi32(1), _mm512_set1_epi32(31));
+    let end = _mm512_set1_epi64((table.len() * 32) as i64);
+    let lower = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    for (chunk, word) in chunks.iter().zip(words) {
+        let mut found = 0;
+        for (i, values) in chunk.as_chunks::<16>().0.iter().enumerate() {
+            let (a, b) = sixteen(values);
+            let (a, b) = (_mm512_sub_epi64(a, least), _mm512_sub_epi64(b, least));
+            let inside =
+                u16::from(_mm512_cmplt_epu64_mask(a, end)) | u16::from(_mm512_cmplt_epu64_mask(b, end)) << 8;
+            let bit = _mm512_permutex2var_epi32(a, lower, b);
+            let place = _mm512_srli_epi32::<5>(bit);
+            // SAFETY: only lanes inside of the table are loaded.
+            let held = unsafe {
+                _mm512_mask_i32gather_epi32::<4>(_mm512_setzero_si512(), inside, place, table.as_ptr().cast())
+            };
+            let asked = _mm512_sllv_epi32(one, _mm512_and_si512(bit, low));
+            found |= u64::from(_mm512_test_epi32_mask(held, asked)) << (i * 16);
+        }
+        *word = found;
+    }
+}
