@@ -318,7 +318,11 @@ impl Sealed {
         let Some(predicate) = predicate.filter(|_| mask.count() > 0) else { return Ok(mask) };
         let slots = self.slots();
         let indexes: Vec<_> = self.scalars().iter().map(|entry| Arc::clone(&entry.1)).collect();
-        let rows = slots.rows(&indexes);
+        // A column that cannot be read says so itself.
+        let primary = slots.schema().primary().map(|field| field.id);
+        let primary = primary.filter(|primary| predicate.fields().contains(primary));
+        let keys = primary.and_then(|primary| Some((primary, self.keys().ok()?)));
+        let rows = slots.rows(&indexes, keys);
         let bits = predicate.eval(&rows);
         rows.failure()?;
         Ok(mask.and(bits))

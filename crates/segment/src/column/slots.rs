@@ -4,6 +4,7 @@
 use super::decode::decode;
 use crate::chunk::absent;
 use crate::files::{FieldHead, Head, Opened};
+use crate::key_order::KeyOrder;
 use crate::{Error, ScalarIndex};
 use data::{Column, Field, FieldId, Schema};
 use filter::{Answer, Probe, Rows};
@@ -117,9 +118,13 @@ impl Slots {
         }
     }
 
-    /// The rows as a predicate looks at them, with indexes that may answer for them.
-    pub(crate) fn rows<'a>(&'a self, indexes: &'a [Arc<ScalarIndex>]) -> SlotRows<'a> {
-        SlotRows { slots: self, indexes, failure: OnceLock::new() }
+    /// The rows as a predicate looks at them, with indexes and the order of the primary keys, which may answer for them.
+    pub(crate) fn rows<'a>(
+        &'a self,
+        indexes: &'a [Arc<ScalarIndex>],
+        keys: Option<(FieldId, &'a KeyOrder)>,
+    ) -> SlotRows<'a> {
+        SlotRows { slots: self, indexes, keys, failure: OnceLock::new() }
     }
 }
 
@@ -129,6 +134,7 @@ impl Slots {
 pub(crate) struct SlotRows<'a> {
     slots: &'a Slots,
     indexes: &'a [Arc<ScalarIndex>],
+    keys: Option<(FieldId, &'a KeyOrder)>,
     failure: OnceLock<Error>,
 }
 
@@ -160,6 +166,10 @@ impl Rows for SlotRows<'_> {
     }
 
     fn answer(&self, probe: &Probe<'_>) -> Option<Answer> {
-        self.indexes.iter().find_map(|index| index.answer(probe))
+        let by_key = || {
+            let (_, keys) = self.keys.filter(|(primary, _)| *primary == probe.field())?;
+            keys.answer(probe).map(|yes| Answer { yes, maybe: None, known: None })
+        };
+        by_key().or_else(|| self.indexes.iter().find_map(|index| index.answer(probe)))
     }
 }

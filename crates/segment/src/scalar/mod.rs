@@ -225,6 +225,9 @@ impl ScalarIndex {
     fn among(&self, sorted: &Sorted, probe: &Probe<'_>, (is_total, class): (bool, Class)) -> Option<Bits> {
         let column_cost = self.rows * probe.row_cost() as usize;
         let question = probe.question();
+        if sorted.search_cost(&question) > column_cost {
+            return None;
+        }
         let ranges = match sorted.places(&question) {
             Some(ranges) => ranges,
             None => {

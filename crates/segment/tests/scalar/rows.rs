@@ -238,7 +238,8 @@ pub(crate) fn expression(rng: &mut Rng, depth: u32) -> String {
     let pattern =
         ["%a%", "a%", "%b", "_b%", "%ab%", "%ba%b%", "ab", "%é_", "%", "a_%b"][rng.below(10) as usize];
     match rng.below(29) {
-        0 => format!("id {op} {}", number * 40),
+        0 if rng.below(2) == 0 => format!("id in [{}, {}, 30]", number * 3, number * 6),
+        0 => format!("id {op} {}", number * 30),
         1 => format!("tiny {op} {number}"),
         2 => format!("tiny in [{number}, {}, 3]", number + 1),
         3 => format!("big {op} {}", number * 15),
