@@ -5,6 +5,7 @@ use simd::Bits;
 
 use crate::codec::{BitRows, ByteRows, Members, Sketch, Space};
 use crate::graph::{self, Graph};
+use crate::hash::{self, Bands};
 use crate::image::Head;
 use crate::ivf::{self, Ivf};
 use crate::refine::Refiner;
@@ -37,6 +38,7 @@ pub fn build(
         Shape::Flat => progress.add(vectors.len() as u64),
         Shape::Ivf => ivf::build(spec, vectors, seed, pool, (cancel, progress), &mut image)?,
         Shape::Graph => work.graph(&mut image)?,
+        Shape::Hash => hash::build(spec, vectors, pool, (cancel, progress), &mut image)?,
         Shape::Inverted => sparse::build(vectors, (cancel, progress), &mut image)?,
     }
     Ok(image)
@@ -105,6 +107,7 @@ enum Body {
     Ivf(Box<Ivf>),
     Graph(Box<Graph>),
     Inverted(Box<Inverted>),
+    Hash(Box<Bands>),
 }
 
 impl Index {
@@ -119,6 +122,7 @@ impl Index {
             Shape::Flat => Body::Flat,
             Shape::Ivf => Body::Ivf(Box::new(Ivf::read(spec, rows, &image)?)),
             Shape::Graph => Body::Graph(Box::new(Graph::read(spec, rows, &image)?)),
+            Shape::Hash => Body::Hash(Box::new(Bands::read(spec, rows, &image)?)),
             Shape::Inverted => Body::Inverted(Box::new(Inverted::read(rows, &image)?)),
         };
         Ok(Self { spec: spec.clone(), rows, body })
@@ -150,6 +154,7 @@ impl Index {
         match &self.body {
             Body::Ivf(ivf) => ivf.search(&refiner, query, mask, cancel),
             Body::Graph(graph) => graph.search(&refiner, query, mask, cancel),
+            Body::Hash(bands) => bands.search(&refiner, query, mask, cancel),
             Body::Inverted(inverted) => inverted.search(&refiner, query, mask, cancel),
             Body::Flat => {
                 let mut hits = vec![Hits::default(); queries.len()];
@@ -170,6 +175,7 @@ impl Index {
             Body::Flat => 0,
             Body::Ivf(ivf) => ivf.memory_bytes(),
             Body::Graph(graph) => graph.memory_bytes(),
+            Body::Hash(bands) => bands.memory_bytes(),
             Body::Inverted(inverted) => inverted.memory_bytes(),
         }
     }

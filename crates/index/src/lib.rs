@@ -13,6 +13,7 @@
 mod codec;
 mod error;
 mod graph;
+mod hash;
 mod hits;
 mod image;
 mod index;

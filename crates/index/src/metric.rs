@@ -17,10 +17,26 @@ pub enum Metric {
     Hamming,
     /// `1 - and/or` of the bits; 0 where both are all zero.
     Jaccard,
+    /// 0 where a row has no bit that the query lacks; other rows are no hits.
+    Substructure,
+    /// 0 where a row has every bit of the query; other rows are no hits.
+    Superstructure,
+    /// The share of the elements of two MinHash signatures that differ.
+    MinHashJaccard,
 }
 
 impl Metric {
-    const ALL: [Self; 6] = [Self::L2, Self::Ip, Self::Cosine, Self::Bm25, Self::Hamming, Self::Jaccard];
+    const ALL: [Self; 9] = [
+        Self::L2,
+        Self::Ip,
+        Self::Cosine,
+        Self::Bm25,
+        Self::Hamming,
+        Self::Jaccard,
+        Self::Substructure,
+        Self::Superstructure,
+        Self::MinHashJaccard,
+    ];
 
     /// The name in upper case, as requests and listings write it.
     pub fn name(self) -> &'static str {
@@ -31,6 +47,9 @@ impl Metric {
             Self::Bm25 => "BM25",
             Self::Hamming => "HAMMING",
             Self::Jaccard => "JACCARD",
+            Self::Substructure => "SUBSTRUCTURE",
+            Self::Superstructure => "SUPERSTRUCTURE",
+            Self::MinHashJaccard => "MHJACCARD",
         }
     }
 
@@ -41,7 +60,7 @@ impl Metric {
 
     /// Whether the best score is the smallest.
     pub fn smaller_is_better(self) -> bool {
-        matches!(self, Self::L2 | Self::Hamming | Self::Jaccard)
+        !matches!(self, Self::Ip | Self::Cosine | Self::Bm25)
     }
 
     /// Whether score `a` is better than score `b`.

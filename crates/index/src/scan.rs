@@ -4,8 +4,8 @@ use host::Cancel;
 use simd::Bits;
 
 use crate::hits::Top;
-use crate::score::Scorer;
-use crate::{Element, Error, Hits, Metric, Query, Vectors};
+use crate::score::{Scorer, is_hit};
+use crate::{Error, Hits, Metric, Query, Vectors};
 
 /// Rows looked at between two looks at the cancel flag; one word of a mask.
 const BLOCK: usize = 64;
@@ -14,7 +14,8 @@ const GROUP: usize = 16;
 
 /// Scores every row against every query and keeps the best in `into`, one [`Hits`] a query, together with what is
 /// already there. Row `i` of `vectors` is reported as `first_row + i`, and bit `first_row + i` of `mask` says whether
-/// it takes part. Exact. Sparse rows that have nothing in common with a query are no hits.
+/// it takes part. Exact. Sparse rows that have nothing in common with a query
+/// are no hits.
 ///
 /// # Errors
 /// [`Error::Cancelled`], and [`Error::OtherVectors`] when rows and queries differ in kind.
@@ -33,7 +34,7 @@ pub fn scan(
 ) -> Result<(), Error> {
     check_alike(vectors, queries)?;
     assert_eq!(into.len(), queries.len(), "one list of hits a query");
-    let is_sparse = vectors.element() == Element::Sparse;
+    let element = vectors.element();
     let mut norms = vec![0.0; BLOCK];
     let mut scores = vec![0.0; BLOCK * GROUP];
     for (group, into) in into.chunks_mut(GROUP).enumerate() {
@@ -51,7 +52,7 @@ pub fn scan(
             scorer.block(rows, word, &mut norms, &mut scores);
             for (q, top) in tops.iter_mut().enumerate() {
                 for (i, score) in scores[q * rows.len()..(q + 1) * rows.len()].iter().enumerate() {
-                    if word >> i & 1 == 1 && (*score > 0.0 || !is_sparse) && query.admits(*score) {
+                    if word >> i & 1 == 1 && is_hit(metric, element, *score) && query.admits(*score) {
                         top.push(*score, first_row + (start + i) as u32);
                     }
                 }

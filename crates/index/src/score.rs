@@ -4,7 +4,7 @@
 use simd::{Half, Op};
 
 use crate::vectors::pairs_of;
-use crate::{Metric, Query, Vectors};
+use crate::{Element, Metric, Query, Vectors};
 
 /// A few queries, ready to be held against rows of their kind.
 pub(crate) struct Scorer<'a> {
@@ -15,6 +15,8 @@ pub(crate) struct Scorer<'a> {
     /// Lengths of the queries, for COSINE.
     lengths: Vec<f32>,
     bm25: Bm25,
+    /// Bytes of an element of a MinHash signature.
+    element_bytes: usize,
 }
 
 /// The constants of BM25.
@@ -49,7 +51,7 @@ impl<'a> Scorer<'a> {
             Metric::Cosine => (0..queries.len()).map(|q| length(queries, q, &mut Vec::new())).collect(),
             _ => Vec::new(),
         };
-        Self { metric, queries, wide, lengths, bm25: query.bm25() }
+        Self { metric, queries, wide, lengths, bm25: query.bm25(), element_bytes: query.element_bytes() }
     }
 
     /// Scores of up to 64 rows, at least of those whose bit is set in `word`, at `out[q * rows.len() + i]`; the others are left undefined.
@@ -122,6 +124,12 @@ impl<'a> Scorer<'a> {
                     *out = sparse_product(query, row, |count| self.bm25.share(count, length));
                 }
             }
+            _ if self.metric == Metric::MinHashJaccard => {
+                let query = self.queries.bytes(q);
+                for (i, out) in out.iter_mut().enumerate() {
+                    *out = differing(query, rows.bytes(row_of(i)), self.element_bytes);
+                }
+            }
             _ => {
                 let query = self.queries.bytes(q);
                 for (i, out) in out.iter_mut().enumerate() {
@@ -141,7 +149,34 @@ pub(crate) fn plain(metric: Metric, query: &[u8], row: &[u8]) -> f32 {
             let (and, or) = simd::and_or(query, row);
             if or == 0 { 0.0 } else { 1.0 - and as f32 / or as f32 }
         }
+        Metric::Substructure => contains(query, row),
+        Metric::Superstructure => contains(row, query),
+        Metric::MinHashJaccard => differing(query, row, 1),
         Metric::L2 | Metric::Ip | Metric::Cosine | Metric::Bm25 => sparse_product(query, row, |value| value),
+    }
+}
+
+/// 0 if `whole` has every bit of `part`, else infinity.
+fn contains(whole: &[u8], part: &[u8]) -> f32 {
+    let missing = whole.iter().zip(part).fold(0, |missing, (whole, part)| missing | (part & !whole));
+    if missing == 0 { 0.0 } else { f32::INFINITY }
+}
+
+/// The share of elements of `size` bytes that differ.
+fn differing(a: &[u8], b: &[u8], size: usize) -> f32 {
+    let count = a.len().div_ceil(size).max(1);
+    let equal = a.chunks(size).zip(b.chunks(size)).filter(|(a, b)| a == b).count();
+    1.0 - equal as f32 / count as f32
+}
+
+/// Whether a row of this score is a hit at all: sparse rows must have something in common with the query, structures must
+/// fit.
+#[inline]
+pub(crate) fn is_hit(metric: Metric, element: Element, score: f32) -> bool {
+    match (metric, element) {
+        (Metric::Substructure | Metric::Superstructure, _) => score == 0.0,
+        (_, Element::Sparse) => score > 0.0,
+        _ => true,
     }
 }
 

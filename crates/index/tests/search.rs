@@ -4,7 +4,7 @@ mod sets;
 
 use host::{Cancel, Pool, Progress};
 use index::{Element, Error, Hits, Index, Metric, Query, Spec, Vectors, build, scan};
-use sets::{Rows, built, effort, naive, opened, recall, specs};
+use sets::{Rows, built, effort, naive, opened, pairs, recall, specs};
 use simd::Bits;
 
 const ROWS: usize = 3000;
@@ -151,7 +151,8 @@ fn a_scan_by_chunks_is_a_scan_and_several_queries_are_one_each() {
 
 #[test]
 fn a_scan_of_any_element_finds_what_trying_all_finds() {
-    let metrics = [Metric::L2, Metric::Ip, Metric::Cosine, Metric::Bm25, Metric::Hamming, Metric::Jaccard];
+    let metrics =
+        [Metric::L2, Metric::Ip, Metric::Cosine, Metric::Bm25, Metric::Hamming, Metric::MinHashJaccard];
     for element in [Element::F32, Element::F16, Element::Bf16, Element::I8, Element::Bits, Element::Sparse] {
         let dim = if element == Element::Bits { 72 } else { 37 };
         let (rows, queries) = (Rows::new(element, 500, dim, 1), Rows::new(element, 19, dim, 2));
@@ -180,6 +181,56 @@ fn a_scan_of_any_element_finds_what_trying_all_finds() {
     }
     assert!(Spec::unindexed(Element::Sparse, 0, Some("L2")).is_err());
     assert_eq!(Spec::unindexed(Element::I8, 8, None).unwrap().metric(), Metric::Cosine);
+}
+
+#[test]
+fn structures_that_fit_are_found_and_no_others() {
+    // Eight bits a row: all of 0..=255, so that what fits is known by number.
+    let rows: Vec<u8> = (0..=255).collect();
+    let rows = Vectors::Bits { dim: 8, bytes: &rows };
+    for (metric, fits) in [
+        (Metric::Superstructure, (|row, query| row & query == query) as fn(u8, u8) -> bool),
+        (Metric::Substructure, |row, query| row & query == row),
+    ] {
+        let names = [("index_type", "BIN_FLAT"), ("metric_type", metric.name())];
+        let spec = Spec::parse(Element::Bits, 8, &pairs(&names)).unwrap();
+        let index = opened(&spec, rows);
+        for query in [0u8, 1, 0b1010_0101, 255] {
+            let asked = spec.query(1000, &[]).unwrap();
+            let one = Vectors::Bits { dim: 8, bytes: &[query] };
+            let hits = index.search(rows, one, &asked, None, &Cancel::new()).unwrap();
+            let want: Vec<u32> = (0..=255).filter(|row| fits(*row as u8, query)).collect();
+            assert_eq!(hits[0].rows, want, "{metric} of {query:#b}");
+            assert!(hits[0].scores.iter().all(|score| *score == 0.0));
+        }
+        for other in ["BIN_IVF_FLAT", "HNSW"] {
+            let names = [("index_type", other), ("metric_type", metric.name())];
+            assert!(Spec::parse(Element::Bits, 8, &pairs(&names)).is_err());
+        }
+    }
+}
+
+#[test]
+fn signatures_are_compared_by_elements() {
+    // Four elements of 16 bits.
+    let rows = [[1u8, 1, 2, 2, 3, 3, 4, 4], [1, 1, 2, 2, 3, 3, 4, 9], [1, 9, 2, 9, 3, 9, 4, 4]].concat();
+    let rows = Vectors::Bits { dim: 64, bytes: &rows };
+    for (kind, own) in [("BIN_FLAT", ""), ("MINHASH_LSH", "2")] {
+        let mut names =
+            vec![("index_type", kind), ("metric_type", "MHJACCARD"), ("mh_element_bit_width", "16")];
+        names.extend((!own.is_empty()).then_some(("mh_lsh_band", own)));
+        let spec = Spec::parse(Element::Bits, 64, &pairs(&names)).unwrap();
+        let index = opened(&spec, rows);
+        let query = spec.query(3, &[]).unwrap();
+        let hits = index.search(rows, rows.slice(0..1), &query, None, &Cancel::new()).unwrap();
+        assert_eq!(
+            (&hits[0].rows[..], &hits[0].scores[..]),
+            (&[0, 1, 2][..], &[0.0, 0.25, 0.75][..]),
+            "{kind}"
+        );
+    }
+    let wrong = [("index_type", "MINHASH_LSH"), ("metric_type", "MHJACCARD"), ("mh_lsh_band", "3")];
+    assert!(matches!(Spec::parse(Element::Bits, 64, &pairs(&wrong)), Err(Error::NotDivisible { .. })));
 }
 
 #[test]

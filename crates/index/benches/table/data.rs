@@ -4,38 +4,68 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use host::Rng;
+use index::Metric;
+use simd::Half;
 
 /// A set of rows, queries, and the true neighbours of each query.
 pub(crate) struct Set {
     pub(crate) name: &'static str,
     pub(crate) dim: usize,
+    pub(crate) metric: Metric,
     pub(crate) rows: Vec<f32>,
     pub(crate) queries: Vec<f32>,
     /// 10 rows a query; empty if they must be computed.
     pub(crate) truth: Vec<u32>,
 }
 
-/// The set MNIST from the folder `ELANUS_DATA`, else a generated one of 20,000 rows.
-pub(crate) fn mnist() -> Set {
+/// The file `path` of the folder `ELANUS_DATA`.
+pub(crate) fn file(path: &str) -> Option<Vec<u8>> {
     let folder = std::env::var_os("ELANUS_DATA")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"), PathBuf::from);
-    let folder = folder.join("mnist-784");
-    let read = |name: &str| array(&folder.join(name));
-    match (read("train.npy.gz"), read("test.npy.gz"), read("gt_l2_1000.npy")) {
-        (Some(rows), Some(queries), Some(truth)) => {
-            let widen = |bytes: &[u8]| bytes.iter().map(|byte| f32::from(*byte)).collect();
-            let truth = truth.as_chunks::<4>().0.chunks(100).flat_map(|ids| &ids[..10]);
-            let truth = truth.map(|id| u32::from_le_bytes(*id)).collect();
-            Set {
-                name: "mnist-784",
-                dim: 784,
-                rows: widen(&rows),
-                queries: widen(&queries[..784_000]),
-                truth,
-            }
-        }
-        _ => clusters(20_000, 96),
-    }
+    array(&folder.join(path))
+}
+
+/// The set `name` from the folder `ELANUS_DATA`, else a generated one of 20,000 rows.
+pub(crate) fn set(name: &str) -> Set {
+    let found = match name {
+        "sift" => bytes("sift-imagenet-128", 128, ["base.u8.npy.gz", "queries.u8.npy", "gt_l2.npy"]),
+        "arxiv" => halves("arxiv-minilm-384", 384, ["base.f16.npy.gz", "queries.f16.npy", "gt_cosine.npy"]),
+        _ => bytes("mnist-784", 784, ["train.npy.gz", "test.npy.gz", "gt_l2_1000.npy"]),
+    };
+    found.unwrap_or_else(|| clusters(20_000, 96))
+}
+
+fn bytes(name: &'static str, dim: usize, files: [&str; 3]) -> Option<Set> {
+    let [rows, queries, truth] = files.map(|file_name| file(&format!("{name}/{file_name}")));
+    let widen = |bytes: &[u8]| bytes.iter().map(|byte| f32::from(*byte)).collect();
+    let queries = widen(&queries?[..1000 * dim]);
+    Some(Set { name, dim, metric: Metric::L2, rows: widen(&rows?), queries, truth: first_ten(&truth?) })
+}
+
+fn halves(name: &'static str, dim: usize, files: [&str; 3]) -> Option<Set> {
+    let [rows, queries, truth] = files.map(|file_name| file(&format!("{name}/{file_name}")));
+    let widen = |bytes: Vec<u8>| {
+        let mut wide = vec![0.0; bytes.len() / 2];
+        Half::F16.widen(&bytes, &mut wide);
+        wide
+    };
+    let (rows, queries) = (widen(rows?), widen(queries?));
+    Some(Set { name, dim, metric: Metric::Cosine, rows, queries, truth: first_ten(&truth?) })
+}
+
+/// The first ten of each hundred row numbers.
+fn first_ten(truth: &[u8]) -> Vec<u32> {
+    let ids = truth.as_chunks::<4>().0.chunks(100).flat_map(|ids| &ids[..10]);
+    ids.map(|id| u32::from_le_bytes(*id)).collect()
+}
+
+/// Sparse rows in the wire's form, as offsets and bytes: `base` or `queries` of the set `name`.
+pub(crate) fn sparse(name: &str, part: &str) -> Option<(Vec<i64>, Vec<u8>)> {
+    let read = |what: &str| file(&format!("{name}/{part}_{what}.npy.gz"));
+    let (starts, indices, values) = (read("indptr")?, read("indices")?, read("data")?);
+    let offsets = starts.as_chunks::<8>().0.iter().map(|start| 8 * i64::from_le_bytes(*start)).collect();
+    let pairs = indices.as_chunks::<4>().0.iter().zip(values.as_chunks::<4>().0);
+    Some((offsets, pairs.flat_map(|(index, value)| [*index, *value].concat()).collect()))
 }
 
 /// The content of a NumPy file, unzipped, without its header.
@@ -65,5 +95,5 @@ pub(crate) fn clusters(rows: usize, dim: usize) -> Set {
         values
     };
     let (rows, queries) = (make(rows), make(500));
-    Set { name: "generated", dim, rows, queries, truth: Vec::new() }
+    Set { name: "generated", dim, metric: Metric::L2, rows, queries, truth: Vec::new() }
 }

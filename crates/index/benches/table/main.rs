@@ -1,44 +1,64 @@
-//! A table of what building and searching cost. `cargo bench -p index -- [flat] [hnsw] [ivf] [M=16 ...]`.
+//! A table of what building and searching cost.
+//! `cargo bench -p index --bench table -- [mnist|sift|arxiv] [flat] [hnsw] [ivf] [IVF_PQ ...] [sparse] [M=16 ...]`.
 //!
 //! Times of builds and searches are of the processor, not of the clock on the wall, so other work on the machine
 //! disturbs them little; those of scans are the best of many.
 
 mod data;
+mod sparse;
 
 use std::io::Write;
 use std::time::Instant;
 
 use data::Set;
 use host::{Cancel, Pool, Progress};
-use index::{Element, Hits, Index, Metric, Query, Spec, Vectors, build, scan};
+use index::{Element, Hits, Index, Query, Spec, Vectors, build, scan};
 
 fn main() -> std::io::Result<()> {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
-    let wants =
-        |name: &str| words.iter().all(|word| word.contains('=')) || words.iter().any(|word| word == name);
+    let is_choice =
+        |word: &String| !word.contains('=') && !["mnist", "sift", "arxiv"].contains(&word.as_str());
+    let wants = |name: &str| !words.iter().any(is_choice) || words.iter().any(|word| word == name);
     let overrides: Vec<(&str, &str)> = words.iter().filter_map(|word| word.split_once('=')).collect();
-    let mut set = data::mnist();
     let mut out = std::io::stdout().lock();
-    writeln!(
-        out,
-        "{}: {} rows of {}, {}",
-        set.name,
-        set.rows.len() / set.dim,
-        set.dim,
-        simd::Level::current().name()
-    )?;
-    let exact = flat(&set, &mut out)?;
-    if set.truth.is_empty() {
-        set.truth = exact.iter().flat_map(|hits| hits.rows.clone()).collect();
+    if words.iter().any(|word| word == "sparse") {
+        return sparse::table(&mut out);
     }
+    let name = words.iter().find(|word| ["mnist", "sift", "arxiv"].contains(&word.as_str()));
+    let mut set = data::set(name.map_or("mnist", String::as_str));
+    let (count, dim, level) = (set.rows.len() / set.dim, set.dim, simd::Level::current().name());
+    writeln!(out, "{}: {count} rows of {dim}, {level}", set.name)?;
+    if wants("flat") || set.truth.is_empty() {
+        let exact = flat(&set, &mut out)?;
+        if set.truth.is_empty() {
+            set.truth = exact.iter().flat_map(|hits| hits.rows.clone()).collect();
+        }
+    }
+    let metric = ("metric_type", set.metric.name());
+    let efs = [10, 12, 14, 20, 28, 32, 40, 56, 100, 200];
+    let probes = [1, 2, 4, 8, 12, 16, 24, 32, 64, 128];
     if wants("hnsw") {
-        let params = [("index_type", "HNSW"), ("metric_type", "L2"), ("M", "16"), ("efConstruction", "200")];
-        let efs = [10, 12, 14, 20, 28, 32, 40, 56, 100, 200];
+        let params = [("index_type", "HNSW"), metric, ("M", "16"), ("efConstruction", "200")];
         table(&set, &with(&params, &overrides), "ef", &efs, &mut out)?;
     }
     if wants("ivf") {
-        let params = [("index_type", "IVF_FLAT"), ("metric_type", "L2"), ("nlist", "1024")];
-        table(&set, &with(&params, &overrides), "nprobe", &[1, 2, 4, 8, 12, 16, 24, 32, 64, 128], &mut out)?;
+        let params = [("index_type", "IVF_FLAT"), metric, ("nlist", "1024")];
+        table(&set, &with(&params, &overrides), "nprobe", &probes, &mut out)?;
+    }
+    for kind in words.iter().filter(|word| word.starts_with(char::is_uppercase) && !word.contains('=')) {
+        let (knob, values) = match kind.as_str() {
+            "DISKANN" | "AISAQ" => ("search_list", efs),
+            kind if kind.starts_with("HNSW") => ("ef", efs),
+            _ => ("nprobe", probes),
+        };
+        let params = [
+            ("index_type", kind.as_str()),
+            metric,
+            ("M", "16"),
+            ("efConstruction", "200"),
+            ("nlist", "1024"),
+        ];
+        table(&set, &with(&params, &overrides), knob, &values, &mut out)?;
     }
     Ok(())
 }
@@ -56,7 +76,7 @@ fn cpu_s() -> f64 {
 }
 
 /// Seconds of processor time this thread has used.
-fn thread_s() -> f64 {
+pub(crate) fn thread_s() -> f64 {
     let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
     let spent = stat.split_whitespace().next().and_then(|field| field.parse::<f64>().ok());
     spent.unwrap_or(0.0) / 1e9
@@ -80,7 +100,7 @@ const TURN_BYTES: usize = 100 << 20;
 fn flat(set: &Set, out: &mut impl Write) -> std::io::Result<Vec<Hits>> {
     let bytes = set.rows.len() * 4;
     let times = TURN_BYTES.div_ceil(bytes);
-    let query = Query::exact(Metric::L2, 10);
+    let query = Query::exact(set.metric, 10);
     let (mut read, mut scanned) = (f64::MAX, f64::MAX);
     let one = queries(set).slice(0..1);
     let turn = |best: &mut f64, work: &dyn Fn()| {
@@ -96,7 +116,7 @@ fn flat(set: &Set, out: &mut impl Write) -> std::io::Result<Vec<Hits>> {
             turn(&mut read, &|| _ = std::hint::black_box(read_all(std::hint::black_box(&set.rows))));
         let scanning = turn(&mut scanned, &|| {
             let mut hits = [Hits::default()];
-            scan(Metric::L2, rows(set), one, 0, None, &query, &mut hits, &Cancel::new())
+            scan(set.metric, rows(set), one, 0, None, &query, &mut hits, &Cancel::new())
                 .expect("a scan of a matching query");
         });
         shares.push(reading / scanning);
@@ -111,7 +131,7 @@ fn flat(set: &Set, out: &mut impl Write) -> std::io::Result<Vec<Hits>> {
     )?;
     let mut hits = vec![Hits::default(); queries(set).len()];
     let start = thread_s();
-    scan(Metric::L2, rows(set), queries(set), 0, None, &query, &mut hits, &Cancel::new())
+    scan(set.metric, rows(set), queries(set), 0, None, &query, &mut hits, &Cancel::new())
         .expect("a scan of matching queries");
     let pairs = (hits.len() * rows(set).len()) as f64;
     writeln!(out, "FLAT: many queries {:.1} M pairs a CPU-second", pairs / (thread_s() - start) / 1e6)?;
@@ -149,7 +169,9 @@ fn table(
     )?;
     let index = Index::open(&spec, image, rows(set).len()).expect("its own image");
     for value in values {
-        let query = spec.query(10, &[(knob.to_owned(), value.to_string())]).expect("a valid query");
+        let mut params = params.to_vec();
+        params.push((knob.to_owned(), value.to_string()));
+        let query = spec.query(10, &params).expect("a valid query");
         let (mut best, mut found) = (f64::MAX, 0);
         for _ in 0..3 {
             let start = thread_s();

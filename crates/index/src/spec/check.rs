@@ -47,6 +47,12 @@ impl Spec {
             }
         }
         let spec = Self { asked: row.kind, row, codec: fit(row, element)?.0, element, dim, metric, values };
+        if spec.row.shape == Shape::Hash {
+            let (elements, bands) = (dim / spec.value("mh_element_bit_width"), spec.value("mh_lsh_band"));
+            if elements == 0 || !elements.is_multiple_of(bands) {
+                return Err(Error::NotDivisible { dim: elements, name: "mh_lsh_band", value: bands });
+            }
+        }
         for name in ["m", "sub_dim"] {
             let parts = spec.value(name);
             if parts > 0 && !dim.is_multiple_of(parts) {
@@ -79,7 +85,9 @@ impl Spec {
         if let Some(param) = build.find(|param| params::text(params, param.name).is_some()) {
             return Err(Error::AutoIndexParameter { name: param.name });
         }
-        let (row, values, default) = auto(element);
+        let is_signature =
+            params::text(params, "metric_type").and_then(Metric::named) == Some(Metric::MinHashJaccard);
+        let (row, values, default) = auto(element, is_signature);
         let metric = metric(row, element, params::text(params, "metric_type"))?.unwrap_or(default);
         let codec = fit(row, element)?.0;
         let mut values: Vec<_> = values.iter().map(|(name, value)| (*name, Value::Whole(*value))).collect();
@@ -128,6 +136,7 @@ impl Spec {
         for (name, value) in &self.values {
             let value = match (*name, *value) {
                 (name, _) if name.starts_with("bm25") && self.metric != Metric::Bm25 => continue,
+                (name, _) if name.starts_with("mh_") && self.metric != Metric::MinHashJaccard => continue,
                 ("inverted_index_algo", Value::Name(algorithm)) if algorithm != "TAAT_NAIVE" => {
                     "BLOCK_MAX_MAXSCORE".to_owned()
                 }
@@ -144,8 +153,8 @@ impl Spec {
     /// # Errors
     /// Everything that is wrong with the parameters: see [`Error`].
     pub fn query(&self, k: usize, params: &[(String, String)]) -> Result<Query, Error> {
-        // What was said of BM25 when the index was made holds for searches that do not say otherwise.
-        let own = ["bm25_k1", "bm25_b", "bm25_avgdl"];
+        // What was said of BM25 and of signatures when the index was made holds for searches that do not say otherwise.
+        let own = ["bm25_k1", "bm25_b", "bm25_avgdl", "mh_element_bit_width"];
         let own = own.iter().filter_map(|name| Some(((*name).to_owned(), self.find(name)?.to_string())));
         let all: Vec<(String, String)> = own.chain(params.iter().cloned()).collect();
         let mut query = Query::parse(self.row, self.metric, k, &all)?;
@@ -179,7 +188,7 @@ impl Spec {
                 "SQ6" => Recipe::Scalar { bits: 6, turned: false },
                 _ => Recipe::Scalar { bits: 8, turned: false },
             },
-            Codec::Rabitq => turned(self.value("rbq_bits")),
+            Codec::Rabitq => turned(self.value("rbq_bits").max(1)),
             Codec::Product => {
                 let rounds = self.value("nrq").max(1);
                 Recipe::Product { parts: self.value("m"), bits: self.value("nbits"), rounds }

@@ -2,6 +2,7 @@
 //! valid; every mistake dies here, worded from the one table.
 
 mod check;
+mod known;
 mod param;
 mod params;
 mod query;

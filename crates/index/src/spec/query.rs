@@ -1,5 +1,6 @@
 //! What a search asks for, checked. Invariant: `k >= 1`, and a range encloses something.
 
+use super::known::ELEMENT_BITS;
 use super::param::{Default, Phase, Value};
 use super::params;
 use super::table::Row;
@@ -15,6 +16,16 @@ pub struct Query {
     range_filter: Option<f32>,
     values: Vec<(&'static str, Value)>,
     bm25: Bm25,
+    /// Bytes of an element of a MinHash signature.
+    element_bytes: usize,
+}
+
+/// What `mh_element_bit_width` says.
+fn element_bytes(params: &[(String, String)]) -> Result<usize, Error> {
+    Ok(match params::value(params, &ELEMENT_BITS)? {
+        Some(Value::Whole(bits)) => usize::try_from(bits / 8).unwrap_or(1),
+        _ => 1,
+    })
 }
 
 /// The constants of BM25 that nobody changed.
@@ -23,7 +34,15 @@ const BM25: Bm25 = Bm25 { k1: 1.2, b: 0.75, average: 100.0 };
 impl Query {
     /// The best `k` rows by exact scan, for data that has no index.
     pub fn exact(metric: Metric, k: usize) -> Self {
-        Self { k: k.max(1), metric, radius: None, range_filter: None, values: Vec::new(), bm25: BM25 }
+        Self {
+            k: k.max(1),
+            metric,
+            radius: None,
+            range_filter: None,
+            values: Vec::new(),
+            bm25: BM25,
+            element_bytes: 1,
+        }
     }
 
     /// The same for rows strictly worse than `score`: what comes after them.
@@ -91,7 +110,7 @@ impl Query {
             b: params::float(params, "bm25_b")?.unwrap_or(BM25.b),
             average: params::float(params, "bm25_avgdl")?.unwrap_or(BM25.average),
         };
-        Ok(Self { k, metric, radius, range_filter, values, bm25 })
+        Ok(Self { k, metric, radius, range_filter, values, bm25, element_bytes: element_bytes(params)? })
     }
 
     /// Whether a score lies in the range asked for.
@@ -136,6 +155,11 @@ impl Query {
                 *held = Value::Name(value);
             }
         }
+    }
+
+    /// Bytes of an element of a MinHash signature.
+    pub(crate) fn element_bytes(&self) -> usize {
+        self.element_bytes
     }
 
     /// The constants of BM25.

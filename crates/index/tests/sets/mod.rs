@@ -146,6 +146,14 @@ pub(crate) fn naive_score(metric: Metric, a: Vectors<'_>, i: usize, b: Vectors<'
             a.iter().zip(&b).map(|(a, b)| a * share(b)).sum()
         }
         Metric::Cosine => product(&a, &b) / (product(&a, &a).sqrt() * product(&b, &b).sqrt()),
+        Metric::Substructure | Metric::Superstructure => {
+            let part = if metric == Metric::Substructure { &b } else { &a };
+            if product(&a, &b) == part.iter().sum::<f64>() { 0.0 } else { f64::INFINITY }
+        }
+        Metric::MinHashJaccard => {
+            let bytes = a.chunks(8).zip(b.chunks(8));
+            bytes.clone().filter(|(a, b)| a != b).count() as f64 / bytes.count() as f64
+        }
         Metric::Jaccard => {
             let and = product(&a, &b);
             1.0 - and / (product(&a, &a) + product(&b, &b) - and)
@@ -165,6 +173,8 @@ pub(crate) fn naive(
     let scored = (0..rows.len()).map(|row| (row as u32, naive_score(metric, queries, q, rows, row)));
     // Sparse rows that have nothing in common with a query are no hits.
     let scored = scored.filter(|(_, score)| rows.element() != Element::Sparse || *score > 0.0);
+    // So are structures that do not fit.
+    let scored = scored.filter(|(_, score)| score.is_finite());
     let mut best: Vec<(u32, f64)> = scored.filter(|(row, score)| keep(*row as usize, *score)).collect();
     let sign = if metric.smaller_is_better() { 1.0 } else { -1.0 };
     best.sort_by(|a, b| (sign * a.1).total_cmp(&(sign * b.1)).then(a.0.cmp(&b.0)));
@@ -209,6 +219,9 @@ pub(crate) fn specs() -> Vec<Spec> {
         ("HNSW_PQ", Element::F32, &float[..1], "m=10 nbits=6"),
         ("HNSW_PRQ", Element::F32, &float[2..], "m=5 nbits=6"),
         ("DISKANN", Element::F32, &float[..2], "max_degree=16 search_list_size=64"),
+        ("IVF_RABITQ_FASTSCAN", Element::F32, &float[..1], ""),
+        ("BIN_FLAT", Element::Bits, &[Metric::MinHashJaccard], ""),
+        ("MINHASH_LSH", Element::Bits, &[Metric::MinHashJaccard], "mh_lsh_band=4"),
         ("SPARSE_INVERTED_INDEX", Element::Sparse, &[Metric::Ip, Metric::Bm25], ""),
         ("AISAQ", Element::F16, &float[..1], "max_degree=16 search_list_size=64 pq_code_budget_gb_ratio=0.2"),
     ] {
