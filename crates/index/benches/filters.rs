@@ -1,16 +1,17 @@
 //! Filtered search: recall and cost at every share of rows that match, against the same search without a filter.
-//! `cargo bench -p index --bench filters -- [ef=16] [index_type=HNSW ...]`.
+//! `cargo bench -p index --bench filters -- [mnist|sift|arxiv] [ef=16] [index_type=HNSW ...]`.
 //!
 //! Filters are random, or go by the label of a row (digits of MNIST), which has to do with where the row lies: most
 //! queries then lie far from all rows that match. Costs are processor time of this thread.
 
+#[expect(dead_code, reason = "shared with the table, which has more sets")]
 #[path = "table/data.rs"]
 mod data;
 
 use std::io::Write;
 
 use host::{Cancel, Pool, Progress, Rng};
-use index::{Element, Hits, Index, Metric, Query, Spec, Vectors, build, scan};
+use index::{Element, Hits, Index, Query, Spec, Vectors, build, scan};
 use simd::Bits;
 
 const K: usize = 10;
@@ -19,14 +20,15 @@ const QUERIES: usize = 1000;
 fn main() -> std::io::Result<()> {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
     let given: Vec<(&str, &str)> = words.iter().filter_map(|word| word.split_once('=')).collect();
-    let set = data::mnist();
-    let labels = data::mnist_labels();
+    let name = words.iter().find(|word| !word.contains('='));
+    let set = data::set(name.map_or("mnist", String::as_str));
+    let labels = data::file("mnist-784/train_labels.npy").unwrap_or_default();
     let rows = Vectors::F32 { dim: set.dim, values: &set.rows };
     let queries = Vectors::F32 { dim: set.dim, values: &set.queries };
     let queries = queries.slice(0..QUERIES.min(queries.len()));
     let build_params = [
         ("index_type", "HNSW"),
-        ("metric_type", "L2"),
+        ("metric_type", set.metric.name()),
         ("M", "16"),
         ("efConstruction", "200"),
         ("nlist", "1024"),
@@ -89,10 +91,9 @@ fn measure(
     query: &Query,
     mask: Option<&Bits>,
 ) -> (f64, f64) {
-    let cancel = Cancel::new();
+    let (cancel, metric) = (Cancel::new(), index.metric());
     let mut exact = vec![Hits::default(); queries.len()];
-    scan(Metric::L2, rows, queries, 0, mask, &Query::exact(Metric::L2, K), &mut exact, &cancel)
-        .expect("a scan");
+    scan(metric, rows, queries, 0, mask, &Query::exact(metric, K), &mut exact, &cancel).expect("a scan");
     let (mut best, mut found, mut wanted) = (f64::MAX, 0, 0);
     for _ in 0..3 {
         (found, wanted) = (0, 0);
