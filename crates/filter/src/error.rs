@@ -277,6 +277,24 @@ pub enum Problem {
         /// The type of the elements.
         element: &'static str,
     },
+    /// A moment that does not read.
+    #[error("{reason}")]
+    Moment {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// An interval that does not read.
+    #[error("invalid interval '{text}': expected an ISO 8601 duration such as P1Y2M3DT4H5M6S")]
+    Length {
+        /// The text.
+        text: String,
+    },
+    /// A shape that does not read.
+    #[error("failed to parse geometry: {reason}")]
+    Shape {
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A regular expression that does not read, or grows too large.
     #[error("invalid regex pattern: {text}: {reason}")]
     Regex {

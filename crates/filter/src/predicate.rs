@@ -7,6 +7,7 @@ use crate::like::Pattern;
 use crate::number::{Interval, Num, Step};
 use crate::regex::Regex;
 use crate::set::{FloatSet, IntSet, MixedSet, TextSet};
+use crate::shape::ShapeTest;
 use crate::words::{Phrase, Words};
 use data::{FieldId, Key, Type};
 
@@ -68,7 +69,6 @@ impl Predicate {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "nearly every node is a leaf")]
 pub(crate) enum Node {
     Const(bool),
     /// Two or more, cheap ones first.
@@ -158,6 +158,8 @@ pub(crate) enum Access {
     Whole,
     /// How many elements it has, a whole number. What is no list has no length: unknown.
     Length,
+    /// The moment so many months later.
+    Later(i64),
     /// The element at a place of an array; where there is none: unknown.
     Element(u64),
     /// The elements of an array one by one: the leaf is true when the test is true of some.
@@ -178,7 +180,7 @@ pub(crate) enum Test {
     Floats(f64, f64, bool),
     Bool(bool),
     Texts(Interval<String>),
-    InInts(IntSet),
+    InInts(Box<IntSet>),
     /// The flag as in [`Test::Floats`].
     InFloats(FloatSet, bool),
     InTexts(TextSet),
@@ -186,6 +188,9 @@ pub(crate) enum Test {
     Regex(Regex),
     /// Begins with the text of another field.
     StartsWith(FieldRef),
+    /// A shape that lies so to another.
+    Shape(Box<ShapeTest>),
+    ShapeValid,
     Words(Words),
     Phrase(Phrase),
     /// Against another field.
@@ -193,7 +198,7 @@ pub(crate) enum Test {
     JsonNumber(Interval<Num>),
     JsonText(Interval<String>),
     JsonBool(bool),
-    JsonIn(MixedSet),
+    JsonIn(Box<MixedSet>),
     JsonLike(Pattern),
     JsonRegex(Regex),
     /// The value is this list.
@@ -255,6 +260,7 @@ impl Test {
             Self::Texts(_) | Self::InTexts(_) | Self::Like(_) | Self::StartsWith(_) => 60,
             Self::Regex(_) => 400,
             Self::Words(_) | Self::Phrase(_) => 2000,
+            Self::Shape(_) | Self::ShapeValid => 5000,
             Self::JsonContains(..) | Self::JsonEquals(_) => 2000,
             Self::JsonNull | Self::JsonNumber(_) | Self::JsonText(_) | Self::JsonBool(_) => 400,
             Self::JsonIn(_) | Self::JsonLike(_) | Self::JsonExists => 400,

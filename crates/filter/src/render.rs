@@ -3,6 +3,7 @@
 use crate::literal::{quote, write_float};
 use crate::number::Interval;
 use crate::predicate::{Access, Elements, Leaf, Node, Predicate, Quantifier, Test};
+use data::{Type, Zone};
 use std::fmt::{Display, Formatter, Result};
 use std::ops::Bound;
 
@@ -82,6 +83,10 @@ impl Leaf {
         match self.access {
             Access::Whole | Access::Some => {}
             Access::Length => value = format!("array_length({value})"),
+            Access::Later(months) => {
+                value =
+                    format!("{value} + INTERVAL '{}P{}M'", if months < 0 { "-" } else { "" }, months.abs())
+            }
             Access::Element(place) => value = format!("{value}[{place}]"),
         }
         for step in &self.steps {
@@ -118,6 +123,14 @@ impl Leaf {
         }
     }
 
+    /// A whole number as the field has it.
+    fn whole(&self, value: i64) -> String {
+        match self.field.data_type {
+            Type::Timestamptz => format!("ISO '{}'", Zone::default().format(value)),
+            _ => value.to_string(),
+        }
+    }
+
     fn test(&self, f: &mut Formatter<'_>, value: &str) -> Result {
         match &self.test {
             Test::Never => write!(f, "{value} in []"),
@@ -133,7 +146,7 @@ impl Leaf {
                 } else {
                     Bound::Included(*high)
                 };
-                interval(f, value, &Interval { low, high }, i64::to_string)
+                interval(f, value, &Interval { low, high }, |bound| self.whole(*bound))
             }
             Test::Floats(low, high, _) => {
                 let open_low = low.is_infinite() && low.is_sign_negative() && low != high;
@@ -145,7 +158,7 @@ impl Leaf {
             Test::Bool(constant) | Test::JsonBool(constant) => write!(f, "{value} == {constant}"),
             Test::Texts(texts) | Test::JsonText(texts) => interval(f, value, texts, |text| quote(text)),
             Test::JsonNumber(numbers) => interval(f, value, numbers, ToString::to_string),
-            Test::InInts(set) => list(f, value, set.values().iter().map(ToString::to_string)),
+            Test::InInts(set) => list(f, value, set.values().iter().map(|whole| self.whole(*whole))),
             Test::InFloats(set, _) => list(f, value, set.values().iter().map(|v| write_float(*v))),
             Test::InTexts(set) => list(f, value, set.values().iter().map(|text| quote(text))),
             Test::JsonIn(set) => {
@@ -159,6 +172,8 @@ impl Leaf {
             Test::Regex(regex) | Test::JsonRegex(regex) => write!(f, "{value} =~ {regex}"),
             Test::Words(words) => words.write(f, value),
             Test::Phrase(phrase) => phrase.write(f, value),
+            Test::Shape(shape) => shape.write(f, value),
+            Test::ShapeValid => write!(f, "st_isvalid({value})"),
             Test::StartsWith(start) => write!(f, "starts_with({value}, {})", start.name),
             Test::Field(op, other) => write!(f, "{value} {} {}", op.symbol(), other.name),
             Test::JsonEquals(constant) => write!(f, "{value} == {constant}"),
@@ -168,6 +183,11 @@ impl Leaf {
             }
         }
     }
+}
+
+/// A moment as a literal, in UTC.
+pub(crate) fn moment(f: &mut Formatter<'_>, micros: i64) -> Result {
+    write!(f, "ISO '{}'", Zone::default().format(micros))
 }
 
 fn interval<T: PartialEq>(

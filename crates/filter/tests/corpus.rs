@@ -26,6 +26,9 @@ fn schema(dynamic: bool) -> Schema {
         Field::new("city", Type::VarChar).with_max_length(100),
         nullable(Field::new("doc", Type::Json)),
         Field::new("vec", Type::FloatVector).with_dim(4),
+        nullable(Field::new("tsz", Type::Timestamptz)),
+        Field::new("tsz2", Type::Timestamptz),
+        nullable(Field::new("geo", Type::Geometry)),
         Field { params: [("enable_match".to_owned(), "true".to_owned())].into(), ..text },
     ];
     for (name, element) in [
@@ -66,6 +69,8 @@ fn templates() -> BTreeMap<String, Value> {
         ("mixed", Value::Json(r#"[1, "a", true]"#.into())),
         ("nothing", Value::Null),
         ("none", Value::List(vec![])),
+        ("moment", Value::Text("2025-01-01T00:00:00+08:00".into())),
+        ("shape", Value::Text("POINT (1 2)".into())),
     ]
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value))

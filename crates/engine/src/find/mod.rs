@@ -25,7 +25,7 @@ use crate::catalog::Collection;
 use crate::node::Node;
 use crate::shard::Members;
 use crate::{Error, ErrorKind};
-use data::{PartitionId, Schema, Timestamp, Value};
+use data::{PartitionId, Schema, Timestamp, Value, Zone};
 use filter::Predicate;
 use segment::Segment;
 use std::collections::BTreeMap;
@@ -39,6 +39,8 @@ struct Scope {
     collection: Arc<Collection>,
     segments: Vec<Segment>,
     at: Timestamp,
+    /// Of moments that a filter names without an offset.
+    zone: Zone,
 }
 
 /// What a read names.
@@ -77,7 +79,8 @@ impl Scope {
             // A merge has just forgotten this moment; the next one is fine.
         };
         let segments = chosen(&members, &partitions, wanted.ignore_growing);
-        Ok(Self { collection: Arc::clone(collection), segments, at })
+        let zone = catalog.zone(collection);
+        Ok(Self { collection: Arc::clone(collection), segments, at, zone })
     }
 
     fn primary_name(&self) -> String {
@@ -117,6 +120,7 @@ fn chosen(members: &Members, partitions: &[PartitionId], ignore_growing: bool) -
 /// Parses and binds a filter; the empty one holds for every row. `plan` says what it was for, as Milvus does.
 fn predicate(
     schema: &Schema,
+    zone: &Zone,
     text: &str,
     templates: &BTreeMap<String, Value>,
     plan: &str,
@@ -124,7 +128,7 @@ fn predicate(
     if text.trim().is_empty() {
         return Ok(None);
     }
-    let bound = filter::parse(text).and_then(|ast| filter::bind(&ast, schema, templates));
+    let bound = filter::parse(text).and_then(|ast| filter::bind_in(&ast, schema, templates, zone));
     bound.map(Some).map_err(|error| {
         let kind = match error.kind() {
             filter::ErrorKind::Parameter => ErrorKind::Invalid,

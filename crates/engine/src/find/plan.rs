@@ -64,7 +64,7 @@ pub(super) fn vector_field<'a>(schema: &'a Schema, name: &str) -> Result<&'a Fie
 pub(super) fn plan<'a>(scope: &'a Scope, search: &Search) -> Result<Plan<'a>, Error> {
     let field = vector_field(scope.schema(), &search.field)?;
     let (metric, query) = index_query(&scope.collection, field, search, search.limit + search.offset)?;
-    let predicate = predicate(scope.schema(), &search.filter, &search.templates, "query")?;
+    let predicate = predicate(scope.schema(), &scope.zone, &search.filter, &search.templates, "query")?;
     let predicate = predicate.map(|predicate| predicate.with_seed(scope.at.0));
     let queries = match &search.queries {
         Queries::Vectors(column) => queries::fit(field, column.clone())?,

@@ -37,7 +37,7 @@ pub(crate) fn query(node: &Node, query: Query) -> Result<Queried, Error> {
     }
     let scope = Scope::new(node, &wanted)?;
     let schema = scope.schema();
-    let predicate = predicate(schema, &query.filter, &query.templates, "query")?;
+    let predicate = predicate(schema, &scope.zone, &query.filter, &query.templates, "query")?;
     let predicate = predicate.map(|predicate| predicate.with_seed(scope.at.0));
     let (primary, timestamp) = (scope.primary_name(), scope.at);
     if is_count {
@@ -164,7 +164,8 @@ pub(crate) fn keys_to_delete(
     };
     let refuse =
         || Error::new(ErrorKind::Invalid, "delete plan can't be empty or always true: invalid parameter");
-    let predicate = predicate(&collection.schema, filter, templates, "delete")?.ok_or_else(refuse)?;
+    let zone = node.registry.current().zone(collection);
+    let predicate = predicate(&collection.schema, &zone, filter, templates, "delete")?.ok_or_else(refuse)?;
     if predicate.is_always_true() {
         return Err(refuse());
     }

@@ -25,7 +25,7 @@ impl<'a> Binder<'a> {
         let whole = self.field(field);
         let field =
             FieldRef { name: format!("$[{sub}]"), data_type, element: None, nullable: false, ..whole };
-        Ok(Source { field, path: Vec::new(), access: Access::Whole, steps: Vec::new() })
+        Ok(Source { field, path: Vec::new(), access: Access::Whole, steps: Vec::new(), later: None })
     }
 
     /// `one[sub]`, all elements of a sub-field, or `one[0][sub]`, one of them.
@@ -159,7 +159,7 @@ impl<'a> Binder<'a> {
 }
 
 fn of_field(field: FieldRef, access: Access) -> Source {
-    Source { field, path: Vec::new(), access, steps: Vec::new() }
+    Source { field, path: Vec::new(), access, steps: Vec::new(), later: None }
 }
 
 /// Whether `expr` is a call of `element_filter`.

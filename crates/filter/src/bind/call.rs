@@ -5,6 +5,7 @@ use super::operand::{Operand, Scalar};
 use crate::ast::Argument;
 use crate::error::{Error, Problem, Span};
 use crate::predicate::{Node, Test};
+use crate::shape::Relation;
 use data::Type;
 
 /// Whether a call of `name` is true or false of a row.
@@ -54,8 +55,13 @@ impl<'a> Binder<'a> {
             "empty" => self.is_empty(&call),
             "match_any" | "match_all" | "match_least" | "match_most" | "match_exact" => self.elements(&call),
             "element_filter" => Err(Error::new(span, Problem::ElementFilterPlace)),
+            "st_dwithin" => self.near(&call),
+            "st_isvalid" => self.is_valid(&call),
             "random_sample" => Err(Error::new(span, Problem::SamplePlace)),
-            _ => Err(Error::new(span, Problem::UnknownFunction { name: name.to_owned() })),
+            other => match Relation::named(other) {
+                Some(relation) => self.relation(&call, relation),
+                None => Err(Error::new(span, Problem::UnknownFunction { name: name.to_owned() })),
+            },
         }
     }
 
@@ -68,6 +74,10 @@ impl<'a> Binder<'a> {
         span: Span,
     ) -> Result<Operand<'a>, Error> {
         match canonical(name).as_deref() {
+            Some(literal @ ("iso" | "interval")) => {
+                let call = Call { name: literal.to_owned(), arguments, span, negated: false };
+                self.literal(&call).map(|scalar| Operand::Const(scalar, false))
+            }
             Some("array_length") => {
                 let call = Call { name: "array_length".to_owned(), arguments, span, negated: false };
                 self.length(&call).map(Operand::Source)

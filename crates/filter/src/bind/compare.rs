@@ -1,7 +1,7 @@
 //! Comparisons, chained ranges and lists.
 
 use super::operand::{Operand, Scalar, Source, type_name};
-use super::{Binder, array, fold};
+use super::{Binder, array, fold, moment};
 use crate::ast::{Binary, Expr};
 use crate::error::{Error, Problem, Span};
 use crate::number::{Interval, Num};
@@ -10,6 +10,13 @@ use crate::set::{FloatSet, MixedSet};
 use data::Type;
 use std::cmp::Ordering;
 use std::ops::Bound;
+
+/// What a comparison is.
+enum Compared<'a> {
+    Node(Box<Node>),
+    /// The expression, or (the flag) its negation.
+    Truth(&'a Expr, bool),
+}
 
 impl<'a> Binder<'a> {
     #[inline(never)]
@@ -21,9 +28,36 @@ impl<'a> Binder<'a> {
         span: Span,
         negated: bool,
     ) -> Result<Node, Error> {
+        match self.compared(op, left, right, span, negated)? {
+            Compared::Node(node) => Ok(*node),
+            Compared::Truth(expr, negated) => self.predicate(expr, negated),
+        }
+    }
+
+    /// All of a comparison but the recursion, which is to need little stack.
+    #[inline(never)]
+    fn compared(
+        &mut self,
+        op: Binary,
+        left: &'a Expr,
+        right: &'a Expr,
+        span: Span,
+        negated: bool,
+    ) -> Result<Compared<'a>, Error> {
         let (left, right) = (self.operand(left)?, self.operand(right)?);
         let refused =
             Error::new(span, Problem::Incomparable { left: left.type_name(), right: right.type_name() });
+        let (left, right) = match (left, right) {
+            (Operand::Source(source), Operand::Const(constant, template)) => {
+                let constant = self.meant(&source, constant, span)?;
+                (Operand::Source(source), Operand::Const(constant, template))
+            }
+            (Operand::Const(constant, template), Operand::Source(source)) => {
+                let constant = self.meant(&source, constant, span)?;
+                (Operand::Const(constant, template), Operand::Source(source))
+            }
+            both => both,
+        };
         let node = match (left, right) {
             (Operand::Const(a, x), Operand::Const(b, y)) => {
                 if x || y {
@@ -36,17 +70,17 @@ impl<'a> Binder<'a> {
                 against(source, op.mirrored(), constant, negated)
             }
             (Operand::Source(a), Operand::Source(b)) => {
-                return columns(a, op, b, negated).map_err(|p| Error::new(span, p));
+                Some(columns(a, op, b, negated).map_err(|p| Error::new(span, p))?)
             }
             (Operand::Truth(expr), Operand::Const(Scalar::Bool(value), _))
             | (Operand::Const(Scalar::Bool(value), _), Operand::Truth(expr))
                 if !op.is_order() =>
             {
-                return self.predicate(expr, negated ^ !value ^ (op == Binary::Unequal));
+                return Ok(Compared::Truth(expr, negated ^ !value ^ (op == Binary::Unequal)));
             }
             _ => None,
         };
-        node.ok_or(refused)
+        node.map(|node| Compared::Node(Box::new(node))).ok_or(refused)
     }
 
     #[inline(never)]
@@ -64,6 +98,7 @@ impl<'a> Binder<'a> {
         else {
             return Err(Error::new(span, Problem::RangeShape));
         };
+        let (left, right) = (self.meant(&source, left, span)?, self.meant(&source, right, span)?);
         let (low, low_op, high, high_op) = if first.is_rising() {
             (left, first.mirrored(), right, second)
         } else {
@@ -91,7 +126,14 @@ impl<'a> Binder<'a> {
                 let low = Interval::of(low_op, low).low;
                 Ok(text(source, Interval { low, high: Interval::of(high_op, high).high }, negated))
             }
-            (Scalar::Num(_), other) | (other, _) => Err(refused(&other)),
+            (Scalar::Moment(low), Scalar::Moment(high)) if source.data_type() == Type::Timestamptz => {
+                if low > high {
+                    return Err(reversed);
+                }
+                let low = Interval::of(low_op, low).low;
+                Ok(moment::between(source, Interval { low, high: Interval::of(high_op, high).high }, negated))
+            }
+            (Scalar::Num(_) | Scalar::Moment(_), other) | (other, _) => Err(refused(&other)),
         }
     }
 
@@ -117,6 +159,7 @@ impl<'a> Binder<'a> {
         };
         match self.operand(value)? {
             Operand::Source(source) => {
+                let scalars = self.meant(&source, scalars, list.span)?;
                 among(source, scalars, negated).map_err(|problem| Error::new(list.span, problem))
             }
             Operand::Const(constant, _) => {
@@ -147,6 +190,7 @@ fn constants(op: Binary, a: &Scalar, b: &Scalar) -> Option<bool> {
         (Scalar::Bool(a), Scalar::Bool(b)) if !op.is_order() => Some(a.cmp(b)),
         (Scalar::Num(a), Scalar::Num(b)) => a.order(*b),
         (Scalar::Text(a), Scalar::Text(b)) => Some(a.cmp(b)),
+        (Scalar::Moment(a), Scalar::Moment(b)) => Some(a.cmp(b)),
         _ => return None,
     };
     Some(holds(op, order))
@@ -171,6 +215,9 @@ pub(super) fn against(source: Source, op: Binary, constant: Scalar, negated: boo
     match constant {
         Scalar::Num(value) if json || source.data_type().is_number() => {
             Some(number(source, Interval::of(op, value), turned))
+        }
+        Scalar::Moment(value) if source.data_type() == Type::Timestamptz => {
+            Some(moment::between(source, Interval::of(op, value), turned))
         }
         Scalar::Text(value) if plain && (json || source.is_text()) => {
             Some(text(source, Interval::of(op, value), turned))
@@ -234,6 +281,7 @@ fn columns(a: Source, op: Binary, b: Source, negated: bool) -> Result<Node, Prob
     let comparable = match (left, right) {
         _ if left.is_text() && right.is_text() => true,
         (Type::Bool, Type::Bool) => !op.is_order(),
+        (Type::Timestamptz, Type::Timestamptz) => true,
         _ => left.is_number() && right.is_number(),
     };
     if !comparable {
@@ -273,6 +321,14 @@ pub(super) fn among(source: Source, list: Scalar, negated: bool) -> Result<Node,
         return among(source, Scalar::Ints(ints), negated);
     }
     match data_type {
+        Type::Timestamptz if source.is_plain() => {
+            let moments = scalars.iter().map(|value| match value {
+                Scalar::Moment(moment) => Ok(*moment),
+                other => Err(cast(other)),
+            });
+            let moments = moments.collect::<Result<_, _>>()?;
+            Ok(listed(source, moments, fold::ints, negated))
+        }
         _ if data_type.is_text() => {
             let texts = scalars.into_iter().map(|value| match value {
                 Scalar::Text(text) => Ok(text),
@@ -286,19 +342,7 @@ pub(super) fn among(source: Source, list: Scalar, negated: bool) -> Result<Node,
                 Scalar::Bool(value) => Ok(*value),
                 other => Err(cast(other)),
             });
-            let bools = bools.collect::<Result<Vec<_>, _>>()?;
-            Ok(match (bools.contains(&false), bools.contains(&true)) {
-                (true, true) if source.access == Access::Some => {
-                    let length = Source { access: Access::Length, ..source };
-                    number(length, Interval::of(Binary::Greater, Num::Int(0)), negated)
-                }
-                (false, value) | (value, false) if source.access == Access::Some => {
-                    source.leaf(Test::Bool(bools.contains(&true) && value), negated)
-                }
-                (false, false) => source.never(negated),
-                (true, true) => source.never(!negated),
-                (_, value) => source.leaf(Test::Bool(value ^ negated), false),
-            })
+            Ok(bool_among(source, &bools.collect::<Result<Vec<_>, _>>()?, negated))
         }
         _ if data_type.is_number() => {
             let single = data_type == Type::Float;
@@ -314,6 +358,22 @@ pub(super) fn among(source: Source, list: Scalar, negated: bool) -> Result<Node,
             Ok(source.leaf(Test::InFloats(set, single), negated))
         }
         _ => Err(Problem::Incomparable { left: target, right: "Array" }),
+    }
+}
+
+/// One of `bools`, of which there is at least one.
+fn bool_among(source: Source, bools: &[bool], negated: bool) -> Node {
+    match (bools.contains(&false), bools.contains(&true)) {
+        (true, true) if source.access == Access::Some => {
+            let length = Source { access: Access::Length, ..source };
+            number(length, Interval::of(Binary::Greater, Num::Int(0)), negated)
+        }
+        (false, value) | (value, false) if source.access == Access::Some => {
+            source.leaf(Test::Bool(bools.contains(&true) && value), negated)
+        }
+        (false, false) => source.never(negated),
+        (true, true) => source.never(!negated),
+        (_, value) => source.leaf(Test::Bool(value ^ negated), false),
     }
 }
 
@@ -334,5 +394,5 @@ fn mixed(source: Source, scalars: Vec<Scalar>, negated: bool) -> Result<Node, Pr
     if numbers.is_empty() && texts.is_empty() && bools == [false; 2] {
         return Ok(source.never(negated));
     }
-    Ok(source.leaf(Test::JsonIn(MixedSet::new(numbers, texts, bools)), negated))
+    Ok(source.leaf(Test::JsonIn(Box::new(MixedSet::new(numbers, texts, bools))), negated))
 }

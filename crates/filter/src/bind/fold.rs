@@ -93,7 +93,7 @@ pub(super) fn ints(values: Vec<i64>) -> Test {
     let set = IntSet::new(values);
     match set.values() {
         [only] => Test::Ints(*only, *only),
-        _ => Test::InInts(set),
+        _ => Test::InInts(Box::new(set)),
     }
 }
 

@@ -5,23 +5,38 @@ mod array;
 mod call;
 mod compare;
 mod fold;
+mod moment;
 mod operand;
 mod sample;
+mod shape;
 mod text;
 
 use crate::ast::{Ast, Binary, Expr, ExprKind, Unary};
 use crate::error::{Error, Problem, Span};
 use crate::predicate::{Access, FieldRef, Leaf, Node, Predicate, Test};
-use data::{FieldId, Schema, Value};
+use data::{FieldId, Schema, Value, Zone};
 use operand::{Operand, Scalar, Source};
 use std::collections::BTreeMap;
 
-/// Ties `ast` to `schema`, `{name}` to the value of `name` in `templates`.
+/// Ties `ast` to `schema`, `{name}` to the value of `name` in `templates`. Moments without an offset are in UTC.
 ///
 /// # Errors
 /// [`Error`] for unknown names, types that do not fit, missing templates; see [`Problem`].
 pub fn bind(ast: &Ast, schema: &Schema, templates: &BTreeMap<String, Value>) -> Result<Predicate, Error> {
-    let mut binder = Binder { schema, templates, fields: Vec::new(), stripped: None, within: None };
+    bind_in(ast, schema, templates, &Zone::default())
+}
+
+/// [`bind`], with moments without an offset in `zone`.
+///
+/// # Errors
+/// As [`bind`].
+pub fn bind_in(
+    ast: &Ast,
+    schema: &Schema,
+    templates: &BTreeMap<String, Value>,
+    zone: &Zone,
+) -> Result<Predicate, Error> {
+    let mut binder = Binder::new(schema, templates, zone);
     let (root, sample) = binder.root(&ast.root)?;
     let mut predicate = Predicate { root, fields: binder.fields, sample, seed: 0 };
     if matches!(predicate.root, Node::Const(_)) {
@@ -32,8 +47,8 @@ pub fn bind(ast: &Ast, schema: &Schema, templates: &BTreeMap<String, Value>) -> 
 
 /// The field and path that `ast`, a name or a path, stands for in `schema`.
 pub(crate) fn locate(ast: &Ast, schema: &Schema) -> Result<(FieldId, Vec<String>), Error> {
-    let mut binder =
-        Binder { schema, templates: &BTreeMap::new(), fields: Vec::new(), stripped: None, within: None };
+    let (templates, zone) = (BTreeMap::new(), Zone::default());
+    let mut binder = Binder::new(schema, &templates, &zone);
     match binder.operand(&ast.root)? {
         Operand::Source(source) if source.is_plain() => Ok((binder.fields[source.field.slot], source.path)),
         other => {
@@ -46,6 +61,8 @@ pub(crate) fn locate(ast: &Ast, schema: &Schema) -> Result<(FieldId, Vec<String>
 struct Binder<'a> {
     schema: &'a Schema,
     templates: &'a BTreeMap<String, Value>,
+    /// Of moments without an offset.
+    zone: &'a Zone,
     fields: Vec<FieldId>,
     /// A leading `not` that was taken off a comparison and is to be read over.
     stripped: Option<Span>,
@@ -54,6 +71,10 @@ struct Binder<'a> {
 }
 
 impl<'a> Binder<'a> {
+    fn new(schema: &'a Schema, templates: &'a BTreeMap<String, Value>, zone: &'a Zone) -> Self {
+        Self { schema, templates, zone, fields: Vec::new(), stripped: None, within: None }
+    }
+
     /// The predicate that `expr` is, or its negation.
     fn predicate(&mut self, expr: &'a Expr, negated: bool) -> Result<Node, Error> {
         let (mut expr, mut negated) = (expr, negated);
@@ -200,7 +221,9 @@ impl<'a> Binder<'a> {
             return Err(Error::new(value.span, Problem::NullOperand { found: "vector fields" }));
         }
         if source.access != Access::Whole {
-            return Err(Error::new(value.span, Problem::NullOperand { found: "array elements" }));
+            let found =
+                if matches!(source.access, Access::Later(_)) { "arithmetic" } else { "array elements" };
+            return Err(Error::new(value.span, Problem::NullOperand { found }));
         }
         if source.is_json() {
             return Ok(source.leaf(Test::JsonNull, negated));
@@ -234,6 +257,7 @@ impl Source {
             Access::Whole => Self { steps: Vec::new(), path: Vec::new(), ..self }.leaf(Test::Never, true),
             // Some element passes nothing: the negation holds of every array.
             Access::Some => Self { access: Access::Whole, ..self }.never(true),
+            Access::Later(_) => Self { access: Access::Whole, ..self }.never(true),
             Access::Length | Access::Element(_) => Self { steps: Vec::new(), ..self }.leaf(Test::Never, true),
         }
     }

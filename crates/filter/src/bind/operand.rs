@@ -1,8 +1,9 @@
 //! The sides of a comparison: a constant, or a field with a path into it and arithmetic on it.
 
-use super::Binder;
+use super::{Binder, moment};
 use crate::ast::{Binary, Expr, ExprKind, Part, Unary};
 use crate::error::{Error, Problem, Span};
+use crate::moment::Length;
 use crate::number::{Num, Step, is_integral};
 use crate::predicate::{Access, FieldRef};
 use data::{Type, Value};
@@ -14,6 +15,9 @@ pub(super) enum Scalar {
     Bool(bool),
     Num(Num),
     Text(String),
+    /// Microseconds since 1970.
+    Moment(i64),
+    Length(Length),
     Ints(Vec<i64>),
     List(Vec<Scalar>),
 }
@@ -25,6 +29,8 @@ pub(super) struct Source {
     pub(super) path: Vec<String>,
     pub(super) access: Access,
     pub(super) steps: Vec<Step>,
+    /// Of moments: how much later.
+    pub(super) later: Option<Length>,
 }
 
 #[derive(Debug)]
@@ -43,6 +49,8 @@ impl Scalar {
             Self::Num(Num::Int(_)) => "Int64",
             Self::Num(Num::Float(_)) => "Double",
             Self::Text(_) => "VarChar",
+            Self::Moment(_) => "Timestamptz",
+            Self::Length(_) => "Interval",
             Self::Ints(_) | Self::List(_) => "Array",
         }
     }
@@ -81,6 +89,7 @@ impl Scalar {
             Self::Num(Num::Int(value)) => (*value).into(),
             Self::Num(Num::Float(value)) => serde_json::Number::from_f64(*value)?.into(),
             Self::Text(text) => text.as_str().into(),
+            Self::Moment(_) | Self::Length(_) => return None,
             Self::Ints(values) => values.as_slice().into(),
             Self::List(values) => values.iter().map(Self::to_json).collect::<Option<_>>()?,
         })
@@ -92,6 +101,8 @@ impl fmt::Display for Scalar {
         match self {
             Self::Text(text) => f.write_str(&crate::literal::quote(text)),
             Self::Num(number) => number.fmt(f),
+            Self::Moment(moment) => crate::render::moment(f, *moment),
+            Self::Length(length) => write!(f, "INTERVAL of {} months, {} us", length.months, length.micros),
             other => other.to_json().unwrap_or_default().fmt(f),
         }
     }
@@ -103,6 +114,7 @@ impl Source {
         match self.access {
             Access::Whole => self.field.data_type,
             Access::Length => Type::Int64,
+            Access::Later(_) => Type::Timestamptz,
             Access::Element(_) | Access::Some => self.field.element.unwrap_or(Type::Array),
         }
     }
@@ -117,7 +129,7 @@ impl Source {
 
     /// Whether it is a field as such.
     pub(super) fn is_plain(&self) -> bool {
-        self.access == Access::Whole && self.steps.is_empty()
+        self.access == Access::Whole && self.steps.is_empty() && self.later.is_none()
     }
 
     /// Whether the value, arithmetic done, is a whole number of the field's own.
@@ -215,6 +227,7 @@ impl<'a> Binder<'a> {
         Ok(Operand::Const(scalar, false))
     }
 
+    #[inline(never)]
     fn template(&self, name: &str, span: Span) -> Result<Operand<'a>, Error> {
         let Some(value) = self.templates.get(name) else {
             return Err(Error::new(span, Problem::TemplateMissing { name: name.to_owned() }));
@@ -231,6 +244,7 @@ impl<'a> Binder<'a> {
             .ok_or_else(|| Error::new(span, Problem::TemplateValue { name: name.to_owned() }))
     }
 
+    #[inline(never)]
     fn source(&mut self, name: &str, parts: &[Part], span: Span) -> Result<Source, Error> {
         let schema = self.schema;
         if name == "$" {
@@ -272,7 +286,7 @@ impl<'a> Binder<'a> {
                 });
             }
         }
-        Ok(Source { field: self.field(field), path, access, steps: Vec::new() })
+        Ok(Source { field: self.field(field), path, access, steps: Vec::new(), later: None })
     }
 }
 
@@ -293,6 +307,7 @@ fn negate(operand: Operand<'_>, span: Span) -> Result<Operand<'_>, Error> {
     }
 }
 
+#[inline(never)]
 fn arithmetic<'a>(
     op: Binary,
     left: Operand<'a>,
@@ -303,6 +318,9 @@ fn arithmetic<'a>(
     let name = op.symbol();
     if matches!(op, Binary::ShiftLeft | Binary::ShiftRight) {
         return fail(Problem::Unsupported { what: "shift" });
+    }
+    if let Some(moved) = moment::arithmetic(op, &left, &right) {
+        return moved.map_err(|problem| Error::new(span, problem));
     }
     for side in [&left, &right] {
         let fits = match side {

@@ -7,6 +7,7 @@ mod json;
 mod kernel;
 mod numbers;
 mod paths;
+mod shapes;
 mod texts;
 
 use crate::predicate::{Access, Leaf, Node, Predicate, Test};
@@ -186,6 +187,7 @@ impl Context<'_> {
         settled.iter().filter(is_first).chain(nodes.iter().filter(move |node| !is_first(node)))
     }
 
+    #[inline(never)]
     fn leaf(&self, leaf: &Leaf, place: Place, want: &Block, yes: &mut Block) {
         if let Some(answer) = self.answers.get(leaf) {
             return self.answered(leaf, answer, place, want, yes);
@@ -218,6 +220,10 @@ impl Context<'_> {
                     }
                 }
                 Access::Some => self.some(leaf, place, &known, yes),
+                Access::Later(months) => {
+                    let moments = numbers::later(source.values, months, place);
+                    numbers::test(leaf, &moments, Place { start: 0, ..place }, &known, yes);
+                }
             }
         }
         conclude(leaf, want, &known, yes);
@@ -284,6 +290,9 @@ impl Source<'_> {
             }
             (Test::Ints(..) | Test::Floats(..) | Test::InInts(_) | Test::InFloats(..), values) => {
                 numbers::test(leaf, values, place, want, yes);
+            }
+            (Test::Shape(_) | Test::ShapeValid, Values::Geometry(shapes)) => {
+                shapes::test(&leaf.test, shapes, place, want, yes);
             }
             (test, Values::Text(values)) => texts::test(test, values, place, want, yes),
             (_, Values::Json(documents)) => json::test(leaf, documents, paths, place, want, yes),

@@ -4,6 +4,7 @@
 use super::kernel::{each, fill_pairs};
 use super::{BLOCK_ROWS, BLOCK_WORDS, Block, Place};
 use crate::ast::Binary;
+use crate::moment::add_months;
 use crate::number::Step;
 use crate::predicate::{Leaf, Test};
 use crate::set::IntSet;
@@ -22,12 +23,12 @@ pub(super) fn test(leaf: &Leaf, values: &Values, place: Place, want: &Block, yes
                 Values::Int8(v) => narrow(place.of(v), *low, *high, yes),
                 Values::Int16(v) => narrow(place.of(v), *low, *high, yes),
                 Values::Int32(v) => narrow(place.of(v), *low, *high, yes),
-                Values::Int64(v) => simd::between(place.of(v), *low, *high, yes),
+                Values::Int64(v) | Values::Timestamptz(v) => simd::between(place.of(v), *low, *high, yes),
                 _ => {}
             }
         }
         Test::InInts(set) => {
-            if let (Values::Int64(v), true) = (values, leaf.steps.is_empty()) {
+            if let (Values::Int64(v) | Values::Timestamptz(v), true) = (values, leaf.steps.is_empty()) {
                 return among(set, place.of(v), want, yes);
             }
             let mut buffer = [0; BLOCK_ROWS];
@@ -82,7 +83,7 @@ fn ints<'b>(values: &Values, place: Place, steps: &[Step], buffer: &'b mut [i64;
         Values::Int8(v) => widen(place.of(v), buffer, i64::from),
         Values::Int16(v) => widen(place.of(v), buffer, i64::from),
         Values::Int32(v) => widen(place.of(v), buffer, i64::from),
-        Values::Int64(v) => widen(place.of(v), buffer, |value| value),
+        Values::Int64(v) | Values::Timestamptz(v) => widen(place.of(v), buffer, |value| value),
         _ => {}
     }
     let wide = &mut buffer[..place.rows];
@@ -131,6 +132,14 @@ fn floats<'b>(
     wide
 }
 
+/// The moments of a block, so many months later, as a column of their own.
+pub(super) fn later(values: &Values, months: i64, place: Place) -> Values {
+    let Values::Timestamptz(moments) = values else {
+        return Values::Int64(Vec::new().into());
+    };
+    Values::Int64(place.of(moments).iter().map(|moment| add_months(*moment, months)).collect())
+}
+
 fn widen<T: Copy, W>(values: &[T], buffer: &mut [W; BLOCK_ROWS], to: impl Fn(T) -> W) {
     for (wide, value) in buffer.iter_mut().zip(values) {
         *wide = to(*value);
@@ -139,7 +148,9 @@ fn widen<T: Copy, W>(values: &[T], buffer: &mut [W; BLOCK_ROWS], to: impl Fn(T) 
 
 /// Compares two number columns: whole numbers as such, any other pair as doubles.
 pub(super) fn columns(op: Binary, a: &Values, b: &Values, place: Place, yes: &mut Block) {
-    if a.data_type().is_integer() && b.data_type().is_integer() {
+    let is_whole =
+        |values: &Values| values.data_type().is_integer() || matches!(values, Values::Timestamptz(_));
+    if is_whole(a) && is_whole(b) {
         let (mut left, mut right) = ([0; BLOCK_ROWS], [0; BLOCK_ROWS]);
         compare(op, ints(a, place, &[], &mut left), ints(b, place, &[], &mut right), yes);
     } else {
