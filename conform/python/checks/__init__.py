@@ -13,6 +13,7 @@ FEATURES = [
     ("Index: scalar fields", index_rules.scalar),
     ("Index: scalar kinds", scalar_indexes.kinds),
     ("Index: array fields", scalar_indexes.arrays),
+    ("Index: moments, shapes and structs", scalar_indexes.newer),
     ("Index: alter", index_rules.alter),
     ("Collections", catalogue.collections),
     ("Collections: rename, properties", catalogue.alter),

@@ -128,6 +128,65 @@ def arrays(world, report):
     remove("scalar_arrays")
 
 
+def newer(world, report):
+    """Moments, shapes, and sub-fields of structs: types that clients know from 3.0 on."""
+    if not world.elanus:
+        raise Absent("not in a server of 2.3")
+    if not world.since(3, 0):
+        raise Absent("this client does not know the types")
+    client, name = world.client(), "scalar_newer"
+    if client.has_collection(name):
+        client.drop_collection(name)
+    schema = client.create_schema()
+    schema.add_field("id", DataType.INT64, is_primary=True)
+    schema.add_field("vector", DataType.FLOAT_VECTOR, dim=4)
+    schema.add_field("moment", DataType.TIMESTAMPTZ, nullable=True)
+    schema.add_field("place", DataType.GEOMETRY, nullable=True)
+    parts = client.create_struct_field_schema()
+    parts.add_field("size", DataType.INT64)
+    parts.add_field("label", DataType.VARCHAR, max_length=20)
+    schema.add_field("parts", DataType.ARRAY, element_type=DataType.STRUCT, struct_schema=parts, max_capacity=10)
+    client.create_collection(name, schema=schema, consistency_level="Strong")
+    rows = [{
+        "id": at, "vector": [float(at), 0.0, 0.0, 1.0], "moment": f"2025-01-{1 + at % 28:02d}T00:00:00Z", "place": f"POINT({at % 50} {at % 30})",
+        "parts": [{"size": (at + place) % 9, "label": f"l{place}"} for place in range(at % 4)],
+    } for at in range(COUNT)]
+    client.insert(name, rows)
+    client.flush(name)
+    asked = [("vector", "FLAT"), ("moment", "STL_SORT"), ("place", "RTREE"), ("parts[size]", "STL_SORT"), ("parts[label]", "INVERTED")]
+    with report.check("STL_SORT on moments, RTREE on shapes, STL_SORT and INVERTED on sub-fields"):
+        params = client.prepare_index_params()
+        for field, kind in asked:
+            params.add_index(field, index_type=kind, **({"metric_type": "L2"} if field == "vector" else {}))
+        client.create_index(name, params)
+        for field, kind in asked:
+            made = client.describe_index(name, field)
+            equal((made["index_type"], made["total_rows"], made["pending_index_rows"]), (kind, COUNT, 0))
+    client.load_collection(name)
+
+    def found(text):
+        return {row["id"] for row in client.query(name, text, output_fields=["id"])}
+
+    with report.check("filters on sub-fields find the same with an index and without"):
+        filters = {
+            "match_any(parts, $[size] == 5)": lambda row: any(part["size"] == 5 for part in row["parts"]),
+            'match_any(parts, $[size] > 2 && $[label] == "l1")': lambda row: any(part["size"] > 2 and part["label"] == "l1" for part in row["parts"]),
+        }
+        for text, rule in filters.items():
+            equal(found(text), {row["id"] for row in rows if rule(row)})
+        client.drop_index(name, "parts[size]")
+        client.drop_index(name, "parts[label]")
+        for text, rule in filters.items():
+            equal(found(text), {row["id"] for row in rows if rule(row)})
+    with report.check("RTREE on moments and INVERTED on shapes are refused"):
+        for field, kind in [("moment", "RTREE"), ("place", "INVERTED"), ("moment", "INVERTED")]:
+            params = client.prepare_index_params()
+            params.add_index(field, index_type=kind, index_name="no")
+            expect(refused(lambda: client.create_index(name, params, timeout=20)), [kind], INVALID)
+    client.release_collection(name)
+    client.drop_collection(name)
+
+
 def kinds(world, report):
     if not world.elanus:
         raise Absent("not in a server of 2.3")

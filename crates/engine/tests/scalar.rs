@@ -3,7 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may stop")]
 
-use data::{Column, ColumnBuilder, Consistency, Field, Schema, Type, Value};
+use data::{Column, ColumnBuilder, Consistency, Field, Kind, Schema, Struct, Type, Value};
 use engine::api::{
     Change, CreateCollection, CreateIndex, Flush, IndexInfo, IndexState, Indexes, Load, NamedColumn, Query,
     Rows, Target, Write,
@@ -38,6 +38,29 @@ fn column(data_type: Type, values: impl Iterator<Item = Value>) -> Column {
     builder.finish()
 }
 
+/// Lists of up to three numbers; some are absent where that is allowed.
+fn array(element: Type, draws: Vec<i64>) -> Column {
+    let mut builder = ColumnBuilder::of(Kind::array(element, 0));
+    for n in draws {
+        builder.push(&match n % 11 {
+            10 if element == Type::Int32 => Value::Null,
+            _ => Value::List((0..n % 4).map(|i| Value::Int((n + i * 7) % 9)).collect()),
+        });
+    }
+    builder.finish()
+}
+
+/// Points in WKB.
+fn points(draws: &[i64]) -> Column {
+    let mut builder = ColumnBuilder::new(Type::Geometry, 0);
+    for n in draws {
+        let mut bytes = vec![1, 1, 0, 0, 0];
+        [*n as f64, (*n * 7 % 50) as f64].iter().for_each(|x| bytes.extend_from_slice(&x.to_le_bytes()));
+        builder.push_bytes(&bytes);
+    }
+    builder.finish()
+}
+
 /// What row `id` holds.
 fn rng(id: i64) -> Rng {
     Rng::new(id as u64 + 1)
@@ -49,7 +72,7 @@ fn doc(id: i64) -> String {
     format!(r#"{{"price": {}, "name": "n{}", "tags": [{}]}}"#, rng.below(100), rng.below(30), tags.join(","))
 }
 
-const FILTERS: [&str; 14] = [
+const FILTERS: [&str; 18] = [
     "year == 7",
     "year != 7 and word like 'w1%'",
     "100 < big <= 300",
@@ -64,12 +87,16 @@ const FILTERS: [&str; 14] = [
     "color == 'c3'",
     "id in [5, 2000, 9999]",
     "score >= 0.9 or score < 0.05",
+    "array_contains(nums, 3)",
+    "array_contains_all(nums, [1, 2]) or array_length(nums) == 0",
+    "match_any(parts, $[size] == 5)",
+    "id in [7, 8, 1234] and year > 2",
 ];
 
 /// A field, the name of an index (empty: the derived one), and parameters.
 type Asked = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
 
-const INDEXES: [Asked; 11] = [
+const INDEXES: [Asked; 15] = [
     ("id", "", &[("index_type", "STL_SORT")]),
     ("year", "by_year", &[("index_type", "BITMAP")]),
     ("big", "", &[("index_type", "STL_SORT")]),
@@ -84,6 +111,10 @@ const INDEXES: [Asked; 11] = [
         "tags",
         &[("index_type", "INVERTED"), ("json_path", "doc['tags']"), ("json_cast_type", "array_double")],
     ),
+    ("nums", "", &[("index_type", "BITMAP")]),
+    ("parts[size]", "", &[("index_type", "STL_SORT")]),
+    ("moment", "", &[("index_type", "STL_SORT")]),
+    ("place", "", &[("index_type", "RTREE")]),
     ("color", "", &[("index_type", "AUTOINDEX"), ("json_cast_type", "varchar")]),
 ];
 
@@ -121,11 +152,16 @@ impl World {
             nullable("word", Type::VarChar).with_max_length(9),
             Field::new("line", Type::VarChar).with_max_length(99),
             Field::new("doc", Type::Json),
+            nullable("nums", Type::Array).with_elements(Type::Int32, 9),
+            nullable("moment", Type::Timestamptz),
+            nullable("place", Type::Geometry),
+            Field::new("parts[size]", Type::Array).with_elements(Type::Int64, 9),
             Field::dynamic(),
         ];
+        let parts = Struct { name: "parts".to_owned(), max_capacity: 9, ..Struct::default() };
         let create = CreateCollection {
             target: target(name),
-            schema: Schema { fields, ..Schema::default() },
+            schema: Schema { fields, structs: vec![parts], ..Schema::default() },
             shards: 0,
             consistency: Consistency::Strong,
             properties: vec![],
@@ -168,6 +204,13 @@ impl World {
                 ),
             ),
             named("line", Column::from_texts(ids.clone().map(text))),
+            named("nums", array(Type::Int32, draw(100, "nums"))),
+            named("parts[size]", array(Type::Int64, draw(100, "parts"))),
+            named(
+                "moment",
+                column(Type::Timestamptz, draw(99, "moment").into_iter().map(|n| or_null(n, Value::Int(n)))),
+            ),
+            named("place", points(&draw(50, "place"))),
             named("doc", column(Type::Json, ids.clone().map(|id| Value::Json(doc(id))))),
             NamedColumn {
                 is_dynamic: true,
@@ -310,6 +353,10 @@ fn the_same_answers_through_everything() {
             "doc/price",
             "doc/name",
             "tags",
+            "nums",
+            "parts[size]",
+            "moment",
+            "place",
             "$meta/color"
         ]
     );

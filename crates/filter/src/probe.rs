@@ -55,7 +55,7 @@ pub enum Question<'a> {
     Texts(Bound<&'a [u8]>, Bound<&'a [u8]>),
     /// One of these texts, which rise.
     AmongTexts(&'a [String]),
-    /// A text that matches a pattern: what it begins with, further runs of bytes it contains, and whether the beginning
+    /// A text that matches a pattern or a regular expression: what it begins with, further runs of bytes it contains, and whether the beginning
     /// alone decides.
     Like {
         /// What every match begins with.
@@ -126,6 +126,10 @@ impl<'a> Probe<'a> {
             Test::InFloats(set, _) => Question::AmongFloats(set.values()),
             Test::InTexts(set) => Question::AmongTexts(set.values()),
             Test::Like(pattern) | Test::JsonLike(pattern) => like(pattern),
+            Test::Regex(regex) | Test::JsonRegex(regex) => {
+                let parts = regex.parts().iter().map(Vec::as_slice).collect();
+                Question::Like { prefix: &[], parts, is_prefix: false }
+            }
             Test::JsonNumber(interval) => match floats_of(interval) {
                 Some((low, high)) => Question::Floats(low, high),
                 None => Question::Other,

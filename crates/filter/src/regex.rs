@@ -2,6 +2,7 @@
 //! whatever the expression, and a compiled expression is bounded in size.
 
 use crate::limits::REGEX_BYTES_MAX;
+use regex_syntax::hir::{Hir, HirKind};
 use std::fmt;
 
 /// A compiled expression.
@@ -9,6 +10,8 @@ use std::fmt;
 pub(crate) struct Regex {
     text: String,
     compiled: regex::bytes::Regex,
+    /// Runs of bytes that every match contains.
+    parts: Vec<Vec<u8>>,
 }
 
 impl Regex {
@@ -20,7 +23,7 @@ impl Regex {
             .dfa_size_limit(REGEX_BYTES_MAX)
             .build();
         match built {
-            Ok(compiled) => Ok(Self { text: text.to_owned(), compiled }),
+            Ok(compiled) => Ok(Self { text: text.to_owned(), compiled, parts: parts_of(text) }),
             Err(regex::Error::CompiledTooBig(bytes)) => {
                 Err(format!("compiled it is larger than {bytes} bytes"))
             }
@@ -32,8 +35,32 @@ impl Regex {
         }
     }
 
+    /// Runs of bytes that every match contains.
+    pub(crate) fn parts(&self) -> &[Vec<u8>] {
+        &self.parts
+    }
+
     pub(crate) fn matches(&self, value: &[u8]) -> bool {
         self.compiled.is_match(value)
+    }
+}
+
+fn parts_of(text: &str) -> Vec<Vec<u8>> {
+    let mut parts = Vec::new();
+    if let Ok(hir) = regex_syntax::ParserBuilder::new().utf8(false).build().parse(text) {
+        gather(&hir, &mut parts);
+    }
+    parts
+}
+
+/// What `hir` cannot match without. It is as deep as the parser lets it be.
+fn gather(hir: &Hir, parts: &mut Vec<Vec<u8>>) {
+    match hir.kind() {
+        HirKind::Literal(literal) => parts.push(literal.0.to_vec()),
+        HirKind::Capture(capture) => gather(&capture.sub, parts),
+        HirKind::Repetition(repetition) if repetition.min > 0 => gather(&repetition.sub, parts),
+        HirKind::Concat(members) => members.iter().for_each(|member| gather(member, parts)),
+        _ => {}
     }
 }
 
@@ -52,6 +79,23 @@ impl fmt::Display for Regex {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_every_match_contains() {
+        let parts = |text: &str| {
+            let regex = Regex::new(text).unwrap();
+            regex
+                .parts()
+                .iter()
+                .map(|part| String::from_utf8_lossy(part).into_owned())
+                .collect::<Vec<_>>()
+                .join("|")
+        };
+        assert_eq!(parts("^abc.*(def)+g?h$"), "abc|def|h");
+        assert_eq!(parts("abc|abd"), "");
+        assert_eq!(parts("(?i)abc"), "");
+        assert_eq!(parts("(ab)*[cd]é"), "é");
+    }
 
     #[test]
     fn found_anywhere_and_bounded() {

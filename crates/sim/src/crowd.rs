@@ -295,12 +295,27 @@ impl Crowd {
     }
 
     fn index(&self, rng: &mut Rng) -> Result<(), Wrong> {
+        if rng.chance(0.5) {
+            return self.scalar_index(rng);
+        }
         let kind = [Kind::Flat, Kind::Ivf, Kind::Hnsw][rng.below(3) as usize];
         let outcome = client::create_index(&self.engine, NAME, kind, Metric::L2);
         outcome.map_err(|error| format!("create index: {error}"))?;
         self.bustle.indexes.fetch_add(1, Ordering::Relaxed);
         std::thread::sleep(Duration::from_millis(rng.below(60)));
         client::drop_index(&self.engine, NAME).map(drop).map_err(|error| format!("drop index: {error}"))
+    }
+
+    fn scalar_index(&self, rng: &mut Rng) -> Result<(), Wrong> {
+        let (field, kind) =
+            [("number", "STL_SORT"), ("number", "BITMAP"), ("tag", "INVERTED"), ("tag", "NGRAM")]
+                [rng.below(4) as usize];
+        let outcome = client::create_scalar(&self.engine, NAME, field, kind);
+        outcome.map_err(|error| format!("create scalar index: {error}"))?;
+        self.bustle.indexes.fetch_add(1, Ordering::Relaxed);
+        std::thread::sleep(Duration::from_millis(rng.below(60)));
+        let outcome = client::drop_scalar(&self.engine, NAME, field);
+        outcome.map(drop).map_err(|error| format!("drop scalar index: {error}"))
     }
 
     fn upkeep(&self, rng: &mut Rng) -> Result<(), Wrong> {

@@ -2,6 +2,9 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use simd::Bits;
+
+use super::links::Links;
 use crate::codec::{Codes, Reach};
 use crate::hits::{key_of, order};
 
@@ -21,6 +24,8 @@ pub(crate) struct Beam {
     pool: Vec<u64>,
     seen: Seen,
     fresh: Vec<u32>,
+    /// Neighbours that do not match and whose own neighbours are looked at.
+    detours: Vec<u32>,
     scores: Vec<f32>,
 }
 
@@ -52,6 +57,10 @@ impl Seen {
         }
         self.words[word as usize] = before | bit;
         true
+    }
+
+    fn unmark(&mut self, row: u32) {
+        self.words[row as usize / 64] &= !(1 << (row % 64));
     }
 }
 
@@ -97,6 +106,73 @@ impl Beam {
         }
     }
 
+    /// The same among the rows that are in `mask`. A row that is not is never scored and never in the pool; its links are
+    /// followed in its place, until there are half as many rows to score as a row has links (the predicate subgraph with two-hop neighbours of
+    /// ACORN-1: Patel et al., SIGMOD 2024, section 5).
+    pub(crate) fn search_among<C: Codes>(
+        &mut self,
+        codes: &C,
+        probe: &C::Probe,
+        links: &Links,
+        entries: impl Iterator<Item = u32>,
+        (ef, mask, share): (usize, &Bits, f32),
+    ) {
+        self.seen.wipe(codes.len());
+        self.pool.clear();
+        self.fresh.clear();
+        self.fresh.extend(entries.filter(|entry| mask.get(*entry as usize) && self.seen.mark(*entry)));
+        let most = (ef as f32 * LIFT_MAX) as usize;
+        self.score_fresh(codes, probe, most);
+        let (mut next, mut limit) = (0, ef);
+        let mut met = Met::default();
+        while next < self.pool.len().min(limit) {
+            self.pool[next] |= 1;
+            self.gather(row_of(self.pool[next]), links, mask, &mut met);
+            limit = limit.max((ef as f32 * met.lift(share)) as usize);
+            let nearest = self.score_fresh(codes, probe, most);
+            next = nearest.min(next);
+            while self.pool.get(next).is_some_and(|entry| entry & 1 == 1) {
+                next += 1;
+            }
+            if let Some(entry) = self.pool.get(next) {
+                links.prefetch(row_of(*entry));
+            }
+        }
+    }
+
+    /// Makes the rows of `mask` around `row` that were not seen the fresh ones.
+    fn gather(&mut self, row: u32, links: &Links, mask: &Bits, met: &mut Met) {
+        let Self { fresh, seen, detours, .. } = self;
+        fresh.clear();
+        detours.clear();
+        links.each(row, |near| {
+            let matches = mask.get(near as usize);
+            met.rows += 1;
+            met.matching += u32::from(matches);
+            if seen.mark(near) {
+                if matches {
+                    fresh.push(near);
+                } else {
+                    links.prefetch(near);
+                    detours.push(near);
+                }
+            }
+        });
+        let enough = links.width / 2;
+        for detour in detours.drain(..) {
+            if fresh.len() >= enough {
+                // Not followed now, so it may be met again.
+                seen.unmark(detour);
+                continue;
+            }
+            links.each(detour, |near| {
+                if mask.get(near as usize) && seen.mark(near) {
+                    fresh.push(near);
+                }
+            });
+        }
+    }
+
     /// Scores the fresh rows into the pool; returns the lowest place that changed.
     #[inline]
     fn score_fresh<C: Codes>(&mut self, codes: &C, probe: &C::Probe, ef: usize) -> usize {
@@ -112,6 +188,30 @@ impl Beam {
     /// The rows found and their scores, nearest first.
     pub(crate) fn found(&self) -> impl Iterator<Item = (u32, f32)> + '_ {
         self.pool.iter().map(|entry| (row_of(*entry), key_of(*entry)))
+    }
+}
+
+/// Neighbours met on a walk among the rows of a mask.
+#[derive(Debug, Default)]
+struct Met {
+    rows: u32,
+    matching: u32,
+}
+
+/// How much more effort a mask may ask for.
+const LIFT_MAX: f32 = 2.5;
+/// Neighbours after which their share is trusted.
+const MET_MIN: u32 = 64;
+
+impl Met {
+    /// How many times more often neighbours match than rows at large, of which a `share` does. Far more often means that
+    /// what matches lies together, and so that most queries lie elsewhere: from far away many rows look equally near, and
+    /// the walk must keep more of them.
+    fn lift(&self, share: f32) -> f32 {
+        if self.rows < MET_MIN {
+            return 1.0;
+        }
+        (self.matching as f32 / self.rows as f32 / share).clamp(1.0, LIFT_MAX)
     }
 }
 

@@ -14,9 +14,31 @@ use crate::refine::Refiner;
 use crate::spec::Codec;
 use crate::{Error, Hits, Query, Spec, scan};
 
-/// What scoring a row of the graph costs, in rows scored one after the other by a scan: a node that is followed
-/// brings about this many.
-const NODE_COST: usize = 24;
+/// What following a row of the graph costs, in rows scored one after the other by a scan. About 24 are scored for it, but
+/// here and there in memory, and their places in the pool are looked for (measured by the bench `filters`).
+const NODE_COST: usize = 96;
+/// What reading the links of a row costs that is not scored itself.
+const DETOUR_COST: usize = 5;
+/// The most links of such rows that are read for a row that is followed, about.
+const DETOURS_MAX: usize = 32;
+/// Places of the mask at which a search among its rows begins, besides the entries of the graph that are in it.
+const SPREAD: usize = 16;
+
+/// What a walk that keeps `ef` rows costs where `matching` of `rows` rows match, in rows scored by a scan.
+fn walk_cost(ef: usize, matching: usize, rows: usize) -> usize {
+    let detours = (rows / matching.max(1)).min(DETOURS_MAX);
+    ef.saturating_mul(NODE_COST + DETOUR_COST * detours)
+}
+
+/// Rows of a mask that lie far from each other: the first at or after each of some places.
+fn spread(mask: &Bits) -> impl Iterator<Item = u32> + '_ {
+    let words = mask.words();
+    let step = words.len().div_ceil(SPREAD).max(1);
+    words.chunks(step).enumerate().filter_map(move |(chunk, words)| {
+        let at = words.iter().position(|word| *word != 0)?;
+        Some(((chunk * step + at) * 64) as u32 + words[at].trailing_zeros())
+    })
+}
 
 /// A graph that can be searched.
 #[derive(Debug)]
@@ -128,19 +150,54 @@ impl<C: Codes> Walk<'_, C> {
     }
 
     fn one(&self, q: usize, matching: usize, probe: &mut C::Probe, beam: &mut Beam) -> Result<Hits, Error> {
-        let (rows, k) = (self.codes.len(), self.query.k());
+        let rows = self.codes.len();
         if matching == 0 {
             return Ok(Hits::default());
         }
         self.codes.aim(probe, self.refiner.queries, q);
+        match self.mask {
+            Some(mask) if matching < rows && self.query.range_filter().is_none() => {
+                self.among(q, (mask, matching), probe, beam)
+            }
+            _ => self.whole(q, matching, probe, beam),
+        }
+    }
+
+    /// A search among the rows of a mask: along the graph, or by looking at all of them where that is cheaper.
+    fn among(
+        &self,
+        q: usize,
+        (mask, matching): (&Bits, usize),
+        probe: &C::Probe,
+        beam: &mut Beam,
+    ) -> Result<Hits, Error> {
+        let wanted = self.query.k().min(matching);
+        let share = matching as f32 / self.codes.len() as f32;
+        let mut ef = self.query.effort().max(self.query.k());
+        let mut found = Vec::new();
+        loop {
+            self.cancel.check()?;
+            if walk_cost(ef, matching, self.codes.len()) >= matching {
+                self.nearest_codes(probe, &mut found);
+                return Ok(self.refiner.refine(q, &found, self.query).hits);
+            }
+            let entries = self.graph.entries.iter().copied().chain(spread(mask));
+            beam.search_among(&self.codes, probe, &self.graph.links, entries, (ef, mask, share));
+            found.clear();
+            found.extend(beam.found().map(|(row, _)| row).take(self.query.depth()));
+            let refined = self.refiner.refine(q, &found, self.query);
+            if refined.beyond || refined.hits.len() >= wanted {
+                return Ok(refined.hits);
+            }
+            ef *= 4;
+        }
+    }
+
+    /// A search of the whole graph, of whose rows those that match are kept.
+    fn whole(&self, q: usize, matching: usize, probe: &C::Probe, beam: &mut Beam) -> Result<Hits, Error> {
+        let (rows, k) = (self.codes.len(), self.query.k());
         let mut ef = self.query.effort().max(k).saturating_mul(rows) / matching;
         let mut found = Vec::new();
-        // Walking follows `ef` nodes; looking at what matches is dearer only if that is more rows.
-        if ef.saturating_mul(NODE_COST) >= matching && self.query.range_filter().is_none() {
-            self.nearest_codes(probe, &mut found);
-            let refined = self.refiner.refine(q, &found, self.query);
-            return Ok(refined.hits);
-        }
         while ef < rows / 2 {
             self.cancel.check()?;
             beam.search(&self.codes, probe, &self.graph.links, &self.graph.entries, ef);

@@ -20,6 +20,10 @@ use crate::{Error, Hits, Metric, Query, scan};
 
 /// Rows of a window.
 const WINDOW: usize = 4096;
+/// Postings in a window from which on all of its sums are looked at, rather than those that were touched.
+const DENSE: usize = WINDOW / 16;
+/// What looking up one row costs, in postings added up.
+const LOOK_UP_COST: usize = 8;
 /// How far sums in another order may lie from each other, as a share.
 const ROUNDING: f32 = 1e-4;
 
@@ -39,7 +43,7 @@ impl Inverted {
             mask,
             bm25: (metric == Metric::Bm25).then(|| query.bm25()),
             is_naive: query.name("search_algo") == "TAAT_NAIVE",
-            sums: vec![0.0; WINDOW],
+            sums: Box::new([0.0; WINDOW]),
             touched: vec![0; WINDOW / 64],
             found: Vec::new(),
             top: Top::new(metric, query.k()),
@@ -81,7 +85,7 @@ struct Walk<'a> {
     bm25: Option<Bm25>,
     is_naive: bool,
     /// Sums of the window's rows, and which of them are not what was left there.
-    sums: Vec<f32>,
+    sums: Box<[f32; WINDOW]>,
     touched: Vec<u64>,
     /// Rows that were good enough when they were found, and their sums.
     found: Vec<(u32, f32)>,
@@ -150,17 +154,25 @@ impl Walk<'_> {
         if optional == terms.len() {
             return;
         }
-        self.add_up(start, &terms[optional..]);
+        let (optional, needed) = terms.split_at(optional);
         let mut candidates = Vec::new();
-        let optional = &terms[..optional];
-        let rest: f32 = optional.iter().map(|term| term.bound * (1.0 + ROUNDING)).sum();
-        self.gather(start, threshold - rest, &mut candidates);
-        self.look_up(start, threshold, rest, optional, &mut candidates);
-        for (row, sum) in candidates {
-            if sum > 0.0 && sum >= self.threshold() {
-                self.top.push(sum, row);
-                self.found.push((row, sum));
-            }
+        if needed.iter().map(|term| term.here.len()).sum::<usize>() >= DENSE {
+            self.dense(start, threshold, needed, optional, &mut candidates);
+        } else {
+            needed.iter().for_each(|term| self.add_up::<true>(term));
+            let rest = bounds(optional);
+            self.gather(start, threshold - rest, &mut candidates);
+            self.look_up(threshold, rest, optional, &mut candidates);
+        }
+        candidates.into_iter().for_each(|(row, sum)| self.keep(row, sum));
+    }
+
+    /// Takes a row with its whole sum, if it is good enough.
+    #[inline]
+    fn keep(&mut self, row: u32, sum: f32) {
+        if sum > 0.0 && sum >= self.threshold() {
+            self.top.push(sum, row);
+            self.found.push((row, sum));
         }
     }
 
@@ -179,18 +191,65 @@ impl Walk<'_> {
         most.fold(0.0, f32::max) * term.weight.abs()
     }
 
-    /// Adds up what the terms say of the window's rows.
-    fn add_up(&mut self, start: usize, terms: &[Term]) {
+    /// A window in which many rows have something in common with the query.
+    fn dense(
+        &mut self,
+        start: usize,
+        threshold: f32,
+        needed: &[Term],
+        mut optional: &[Term],
+        candidates: &mut Vec<(u32, f32)>,
+    ) {
+        needed.iter().for_each(|term| self.add_up::<false>(term));
+        // As long as many rows may still get there, or there is little to add, adding up is cheaper than looking up.
+        while let Some((last, others)) = optional.split_last() {
+            let postings: usize = optional.iter().map(|term| term.here.len()).sum();
+            if postings > WINDOW {
+                let least = threshold - bounds(optional);
+                let reaching = self.sums.iter().map(|sum| u32::from(*sum >= least)).sum::<u32>();
+                if reaching as usize * optional.len() * LOOK_UP_COST <= postings {
+                    break;
+                }
+            }
+            self.add_up::<false>(last);
+            optional = others;
+        }
+        let rest = bounds(optional);
+        for b in 0..WINDOW / 16 {
+            // Sums that are whole are taken at once, and raise the threshold for the rest of the window.
+            let least = if optional.is_empty() { self.threshold() } else { threshold - rest };
+            let block: [f32; 16] = *self.sums[b * 16..].first_chunk().unwrap_or(&[0.0; 16]);
+            if !block.iter().fold(false, |any, sum| any | (*sum >= least && *sum > 0.0)) {
+                continue;
+            }
+            for (i, sum) in block.into_iter().enumerate() {
+                let row = start + b * 16 + i;
+                if sum < least || sum <= 0.0 || self.mask.is_some_and(|mask| !mask.get(row)) {
+                    continue;
+                }
+                if optional.is_empty() {
+                    self.keep(row as u32, sum);
+                } else {
+                    candidates.push((row as u32, sum));
+                }
+            }
+        }
+        self.sums.fill(0.0);
+        self.look_up(threshold, rest, optional, candidates);
+    }
+
+    /// Adds up what a term says of the window's rows, and marks them if asked to.
+    fn add_up<const MARK: bool>(&mut self, term: &Term) {
         let Self { inverted, sums, touched, bm25, .. } = self;
-        for term in terms {
-            let postings = inverted.rows[term.here.clone()].iter().zip(&inverted.values[term.here.clone()]);
-            for (row, value) in postings {
-                let at = *row as usize - start;
-                let value = match bm25 {
-                    Some(bm25) => bm25.share(*value, inverted.lengths[*row as usize]),
-                    None => *value,
-                };
-                sums[at] += term.weight * value;
+        let postings = inverted.rows[term.here.clone()].iter().zip(&inverted.values[term.here.clone()]);
+        for (row, value) in postings {
+            let at = *row as usize % WINDOW;
+            let value = match bm25 {
+                Some(bm25) => bm25.share(*value, inverted.lengths[*row as usize]),
+                None => *value,
+            };
+            sums[at] += term.weight * value;
+            if MARK {
                 touched[at / 64] |= 1 << (at % 64);
             }
         }
@@ -211,14 +270,7 @@ impl Walk<'_> {
     }
 
     /// Adds what the optional terms say of the candidates, the weightiest first, and drops those that cannot get there.
-    fn look_up(
-        &self,
-        start: usize,
-        threshold: f32,
-        mut rest: f32,
-        optional: &[Term],
-        candidates: &mut Vec<(u32, f32)>,
-    ) {
+    fn look_up(&self, threshold: f32, mut rest: f32, optional: &[Term], candidates: &mut Vec<(u32, f32)>) {
         for term in optional.iter().rev().filter(|term| !term.here.is_empty()) {
             rest -= term.bound * (1.0 + ROUNDING);
             let rows = &self.inverted.rows[term.here.clone()];
@@ -237,8 +289,12 @@ impl Walk<'_> {
             let slack = rest.max(0.0) + threshold.abs() * ROUNDING;
             candidates.retain(|(_, sum)| *sum + slack >= threshold);
         }
-        debug_assert!(candidates.iter().all(|(row, _)| *row as usize >= start));
     }
+}
+
+/// What terms add at most, together.
+fn bounds(terms: &[Term]) -> f32 {
+    terms.iter().map(|term| term.bound * (1.0 + ROUNDING)).sum()
 }
 
 /// How many of the rising `rows` are below `limit`, found quickly if they are few.

@@ -30,7 +30,7 @@ pub(crate) const KINDS: &[Kind] = &[
     (
         "line",
         &[("index_type", "NGRAM"), ("min_gram", "2"), ("max_gram", "3")],
-        &["line like '%aba%'", "line like '%ab%ba%'", "line like 'ab_a%'"],
+        &["line like '%aba%'", "line like '%ab%ba%'", "line like 'ab_a%'", "line =~ 'aba.*b'"],
     ),
     (
         "doc",
@@ -252,6 +252,9 @@ pub(crate) fn expression(rng: &mut Rng, depth: u32) -> String {
         10 => format!("word {op} '{word}'"),
         11 => format!("word in ['{word}', 'a', 'bb']"),
         12 => format!("word like '{pattern}'"),
+        13 if rng.below(3) == 0 => {
+            format!("line =~ '{}'", ["ab", "a+ba", "^ab|b$", "(ba)+.a"][rng.below(4) as usize])
+        }
         13 => format!("line like '{pattern}'"),
         14 => format!(
             "{} is {}null",

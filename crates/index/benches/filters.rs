@@ -1,0 +1,121 @@
+//! Filtered search: recall and cost at every share of rows that match, against the same search without a filter.
+//! `cargo bench -p index --bench filters -- [mnist|sift|arxiv] [ef=16] [index_type=HNSW ...]`.
+//!
+//! Filters are random, or go by the label of a row (digits of MNIST), which has to do with where the row lies: most
+//! queries then lie far from all rows that match. Costs are processor time of this thread.
+
+#[expect(dead_code, reason = "shared with the table, which has more sets")]
+#[path = "table/data.rs"]
+mod data;
+
+use std::io::Write;
+
+use host::{Cancel, Pool, Progress, Rng};
+use index::{Element, Hits, Index, Query, Spec, Vectors, build, scan};
+use simd::Bits;
+
+const K: usize = 10;
+const QUERIES: usize = 1000;
+
+fn main() -> std::io::Result<()> {
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
+    let given: Vec<(&str, &str)> = words.iter().filter_map(|word| word.split_once('=')).collect();
+    let name = words.iter().find(|word| !word.contains('='));
+    let set = data::set(name.map_or("mnist", String::as_str));
+    let labels = data::file("mnist-784/train_labels.npy").unwrap_or_default();
+    let rows = Vectors::F32 { dim: set.dim, values: &set.rows };
+    let queries = Vectors::F32 { dim: set.dim, values: &set.queries };
+    let queries = queries.slice(0..QUERIES.min(queries.len()));
+    let build_params = [
+        ("index_type", "HNSW"),
+        ("metric_type", set.metric.name()),
+        ("M", "16"),
+        ("efConstruction", "200"),
+        ("nlist", "1024"),
+    ];
+    let mut params: Vec<(String, String)> = Vec::new();
+    for (name, value) in given.iter().copied().chain(build_params) {
+        if !params.iter().any(|(known, _)| known == name) {
+            params.push((name.to_owned(), value.to_owned()));
+        }
+    }
+    let search = params.clone();
+    params.retain(|(name, _)| !["ef", "nprobe"].contains(&name.as_str()));
+    let spec = Spec::parse(Element::F32, set.dim, &params).expect("valid parameters");
+    let pool = Pool::new("build", 2).expect("threads");
+    let image = build(&spec, rows, 1, &pool, &Cancel::new(), &Progress::new()).expect("a build");
+    let index = Index::open(&spec, image, rows.len()).expect("its own image");
+    let asked = search.into_iter().filter(|(name, _)| ["ef", "nprobe"].contains(&name.as_str()));
+    let query = spec.query(K, &asked.collect::<Vec<_>>()).expect("a valid query");
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{}: {} rows of {}, {:?}", set.name, rows.len(), set.dim, spec.effective())?;
+    for (name, mask) in masks(rows.len(), &labels) {
+        let bare = measure(&index, rows, queries, &query, None);
+        let cost = measure(&index, rows, queries, &query, Some(&mask));
+        writeln!(
+            out,
+            "{name:>24}: {:6} match, recall {:.4}, {:7.1} CPU-us; without a filter {:.4}, {:7.1}; ratio of speed {:.2}",
+            mask.count(),
+            cost.0,
+            cost.1,
+            bare.0,
+            bare.1,
+            bare.1 / cost.1
+        )?;
+    }
+    Ok(())
+}
+
+fn masks(rows: usize, labels: &[u8]) -> Vec<(String, Bits)> {
+    let mut rng = Rng::new(7);
+    let mut masks = Vec::new();
+    for percent in [50.0, 25.0, 10.0, 5.0, 2.0, 1.0, 0.1, 0.01] {
+        masks.push((format!("random {percent} %"), Bits::from_fn(rows, |_| rng.chance(percent / 100.0))));
+    }
+    if labels.len() == rows {
+        masks.push(("labels 0 to 4".into(), Bits::from_fn(rows, |row| labels[row] < 5)));
+        masks.push(("label 3".into(), Bits::from_fn(rows, |row| labels[row] == 3)));
+        for percent in [10.0, 1.0, 0.1] {
+            let bit = |row: usize| labels[row] == 3 && rng.chance(percent / 100.0);
+            masks.push((format!("{percent} % of label 3"), Bits::from_fn(rows, bit)));
+        }
+    }
+    masks
+}
+
+/// Recall at 10 and processor microseconds a query.
+fn measure(
+    index: &Index,
+    rows: Vectors<'_>,
+    queries: Vectors<'_>,
+    query: &Query,
+    mask: Option<&Bits>,
+) -> (f64, f64) {
+    let (cancel, metric) = (Cancel::new(), index.metric());
+    let mut exact = vec![Hits::default(); queries.len()];
+    scan(metric, rows, queries, 0, mask, &Query::exact(metric, K), &mut exact, &cancel).expect("a scan");
+    let (mut best, mut found, mut wanted) = (f64::MAX, 0, 0);
+    for _ in 0..3 {
+        (found, wanted) = (0, 0);
+        let start = thread_s();
+        let all: Vec<Hits> = (0..queries.len())
+            .flat_map(|q| {
+                index.search(rows, queries.slice(q..q + 1), query, mask, &cancel).expect("a search")
+            })
+            .collect();
+        best = best.min((thread_s() - start) / queries.len() as f64);
+        for (hits, exact) in all.iter().zip(&exact) {
+            assert_eq!(hits.len(), exact.len(), "as many rows as match, up to k");
+            found += hits.rows.iter().filter(|row| exact.rows.contains(row)).count();
+            wanted += exact.len();
+        }
+    }
+    (found as f64 / wanted.max(1) as f64, best * 1e6)
+}
+
+/// Seconds of processor time this thread has used.
+fn thread_s() -> f64 {
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let spent = stat.split_whitespace().next().and_then(|field| field.parse::<f64>().ok());
+    spent.unwrap_or(0.0) / 1e9
+}
