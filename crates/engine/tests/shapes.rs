@@ -356,3 +356,16 @@ fn a_hybrid_search_sums_reciprocal_ranks() {
     let short = Rank::Weighted { weights: vec![0.5], is_normalised: false };
     assert!(world.engine.search(Hybrid { rank: short, ..hybrid }).is_err());
 }
+
+#[test]
+fn the_planner_tells_what_it_did_and_counts_exactly() {
+    let world = World::new(7);
+    let filter = "shade > 3".to_owned();
+    let search = Search { explain: true, filter, ..world.search([0.0; DIM], 10) };
+    let found = world.engine.search(search).unwrap();
+    let matching: usize = found.explained.iter().map(|one| one.matching).sum();
+    assert_eq!(matching, world.rows.iter().filter(|row| row.shade > 3).count());
+    let ways: BTreeSet<&str> = found.explained.iter().map(|one| one.way).collect();
+    assert_eq!(ways, BTreeSet::from(["nearest lists", "scan of rows"]), "sealed and growing segments");
+    assert!(world.engine.search(world.search([0.0; DIM], 10)).unwrap().explained.is_empty());
+}

@@ -101,6 +101,37 @@ pub struct Index {
     body: Body,
 }
 
+/// How a search goes about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// It scores all rows that match.
+    Rows,
+    /// It scores the codes of all rows that match, and the best again by their rows.
+    Codes,
+    /// It walks along a graph.
+    Graph,
+    /// It scores the rows that match in the lists nearest to the query.
+    Lists,
+    /// It goes through the postings of the query's terms.
+    Postings,
+    /// It scores rows that have a band of hashes in common with the query.
+    Hashes,
+}
+
+impl Way {
+    /// In a few words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Rows => "scan of rows",
+            Self::Codes => "scan of codes",
+            Self::Graph => "walk along the graph",
+            Self::Lists => "nearest lists",
+            Self::Postings => "postings",
+            Self::Hashes => "equal hashes",
+        }
+    }
+}
+
 #[derive(Debug)]
 enum Body {
     Flat,
@@ -161,6 +192,18 @@ impl Index {
                 scan(self.spec.metric(), vectors, queries, 0, mask, query, &mut hits, cancel)?;
                 Ok(hits)
             }
+        }
+    }
+
+    /// How a search begins of which `matching` rows match. (One that finds too few goes on to look at all.)
+    pub fn way(&self, query: &Query, matching: usize) -> Way {
+        match &self.body {
+            Body::Flat => Way::Rows,
+            Body::Ivf(_) => Way::Lists,
+            Body::Graph(graph) if graph.begins_with_scan(query, matching, self.rows) => Way::Codes,
+            Body::Graph(_) => Way::Graph,
+            Body::Inverted(_) => Way::Postings,
+            Body::Hash(_) => Way::Hashes,
         }
     }
 

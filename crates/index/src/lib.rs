@@ -31,7 +31,7 @@ mod vectors;
 pub use error::Error;
 pub use hits::Hits;
 pub use image::Image;
-pub use index::{Index, build};
+pub use index::{Index, Way, build};
 pub use metric::{Element, Metric};
 pub use scan::scan;
 pub use spec::{Kind, Query, Spec};

@@ -4,7 +4,7 @@
 use crate::{Error, Growing, Mask, Sealed};
 use data::{Column, FieldId, NullBuffer, Values};
 use host::Cancel;
-use index::{Hits, Metric, Query, Vectors, scan};
+use index::{Hits, Metric, Query, Vectors, Way, scan};
 use simd::Bits;
 use std::borrow::Cow;
 
@@ -53,6 +53,12 @@ impl Growing {
 }
 
 impl Sealed {
+    /// As [`crate::Segment::way`].
+    pub(crate) fn way(&self, field: FieldId, metric: Metric, query: &Query, matching: usize) -> Way {
+        let index = self.index(field).filter(|index| index.metric() == metric);
+        index.map_or(Way::Rows, |index| index.way(query, matching))
+    }
+
     /// As [`crate::Segment::search`].
     ///
     /// # Errors

@@ -118,6 +118,20 @@ impl Segment {
         both!(self, segment => segment.search(request))
     }
 
+    /// How a search goes about it of which `matching` rows match.
+    pub fn way(
+        &self,
+        field: FieldId,
+        metric: index::Metric,
+        query: &index::Query,
+        matching: usize,
+    ) -> index::Way {
+        match self {
+            Self::Growing(_) => index::Way::Rows,
+            Self::Sealed(segment) => segment.way(field, metric, query, matching),
+        }
+    }
+
     /// The values of `field` at `rows`, in that order, copied.
     ///
     /// # Errors

@@ -19,7 +19,7 @@ pub use run::{
     Task,
 };
 pub use search::{
-    Found, Group, Hybrid, Iteration, Order, OutputField, Queries, Rank, ReadTime, Search, Seek,
+    Explained, Found, Group, Hybrid, Iteration, Order, OutputField, Queries, Rank, ReadTime, Search, Seek,
 };
 pub use write::{NamedColumn, Rows, Write, Written};
 

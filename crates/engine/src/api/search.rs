@@ -2,7 +2,7 @@
 
 use super::{Properties, Target};
 use crate::{Engine, Error, find};
-use data::{Column, Field, Keys, Timestamp, Value};
+use data::{Column, Field, Keys, SegmentId, Timestamp, Value};
 use std::collections::BTreeMap;
 
 /// At which moment to read.
@@ -90,6 +90,8 @@ pub struct Search {
     pub order: Vec<Order>,
     /// One batch of an iteration.
     pub iteration: Option<Iteration>,
+    /// Whether to tell what the planner did ([`Found::explained`]).
+    pub explain: bool,
     /// At which moment.
     pub time: ReadTime,
 }
@@ -114,6 +116,7 @@ impl Search {
             group: None,
             order: Vec::new(),
             iteration: None,
+            explain: false,
             time: ReadTime::default(),
         }
     }
@@ -199,6 +202,19 @@ impl Seek for Hybrid {
     }
 }
 
+/// What the planner did in one segment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explained {
+    /// Which segment.
+    pub segment: SegmentId,
+    /// Rows it has.
+    pub rows: usize,
+    /// Rows that are visible and pass the filter: the exact count, which the choice rests on.
+    pub matching: usize,
+    /// How the rows are searched.
+    pub way: &'static str,
+}
+
 /// What a search found: the hits of all queries, one after the other, best first.
 #[derive(Debug, Clone)]
 pub struct Found {
@@ -220,6 +236,8 @@ pub struct Found {
     pub groups: Option<OutputField>,
     /// The score after which the next batch of an iteration goes on; `None`: there were no hits.
     pub bound: Option<f32>,
+    /// What the planner did, a line a segment, when that was asked for.
+    pub explained: Vec<Explained>,
     /// The moment that was read.
     pub timestamp: Timestamp,
 }

@@ -54,6 +54,7 @@ pub(crate) fn hybrid(node: &Node, hybrid: Hybrid) -> Result<Found, Error> {
         fields: output.fetch(&scope, &places)?,
         groups: None,
         bound: None,
+        explained: Vec::new(),
         timestamp: scope.at,
     })
 }

@@ -3,7 +3,7 @@
 use super::Scope;
 use super::plan::{Plan, vector_field};
 use crate::Error;
-use crate::api::{Queries, Search};
+use crate::api::{Explained, Queries, Search};
 use crate::node::Node;
 use data::Field;
 use host::{Cancel, Pool};
@@ -84,4 +84,14 @@ pub(super) fn ask(node: &Node, scope: &Scope, plan: &Plan<'_>) -> Result<Vec<Vec
         hits[*segment].extend(answer?);
     }
     Ok(hits)
+}
+
+/// How the segments are searched.
+pub(super) fn explain(scope: &Scope, plan: &Plan<'_>) -> Result<Vec<Explained>, Error> {
+    let of = |segment: &Segment| {
+        let matching = segment.matches(plan.predicate.as_ref(), scope.at)?.count();
+        let way = segment.way(plan.field.id, plan.metric, &plan.query, matching).name();
+        Ok(Explained { segment: segment.id(), rows: segment.rows(), matching, way })
+    };
+    scope.segments.iter().map(of).collect()
 }

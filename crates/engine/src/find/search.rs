@@ -27,11 +27,13 @@ pub(crate) fn search(node: &Node, search: Search) -> Result<Found, Error> {
     let rows: usize = scope.segments.iter().map(Segment::rows).sum();
     let hits = search.limit.saturating_mul(search.group.as_ref().map_or(1, |group| group.size));
     output.check_size(count.saturating_mul(hits.min(rows)), node.settings.output_bytes_max)?;
+    let explained = if search.explain { scatter::explain(&scope, &plan)? } else { Vec::new() };
     let (mut reduced, groups) = winners(node, &scope, &search, plan)?;
     if !search.order.is_empty() {
         reduced = order::hits(&scope, &reduced, &search.order)?;
     }
-    finish(&scope, search, reduced, groups, &output)
+    let found = finish(&scope, search, reduced, groups, &output)?;
+    Ok(Found { explained, ..found })
 }
 
 /// The best rows, in the shape that was asked for.
@@ -93,6 +95,7 @@ fn finish(
         fields,
         groups,
         bound,
+        explained: Vec::new(),
         timestamp: scope.at,
     })
 }

@@ -4,7 +4,6 @@
 //! Times of builds and searches are of the processor, not of the clock on the wall, so other work on the machine
 //! disturbs them little; those of scans are the best of many.
 
-#[expect(dead_code, reason = "labels are for the bench of filters")]
 mod data;
 mod sparse;
 

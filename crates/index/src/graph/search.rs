@@ -30,6 +30,11 @@ fn walk_cost(ef: usize, matching: usize, rows: usize) -> usize {
     ef.saturating_mul(NODE_COST + DETOUR_COST * detours)
 }
 
+/// Whether looking at the codes of all rows that match is cheaper than a walk.
+fn scan_is_cheaper(ef: usize, matching: usize, rows: usize) -> bool {
+    walk_cost(ef, matching, rows) >= matching
+}
+
 /// Rows of a mask that lie far from each other: the first at or after each of some places.
 fn spread(mask: &Bits) -> impl Iterator<Item = u32> + '_ {
     let words = mask.words();
@@ -97,6 +102,12 @@ impl Graph {
             Stored::Sketch(_, codes) => codes.len(),
         };
         (codes + 4 * (self.links.rows.len() + self.entries.len())) as u64
+    }
+
+    /// Whether a search among `matching` of `rows` rows begins by looking at all of them.
+    pub(crate) fn begins_with_scan(&self, query: &Query, matching: usize, rows: usize) -> bool {
+        let ef = query.effort().max(query.k());
+        matching < rows && query.range_filter().is_none() && scan_is_cheaper(ef, matching, rows)
     }
 
     /// The best rows for every query.
@@ -177,7 +188,7 @@ impl<C: Codes> Walk<'_, C> {
         let mut found = Vec::new();
         loop {
             self.cancel.check()?;
-            if walk_cost(ef, matching, self.codes.len()) >= matching {
+            if scan_is_cheaper(ef, matching, self.codes.len()) {
                 self.nearest_codes(probe, &mut found);
                 return Ok(self.refiner.refine(q, &found, self.query).hits);
             }

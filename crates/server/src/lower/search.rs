@@ -1,10 +1,11 @@
 //! Nearest neighbours.
 
-use super::{Call, iteration_time, ok, orders, output, read_time, zone};
+use super::{Call, iteration_time, orders, output, read_time, zone};
 use crate::status::Fault;
 use data::Zone;
-use engine::api::{Found, Group, Iteration, Queries, Search};
+use engine::api::{Explained, Found, Group, Iteration, Queries, Search};
 use wire::params::{Params, Twice, find, flatten, take, take_bool, take_number};
+use wire::proto::common::Status;
 use wire::proto::milvus as pb;
 use wire::proto::milvus::search_request::SearchInput;
 
@@ -103,6 +104,7 @@ pub(super) fn lower(call: &Call, request: pb::SearchRequest) -> Result<Lowered, 
         group: group(&mut params)?,
         order: orders(&take(&mut params, "order_by_fields").unwrap_or_default())?,
         iteration: iteration.map(|(iteration, _)| iteration),
+        explain: take_bool(&mut params, "explain")?.unwrap_or(false),
         params: rest(params),
         ..Search::new(call.target(request.db_name, request.collection_name), queries, limit)
     };
@@ -194,6 +196,20 @@ pub(crate) fn run(call: &Call, plan: Plan) -> Result<pb::SearchResults, Fault> {
     Ok(reply(found, plan.collection, &zone, after.is_some()))
 }
 
+/// Says in a reply what the planner did: JSON, a list of segments, under `trace`.
+fn with_trace(mut status: Status, explained: &[Explained]) -> Status {
+    if !explained.is_empty() {
+        let segments = explained.iter().map(|one| {
+            serde_json::json!({
+                "segment": one.segment.0, "rows": one.rows, "matching": one.matching, "way": one.way,
+            })
+        });
+        let trace = serde_json::Value::Array(segments.collect());
+        status.extra_info.insert("trace".to_owned(), trace.to_string());
+    }
+    status
+}
+
 /// The reply to a search, or to several ranked together.
 pub(super) fn reply(
     found: Found,
@@ -220,7 +236,7 @@ pub(super) fn reply(
         iteration,
     };
     pb::SearchResults {
-        status: ok(),
+        status: Some(with_trace(wire::success(), &found.explained)),
         results: Some(hits.encode()),
         collection_name,
         session_ts: found.timestamp.0,
