@@ -1,6 +1,17 @@
 """The features in the order in which the table shows them."""
 
-from . import catalogue, index_rules, manage_indexes, refusals, rows, scalar_indexes, searching, shaping, simple_client
+from . import (
+    catalogue,
+    index_rules,
+    manage_indexes,
+    refusals,
+    rows,
+    scalar_indexes,
+    searching,
+    shaping,
+    simple_client,
+    types,
+)
 
 FEATURES = [
     ("Manage Indexes page: IVF_FLAT", manage_indexes.ivf_flat),
@@ -30,6 +41,11 @@ FEATURES = [
     ("JSON and dynamic fields", rows.json_and_dynamic),
     ("Arrays", rows.arrays),
     ("Nulls and defaults", rows.nulls),
+    ("Field types: vectors", types.vectors),
+    ("Field types: arrays", types.arrays),
+    ("Field types: moments and shapes", types.moments_and_shapes),
+    ("Field types: texts and absent vectors", types.texts_and_null_vectors),
+    ("Field types: arrays of structs", types.structs),
     ("Query", searching.query),
     ("Search", searching.basics),
     ("Search: IP, COSINE, range", searching.metrics),
