@@ -46,6 +46,8 @@ FEATURES = [
     ("Field types: moments and shapes", types.moments_and_shapes),
     ("Field types: texts and absent vectors", types.texts_and_null_vectors),
     ("Field types: arrays of structs", types.structs),
+    ("Fields of a living collection", types.living_schema),
+    ("Partial update", types.partial_update),
     ("Query", searching.query),
     ("Search", searching.basics),
     ("Search: IP, COSINE, range", searching.metrics),

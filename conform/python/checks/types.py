@@ -228,3 +228,102 @@ def structs(world, report):
         many = [{"name": "x", "count": 1, "clip": [0.0, 0.0, 0.0]}] * 4
         assert "exceeds max capacity" in message(lambda: client.insert(name, [row(99, parts=many)]))
     client.drop_collection(name)
+
+
+def living_schema(world, report):
+    client, name = opened(world), "types_living"
+    schema = dense(client)
+    schema.add_field("label", DataType.VARCHAR, max_length=4)
+    schema.add_field("tags", DataType.ARRAY, element_type=DataType.INT64, max_capacity=2, nullable=True)
+    made(client, name, schema, vector="L2")
+    client.insert(name, [row(0, label="a", tags=[1]), row(1, label="b", tags=None)])
+    client.flush(name)
+    client.insert(name, [row(2, label="c", tags=[])])
+    with report.check("a field added later is null, or its default, in older rows"):
+        client.add_collection_field(name, field_name="year", data_type=DataType.INT64, nullable=True)
+        client.add_collection_field(name, field_name="kind", data_type=DataType.VARCHAR, max_length=9, nullable=True, default_value="paper")
+        client.add_collection_field(name, field_name="seen", data_type=DataType.TIMESTAMPTZ, nullable=True)
+        client.add_collection_field(name, field_name="more", data_type=DataType.ARRAY, element_type=DataType.VARCHAR, max_capacity=3, max_length=9, nullable=True)
+        client.insert(name, [row(3, label="d", tags=[2], year=1999, kind="talk", seen="2025-01-01T00:00:00Z", more=["x"])])
+        found = {one["id"]: one for one in client.query(name, filter="id >= 0", output_fields=["year", "kind", "seen", "more"])}
+        equal([found[at]["year"] for at in range(4)], [None, None, None, 1999])
+        equal([found[at]["kind"] for at in range(4)], ["paper", "paper", "paper", "talk"])
+        equal([found[at]["more"] and list(found[at]["more"]) for at in range(4)], [None, None, None, ["x"]])
+        equal([one["id"] for one in client.query(name, filter="kind == 'paper' and year is null", output_fields=["id"])], [0, 1, 2])
+    with report.check("max_length and max_capacity grow"):
+        assert "exceeds max length" in message(lambda: client.insert(name, [row(4, label="abcdef", tags=None)]))
+        client.alter_collection_field(name, field_name="label", field_params={"max_length": 8})
+        client.alter_collection_field(name, field_name="tags", field_params={"max_capacity": 5})
+        client.insert(name, [row(4, label="abcdef", tags=[1, 2, 3, 4, 5])])
+        assert "1100" in message(lambda: client.alter_collection_field(name, field_name="label", field_params={"max_length": 2}))
+    with report.check("the dynamic field can be enabled, not disabled"):
+        client.alter_collection_properties(name, properties={"dynamicfield.enabled": True})
+        client.insert(name, [row(5, label="e", tags=None, color="red")])
+        found = client.query(name, filter="color == 'red'", output_fields=["color"])
+        equal([(one["id"], one["color"]) for one in found], [(5, "red")])
+        assert "disabled" in message(lambda: client.alter_collection_properties(name, properties={"dynamicfield.enabled": False}))
+    with report.check("a struct can be added"):
+        part = client.create_struct_field_schema()
+        part.add_field("word", DataType.VARCHAR, max_length=20)
+        client.add_collection_struct_field(name, field_name="parts", struct_schema=part, max_capacity=3, nullable=True)
+        client.insert(name, [row(6, label="f", tags=None, parts=[{"word": "hi"}])])
+        found = {one["id"]: one["parts"] for one in client.query(name, ids=[0, 6], output_fields=["parts"])}
+        equal(found, {0: None, 6: [{"word": "hi"}]})
+    with report.check("a dropped field is gone, and its name free for another"):
+        client.drop_collection_field(name, field_name="year")
+        assert "year" not in [field["name"] for field in client.describe_collection(name)["fields"]]
+        client.add_collection_field(name, field_name="year", data_type=DataType.VARCHAR, max_length=9, nullable=True)
+        equal({one["year"] for one in client.query(name, filter="id >= 0", output_fields=["year"])}, {None})
+        assert "cannot be dropped" in message(lambda: client.drop_collection_field(name, field_name="id"))
+        assert "vector field" in message(lambda: client.drop_collection_field(name, field_name="vector"))
+    with report.check("an added field must be nullable and new"):
+        assert "must be nullable" in message(lambda: client.add_collection_field(name, field_name="n", data_type=DataType.INT64))
+        assert "duplicate field name" in message(lambda: client.add_collection_field(name, field_name="label", data_type=DataType.INT64, nullable=True))
+    client.flush(name)
+    with report.check("all of it from a file"):
+        found = {one["id"]: one for one in client.query(name, filter="id >= 0", output_fields=["label", "kind", "parts", "year"])}
+        equal([found[at]["label"] for at in range(7)], ["a", "b", "c", "d", "abcdef", "e", "f"])
+        equal([found[at]["kind"] for at in range(4)], ["paper", "paper", "paper", "talk"])
+        equal(found[6]["parts"], [{"word": "hi"}])
+    client.drop_collection(name)
+
+
+def partial_update(world, report):
+    client, name = opened(world), "types_partial"
+    schema = dense(client, enable_dynamic_field=True)
+    schema.add_field("label", DataType.VARCHAR, max_length=9)
+    schema.add_field("year", DataType.INT64, nullable=True)
+    schema.add_field("tags", DataType.ARRAY, element_type=DataType.INT64, max_capacity=4, nullable=True)
+    made(client, name, schema, vector="L2")
+    client.insert(name, [row(at, label=f"l{at}", year=2000 + at, tags=[at, 7], color="red", size=at) for at in range(3)])
+    client.flush(name)
+    client.insert(name, [row(3, label="l3", year=None, tags=None)])
+    wanted = ["vector", "label", "year", "tags", "color", "size"]
+
+    def told(key):
+        one = client.get(name, ids=[key], output_fields=wanted)[0]
+        return (one["label"], one["year"], one["tags"] if one["tags"] is None else list(one["tags"]), one.get("color"), one.get("size"), [float(x) for x in one["vector"]])
+
+    with report.check("fields that are not given keep their values"):
+        client.upsert(name, [{"id": 1, "label": "new"}, {"id": 3, "label": "three"}], partial_update=True)
+        equal(told(1), ("new", 2001, [1, 7], "red", 1, [1.0, 1.0]))
+        equal(told(3), ("three", None, None, None, None, [3.0, 1.0]))
+        client.upsert(name, [{"id": 2, "year": None}], partial_update=True)
+        equal(told(2), ("l2", None, [2, 7], "red", 2, [2.0, 1.0]))
+        equal(client.query(name, filter="", output_fields=["count(*)"])[0]["count(*)"], 4)
+    with report.check("dynamic keys are merged"):
+        client.upsert(name, [{"id": 1, "color": "blue"}], partial_update=True)
+        equal(told(1), ("new", 2001, [1, 7], "blue", 1, [1.0, 1.0]))
+    with report.check("arrays grow and shrink by elements"):
+        client.upsert(name, [{"id": 0, "tags": [8, 9]}], field_ops={"tags": "array_append"})
+        equal(told(0)[2], [0, 7, 8, 9])
+        client.upsert(name, [{"id": 0, "tags": [7, 9]}], field_ops={"tags": "array_remove"})
+        equal(told(0), ("l0", 2000, [0, 8], "red", 0, [0.0, 1.0]))
+        assert "exceeds max capacity" in message(lambda: client.upsert(name, [{"id": 0, "tags": [1, 2, 3]}], field_ops={"tags": "array_append"}))
+    with report.check("a new key needs every field"):
+        assert "not passed" in message(lambda: client.upsert(name, [{"id": 77, "label": "x"}], partial_update=True))
+        client.upsert(name, [{"id": 77, "label": "x", "vector": [7.0, 7.0]}], partial_update=True)
+        equal(told(77)[:3], ("x", None, None))
+    with report.check("one key twice is refused"):
+        assert "duplicate primary keys" in message(lambda: client.upsert(name, [{"id": 0, "label": "x"}, {"id": 0, "label": "y"}], partial_update=True))
+    client.drop_collection(name)

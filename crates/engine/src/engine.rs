@@ -1,7 +1,9 @@
 //! The engine: open, close and the six verbs. A table of contents.
 
-use crate::api::{Change, Changed, Found, Queried, Query, Question, Search, Seek, Task, Write, Written};
-use crate::catalog::Edit;
+use crate::api::{
+    Change, Changed, Found, Queried, Query, Question, Search, Seek, Task, Update, Write, Written,
+};
+use crate::catalog::{Catalog, Edit};
 use crate::node::{Node, Pools};
 use crate::{Error, ErrorKind, Settings, find, ingest, jobs};
 use data::{Keys, Timestamp};
@@ -109,13 +111,27 @@ impl Engine {
                 let zone = catalog.zone(collection);
                 (ingest::upsert(collection, rows, &node.oracle, &node.settings, &zone)?, true)
             }
+            Write::Update(update) => return self.update(&catalog, update),
             Write::Delete { target, partition, filter, templates } => {
                 return self.delete(&target, &partition, &filter, &templates);
             }
         };
+        let shard = node.shard(prepared.record.collection)?;
+        let _shared = shard.write_shared();
         let timestamp = node.append(prepared.record)?;
         let deleted = if is_upsert { prepared.inserted } else { 0 };
         Ok(Written { keys: prepared.keys, inserted: prepared.inserted, deleted, timestamp })
+    }
+
+    /// A write that puts rows together from what is there lets no other in between.
+    fn update(&self, catalog: &Catalog, update: Update) -> Result<Written, Error> {
+        let collection = catalog.collection(&update.rows.target)?;
+        let shard = self.node.shard(collection.id)?;
+        let _alone = shard.write_alone();
+        let prepared = ingest::update(&self.node, collection, update, &catalog.zone(collection))?;
+        let timestamp = self.node.append(prepared.record)?;
+        let inserted = prepared.inserted;
+        Ok(Written { keys: prepared.keys, inserted, deleted: inserted, timestamp })
     }
 
     fn delete(
@@ -127,6 +143,8 @@ impl Engine {
     ) -> Result<Written, Error> {
         let catalog = self.node.registry.current();
         let collection = catalog.collection(target)?;
+        let shard = self.node.shard(collection.id)?;
+        let _shared = shard.write_shared();
         let deletes = find::keys_to_delete(&self.node, collection, partition, filter, templates)?;
         let (keys, count): (Keys, u64) = (deletes.keys.clone(), deletes.keys.len() as u64);
         let timestamp = if count == 0 {

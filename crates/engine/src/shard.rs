@@ -11,7 +11,7 @@ use data::{Batch, CollectionId, Column, FieldId, PartitionId, Schema, SegmentId,
 use host::Ticket;
 use segment::{Growing, Sealed, Segment};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use store::Lsn;
 
 /// A collection's segments and what their keeping needs.
@@ -19,6 +19,8 @@ use store::Lsn;
 pub(crate) struct Shard {
     pub(crate) id: CollectionId,
     members: RwLock<Arc<Members>>,
+    /// Held shared by writes, and alone by one that puts rows together from what is there.
+    writes: RwLock<()>,
     /// Held by a flush or by the end of a merge, so that the two never meet.
     maintenance: Mutex<()>,
     held: Mutex<Held>,
@@ -81,6 +83,7 @@ impl Shard {
         Self {
             id,
             members: RwLock::new(Arc::new(members)),
+            writes: RwLock::default(),
             maintenance: Mutex::default(),
             held: Mutex::default(),
             last_write_ms: AtomicU64::new(0),
@@ -99,6 +102,16 @@ impl Shard {
         let mut next = Members::clone(&members);
         change(&mut next);
         *members = Arc::new(next);
+    }
+
+    /// To be held while a write is under way.
+    pub(crate) fn write_shared(&self) -> RwLockReadGuard<'_, ()> {
+        self.writes.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// To be held by a write that depends on what is there, from before it looks until it is applied.
+    pub(crate) fn write_alone(&self) -> RwLockWriteGuard<'_, ()> {
+        self.writes.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn maintain(&self) -> MutexGuard<'_, ()> {

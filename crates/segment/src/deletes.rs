@@ -2,13 +2,15 @@
 //! of them with that stamp once, sorted by stamp (older entries of a row whose stamp was lowered stay behind, stale).
 
 use crate::Error;
-use crate::files::{Opened, VERSION};
+use crate::files::Opened;
 use data::Timestamp;
 use simd::Bits;
 use std::sync::Arc;
 use store::Blobs;
 use store::file::Writer;
 
+/// The version that this code writes and reads.
+const VERSION: u32 = 1;
 /// What marks a file of deletes.
 const KIND: [u8; 8] = *b"deletes\0";
 const ROWS: &str = "rows";

@@ -12,7 +12,7 @@ use store::Blobs;
 use store::file::{Reader, Section, Writer};
 
 /// The version that this code writes, and the latest it reads.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 /// What marks a segment file.
 pub(crate) const KIND: [u8; 8] = *b"segment\0";
 /// Stands for what holds the sections together: header, table of sections, gaps.
@@ -166,8 +166,13 @@ pub(crate) struct Opened {
 }
 
 impl Opened {
-    /// Opens file `name` and checks that it is of `kind`.
+    /// Opens file `name` and checks that it is of `kind`, in its first version.
     pub(crate) fn open(blobs: &Blobs, name: &str, kind: [u8; 8]) -> Result<Self, Error> {
+        Self::open_known(blobs, name, kind, 1)
+    }
+
+    /// Opens file `name` and checks that it is of `kind`, in a version up to `known`.
+    pub(crate) fn open_known(blobs: &Blobs, name: &str, kind: [u8; 8], known: u32) -> Result<Self, Error> {
         let reader = match Reader::open_blob(blobs, name) {
             Err(store::Error::Corrupt { reason, .. }) => return Err(damaged(name, FRAME, &reason)),
             other => other?,
@@ -180,8 +185,8 @@ impl Opened {
             return Err(file.damaged(FRAME, &format!("it is a file of kind {found:?}, not {wanted:?}")));
         }
         match file.reader.version() {
-            1..=VERSION => Ok(file),
-            found => Err(store::Error::Newer { path: name.to_owned(), found, known: VERSION }.into()),
+            found if (1..=known).contains(&found) => Ok(file),
+            found => Err(store::Error::Newer { path: name.to_owned(), found, known }.into()),
         }
     }
 

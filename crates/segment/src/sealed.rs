@@ -3,7 +3,7 @@
 
 use crate::column::{Slots, check_lengths};
 use crate::deletes::{DeleteList, Deletes};
-use crate::files::{Head, KIND, Opened};
+use crate::files::{Head, KIND, Opened, VERSION};
 use crate::key_order::KeyOrder;
 use crate::{Error, Mask, ScalarIndex};
 use data::{
@@ -50,7 +50,7 @@ impl Sealed {
         partition: PartitionId,
         schema: Arc<Schema>,
     ) -> Result<Self, Error> {
-        let file = Arc::new(Opened::open(blobs, name, KIND)?);
+        let file = Arc::new(Opened::open_known(blobs, name, KIND, VERSION)?);
         let head = Head::read(&file)?;
         check_lengths(&file, &head)?;
         let slots = Slots::new(&schema, &head, &file);

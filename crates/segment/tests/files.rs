@@ -172,19 +172,24 @@ mod tests {
         for (name, keys) in [("int", Type::Int64), ("text", Type::VarChar)] {
             let blobs = blobs();
             write_one(&blobs, "now", keys);
-            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("fixtures/segment-v1-{name}.bin"));
+            let path = |version: u32| {
+                let file = format!("fixtures/segment-v{version}-{name}.bin");
+                Path::new(env!("CARGO_MANIFEST_DIR")).join(file)
+            };
             let now = blobs.open("now").unwrap();
             if std::env::var_os("ELANUS_BLESS").is_some() {
-                std::fs::write(&path, &now).unwrap();
+                std::fs::write(path(2), &now).unwrap();
             }
-            let fixture = std::fs::read(&path).unwrap();
+            let fixture = std::fs::read(path(2)).unwrap();
             assert!(
                 now == fixture,
                 "{} is not what is written today; a new format needs a new fixture",
-                path.display()
+                path(2).display()
             );
             blobs.put("fixture", &[fixture.into()]).unwrap();
             check_contents(&open(&blobs, "fixture", keys).unwrap());
+            blobs.put("old", &[std::fs::read(path(1)).unwrap().into()]).unwrap();
+            check_contents(&open(&blobs, "old", keys).unwrap());
         }
     }
 

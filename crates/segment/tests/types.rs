@@ -87,6 +87,72 @@ mod tests {
         Batch::new(seeds.len(), schema.fields.iter().map(column).collect()).unwrap()
     }
 
+    /// A file with every type of version 2 opens, and is what is written today; `ELANUS_BLESS=1` writes it anew.
+    #[test]
+    fn the_fixture_opens() {
+        let schema = schema();
+        let seeds: Vec<u8> = (0..40).collect();
+        let growing = Growing::new(SegmentId(1), PartitionId(2), Arc::clone(&schema));
+        growing.append(batch(&schema, 0, &seeds), Timestamp(5)).unwrap();
+        let disk = Store::open(Arc::new(MemoryDisk::new())).unwrap();
+        write(&growing.freeze(), disk.blobs(), "now", &Cancel::new()).unwrap();
+        let now = disk.blobs().open("now").unwrap();
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/segment-v2-types.bin");
+        if std::env::var_os("ELANUS_BLESS").is_some() {
+            std::fs::write(&path, &now).unwrap();
+        }
+        let fixture = std::fs::read(&path).unwrap();
+        assert!(now == fixture, "the fixture is not what is written today; a new format needs a new fixture");
+        disk.blobs().put("fixture", &[fixture.into()]).unwrap();
+        let sealed =
+            Sealed::open(disk.blobs(), "fixture", SegmentId(1), PartitionId(2), Arc::clone(&schema)).unwrap();
+        sealed.verify().unwrap();
+        for (field, want) in schema.fields.iter().zip(batch(&schema, 0, &seeds).columns()) {
+            assert_eq!(&sealed.column(field.id).unwrap(), want, "{}", field.name);
+        }
+    }
+
+    /// Texts far larger than a frame, read one by one, some at a time and all at once.
+    #[test]
+    fn long_texts_are_read_from_their_frames() {
+        let id = Field { id: FieldId(100), ..Field::new("id", Type::Int64).primary() };
+        let body = Field { id: FieldId(101), nullable: true, ..Field::new("body", Type::Text) };
+        let schema = Arc::new(Schema { fields: vec![id, body], ..Schema::default() });
+        let mut texts = ColumnBuilder::new(Type::Text, 0);
+        for row in 0..600_usize {
+            let length = match row % 50 {
+                7 => 200_000,
+                8 => 0,
+                n => n * 40,
+            };
+            let unit = format!("row {row} ☂ ");
+            if row % 11 == 3 {
+                texts.push_null()
+            } else {
+                texts.push_bytes(unit.repeat(length / unit.len() + 1).as_bytes())
+            }
+        }
+        let texts = texts.finish();
+        let rows = Batch::new(600, vec![Column::from_ints((0..600).collect()), texts.clone()]).unwrap();
+        let growing = Growing::new(SegmentId(1), PartitionId(2), Arc::clone(&schema));
+        growing.append(rows, Timestamp(5)).unwrap();
+        let disk = Store::open(Arc::new(MemoryDisk::new())).unwrap();
+        let written = write(&growing.freeze(), disk.blobs(), "file", &Cancel::new()).unwrap();
+        assert!(
+            written.file_bytes < texts.bytes() as u64 / 10,
+            "{} of {} bytes",
+            written.file_bytes,
+            texts.bytes()
+        );
+        let open =
+            || Sealed::open(disk.blobs(), "file", SegmentId(1), PartitionId(2), Arc::clone(&schema)).unwrap();
+        let sealed = open();
+        for picks in [vec![7], vec![599, 0, 7, 8, 3, 57, 58], (0..600).rev().collect::<Vec<u32>>()] {
+            assert_eq!(sealed.read(FieldId(101), &picks).unwrap(), texts.take(&picks));
+        }
+        assert_eq!(open().column(FieldId(101)).unwrap(), texts);
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(40))]
 

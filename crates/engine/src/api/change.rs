@@ -1,7 +1,7 @@
 //! Edits of the catalogue. Every one is durable when [`Engine::change`](crate::Engine::change) returns.
 
 use super::Target;
-use data::{Consistency, Schema, Timestamp};
+use data::{Consistency, Field, FieldId, Schema, Struct, Timestamp};
 
 /// Keys and values as users set them, in their order.
 pub type Properties = Vec<(String, String)>;
@@ -61,6 +61,29 @@ pub enum Change {
         /// Keys to delete.
         delete: Vec<String>,
     },
+    /// A new field of a collection that may hold rows already: they have its default, or nothing.
+    AddField {
+        /// Which collection.
+        target: Target,
+        /// The field, nullable; its id is given by the catalogue.
+        field: Box<Field>,
+    },
+    /// A new array of structs of a collection that may hold rows already: they have none.
+    AddStruct {
+        /// Which collection.
+        target: Target,
+        /// The array, nullable; its id is given by the catalogue.
+        structure: Struct,
+        /// Its sub-fields, called `struct[sub]`.
+        fields: Vec<Field>,
+    },
+    /// Removes a field, or an array of structs, with the indexes on it. What rows hold of it is gone.
+    DropField {
+        /// Which collection.
+        target: Target,
+        /// Which one.
+        field: FieldName,
+    },
     /// A new partition; an existing one is no error.
     CreatePartition {
         /// Of which collection.
@@ -118,6 +141,15 @@ pub enum Change {
         /// The field, or empty.
         field: String,
     },
+}
+
+/// How a field is named.
+#[derive(Debug, Clone)]
+pub enum FieldName {
+    /// By its name.
+    Name(String),
+    /// By its number.
+    Id(FieldId),
 }
 
 /// A new collection.

@@ -7,7 +7,7 @@ mod run;
 mod search;
 mod write;
 
-pub use change::{Change, Changed, CreateCollection, CreateIndex, Properties};
+pub use change::{Change, Changed, CreateCollection, CreateIndex, FieldName, Properties};
 pub use describe::{
     AliasInfo, Aliases, Collection, CollectionInfo, Collections, DatabaseInfo, Databases, IndexBuild,
     IndexInfo, IndexState, Indexes, LoadInfo, LoadState, Loaded, NodeInfo, PartitionInfo, Question, RowCount,
@@ -21,7 +21,7 @@ pub use run::{
 pub use search::{
     Explained, Found, Group, Hybrid, Iteration, Order, OutputField, Queries, Rank, ReadTime, Search, Seek,
 };
-pub use write::{NamedColumn, Rows, Write, Written};
+pub use write::{FieldOp, NamedColumn, Rows, Update, Write, Written};
 
 /// The collection a request is about: by database and name (or alias).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]

@@ -11,6 +11,9 @@ pub enum Write {
     Insert(Rows),
     /// New rows that take the place of those with the same keys.
     Upsert(Rows),
+    /// Changes some fields of the rows with the same keys; the other fields keep what they hold. A key that is not there
+    /// makes a new row.
+    Update(Update),
     /// Removes the rows that match.
     Delete {
         /// Of which collection.
@@ -35,6 +38,24 @@ pub struct Rows {
     pub rows: usize,
     /// The columns the client sent, in any order.
     pub columns: Vec<NamedColumn>,
+}
+
+/// Some fields of rows, found by their keys.
+#[derive(Debug, Clone)]
+pub struct Update {
+    /// The keys, and the fields to change.
+    pub rows: Rows,
+    /// What to do with arrays among the fields, by name; without, the new value takes the place of the old one.
+    pub ops: Vec<(String, FieldOp)>,
+}
+
+/// What to do with the array that a row holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FieldOp {
+    /// Adds the elements given to its end.
+    Append,
+    /// Takes out every element that is equal to one of those given.
+    Remove,
 }
 
 /// A column and the name of its field.

@@ -87,6 +87,7 @@ impl Catalog {
             Change::RenameCollection { from, to } => self.rename(&from, &to, now),
             Change::AlterCollection { target, set, delete } => {
                 zone_of(&[&set])?;
+                self.alter_dynamic(&target, &set, now)?;
                 let collection = self.target_mut(&target)?;
                 alter(&mut collection.properties, set, &delete);
                 collection.updated_at = now;
@@ -95,6 +96,11 @@ impl Catalog {
             Change::AlterField { target, field, set, delete } => {
                 self.alter_field(&target, &field, set, &delete, now, limits)
             }
+            Change::AddField { target, field } => self.add_field(&target, *field, now, limits),
+            Change::AddStruct { target, structure, fields } => {
+                self.add_struct(&target, structure, fields, now, limits)
+            }
+            Change::DropField { target, field } => self.drop_field(&target, &field, now),
             Change::CreatePartition { target, partition } => {
                 self.create_partition(&target, &partition, now, limits)
             }
@@ -228,6 +234,7 @@ impl Catalog {
             indexes: Vec::new(),
             created_at: now,
             updated_at: now,
+            last_field: 0,
             segments: Vec::new(),
             checkpoint: 0,
             floor: Timestamp::ZERO,
@@ -288,34 +295,6 @@ impl Catalog {
         let collection = self.collection_mut(id)?;
         collection.name = name;
         collection.database = to_database;
-        collection.updated_at = now;
-        Ok(())
-    }
-
-    fn alter_field(
-        &mut self,
-        target: &Target,
-        name: &str,
-        set: Properties,
-        delete: &[String],
-        now: Timestamp,
-        limits: &Settings,
-    ) -> Result<(), Error> {
-        let collection = self.target_mut(target)?;
-        let schema = Arc::make_mut(&mut collection.schema);
-        let field = schema.fields.iter_mut().find(|field| field.name == name);
-        let field = field.ok_or_else(|| Error::field_not_found(name))?;
-        for (key, value) in set {
-            if key == "max_length" {
-                field.max_length = new_length(field, &value, limits)?;
-            } else {
-                field.params.insert(key, value);
-            }
-        }
-        for key in delete {
-            field.params.remove(key);
-        }
-        collection.schema_version += 1;
         collection.updated_at = now;
         Ok(())
     }
@@ -579,23 +558,6 @@ pub(crate) fn index_not_found(key: &str, value: &str) -> Error {
 fn too_many_partitions(count: usize, limits: &Settings) -> Error {
     let max = limits.partitions_max;
     Error::new(ErrorKind::Conflict, format!("partition number ({count}) exceeds max configuration ({max})"))
-}
-
-fn new_length(field: &Field, value: &str, limits: &Settings) -> Result<usize, Error> {
-    let (name, max) = (&field.name, limits.varchar_bytes_max);
-    let wrong = |got: &str| {
-        Error::invalid(format!("max_length of field {name} must be a number up to {max}, got {got}"))
-    };
-    if field.data_type != Type::VarChar {
-        return Err(Error::invalid(format!(
-            "can not modify the maxlength for non-string types, field: {name}"
-        )));
-    }
-    let length = value.parse::<usize>().map_err(|_| wrong(value))?;
-    if length < field.max_length || length > max {
-        return Err(wrong(value));
-    }
-    Ok(length)
 }
 
 fn alter(properties: &mut Properties, set: Properties, delete: &[String]) {

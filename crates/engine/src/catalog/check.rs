@@ -18,7 +18,7 @@ pub(crate) fn name(kind: NameKind, text: &str) -> Result<String, Error> {
 }
 
 /// The most elements of an array.
-const ARRAY_CAPACITY_MAX: usize = 4096;
+pub(super) const ARRAY_CAPACITY_MAX: usize = 4096;
 
 /// Checks a schema and numbers its fields. Moments without an offset are in `zone`.
 pub(super) fn schema(mut schema: Schema, limits: &Settings, zone: &Zone) -> Result<Schema, Error> {

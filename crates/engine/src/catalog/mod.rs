@@ -6,6 +6,7 @@
 
 mod apply;
 mod check;
+mod fields;
 mod indexing;
 mod registry;
 
@@ -68,6 +69,9 @@ pub(crate) struct Collection {
     pub(crate) indexes: Vec<Index>,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
+    /// The largest number a field has had, once fields went; zero before.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) last_field: i64,
     /// Rows in files.
     #[serde(default)]
     pub(crate) segments: Vec<SegmentEntry>,
@@ -129,6 +133,11 @@ pub(crate) struct IndexEntry {
     pub(crate) build_ms: u64,
     /// Index type and parameters in force.
     pub(crate) effective: Vec<(String, String)>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_zero(n: &i64) -> bool {
+    *n == 0
 }
 
 impl SegmentEntry {

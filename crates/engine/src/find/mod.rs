@@ -3,6 +3,7 @@
 
 mod aggregate;
 mod cells;
+mod current;
 mod fetch;
 mod group;
 mod hybrid;
@@ -15,6 +16,7 @@ mod reduce;
 mod scatter;
 mod search;
 
+pub(crate) use current::Current;
 pub(crate) use hybrid::hybrid;
 pub(crate) use query::{is_quick_query, keys_to_delete, query};
 pub(crate) use scatter::is_quick;

@@ -24,6 +24,46 @@ pub(crate) fn columns(
     with_auto_key: bool,
     zone: &Zone,
 ) -> Result<Checked, Error> {
+    let checked = given(collection, rows, limits, with_auto_key, zone)?;
+    for (field, column) in collection.schema.fields.iter().zip(&checked.columns) {
+        let may_lack = field.nullable || field.default.is_some() || field.is_dynamic;
+        if column.is_none() && !may_lack && (!field.auto_id || with_auto_key) {
+            let name = &field.name;
+            return Err(Error::invalid(format!(
+                "fieldSchema({name}) has no corresponding fieldData pass in: field {name} not passed"
+            )));
+        }
+    }
+    Ok(checked)
+}
+
+/// The same of rows that need not have every field.
+pub(crate) fn some_columns(
+    collection: &Collection,
+    rows: Rows,
+    limits: &Settings,
+    zone: &Zone,
+) -> Result<Checked, Error> {
+    given(collection, rows, limits, true, zone)
+}
+
+/// Checks one column that is known to be of the field's kind.
+pub(crate) fn one(
+    collection: &Collection,
+    field: &Field,
+    column: &Column,
+    limits: &Settings,
+) -> Result<(), Error> {
+    check(field, column, limits, &collection.schema.fields)
+}
+
+fn given(
+    collection: &Collection,
+    rows: Rows,
+    limits: &Settings,
+    with_auto_key: bool,
+    zone: &Zone,
+) -> Result<Checked, Error> {
     let fields = &collection.schema.fields;
     let mut columns: Vec<Option<Column>> = vec![None; fields.len()];
     if rows.rows == 0 {
@@ -61,15 +101,6 @@ pub(crate) fn columns(
         let column = fit(field, column, zone)?;
         check(field, &column, limits, fields)?;
         columns[place] = Some(column);
-    }
-    for (field, column) in fields.iter().zip(&columns) {
-        let may_lack = field.nullable || field.default.is_some() || field.is_dynamic;
-        if column.is_none() && !may_lack && (!field.auto_id || with_auto_key) {
-            let name = &field.name;
-            return Err(Error::invalid(format!(
-                "fieldSchema({name}) has no corresponding fieldData pass in: field {name} not passed"
-            )));
-        }
     }
     collection.schema.structs.iter().try_for_each(|one| same_structs(&collection.schema, one, &columns))?;
     Ok(Checked { rows: rows.rows, columns })

@@ -5,10 +5,12 @@ mod check;
 mod fill;
 mod fit;
 mod route;
+mod update;
 mod vectors;
 
 pub(crate) use check::numbers as check_numbers;
 pub(crate) use fill::absent;
+pub(crate) use update::update;
 
 use crate::api::Rows;
 use crate::catalog::Collection;

@@ -1,6 +1,7 @@
 //! A column out of sections, in place. Invariant: every length is held against the number of rows, and offsets are
 //! looked through, before a column is made of them; so no later access can be out of bounds.
 
+use super::packed::Packed;
 use super::{Part, Place};
 use crate::Error;
 use crate::files::{FieldHead, Head, Opened};
@@ -61,10 +62,39 @@ fn kind_of(file: &Opened, field: &FieldHead) -> Result<Kind, Error> {
 /// bytes of values of variable length are not touched.
 pub(super) fn decode(file: &Opened, field: &FieldHead, rows: usize) -> Result<Column, Error> {
     let at = Place::of(field.id);
-    let values = decode_values(file, at, kind_of(file, field)?, rows)?;
+    let values = match field.data_type {
+        Type::Text => Values::Text(Packed::open(file, at, rows)?.all(file)?),
+        _ => decode_values(file, at, kind_of(file, field)?, rows)?,
+    };
+    with_validity(file, field, rows, values)
+}
+
+/// `values` of all rows and which of them are there.
+fn with_validity(file: &Opened, field: &FieldHead, rows: usize, values: Values) -> Result<Column, Error> {
+    let at = Place::of(field.id);
     let name = at.section(Part::Validity);
     let validity = match field.has_nulls {
         true => Some(NullBuffer::new(bits(file, &name, rows)?)),
+        false => None,
+    };
+    Column::trusted(values, validity).map_err(|error| file.damaged(&name, &error.to_string()))
+}
+
+/// The texts of `picks` alone.
+pub(super) fn read_packed(
+    file: &Opened,
+    field: &FieldHead,
+    packed: &Packed,
+    rows: usize,
+    picks: &[u32],
+) -> Result<Column, Error> {
+    let values = Values::Text(packed.read(file, picks)?);
+    let name = Place::of(field.id).section(Part::Validity);
+    let validity = match field.has_nulls {
+        true => {
+            let bits = bits(file, &name, rows)?;
+            Some(NullBuffer::new(picks.iter().map(|row| bits.value(*row as usize)).collect()))
+        }
         false => None,
     };
     Column::trusted(values, validity).map_err(|error| file.damaged(&name, &error.to_string()))

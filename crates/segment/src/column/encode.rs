@@ -1,5 +1,6 @@
 //! A column into sections. Invariant: what is written for absent values is zero, or nothing, as columns have it.
 
+use super::packed::encode_packed;
 use super::{Part, Place};
 use crate::Error;
 use crate::blocks::{Block, Visit};
@@ -14,7 +15,7 @@ const OFFSETS_BYTES: usize = 64 << 10;
 const PIECE_ROWS: usize = 8192;
 
 /// Shows a column piece by piece.
-type Pieces<'a> = dyn Fn(&mut Visit<'_>) -> Result<(), Error> + 'a;
+pub(super) type Pieces<'a> = dyn Fn(&mut Visit<'_>) -> Result<(), Error> + 'a;
 
 /// Writes the column of `field` for the kept rows of `blocks`; says whether a value is absent.
 pub(crate) fn encode_column(
@@ -24,14 +25,17 @@ pub(crate) fn encode_column(
     cancel: &Cancel,
 ) -> Result<bool, Error> {
     let pieces = |visit: &mut Visit<'_>| each_piece(field, blocks, cancel, visit);
-    encode_values(Place::of(field.id), field.kind(), &pieces, file)?;
+    match field.data_type {
+        Type::Text => encode_packed(Place::of(field.id), &pieces, file)?,
+        _ => encode_values(Place::of(field.id), field.kind(), &pieces, file)?,
+    }
     encode_validity(field, &pieces, file)
 }
 
 fn encode_values(at: Place, kind: Kind, pieces: &Pieces<'_>, file: &mut SectionWriter) -> Result<(), Error> {
     match kind.data_type {
         Type::Bool => encode_bools(at, pieces, file),
-        Type::VarChar | Type::Text | Type::Json | Type::Geometry | Type::SparseVector => {
+        Type::VarChar | Type::Json | Type::Geometry | Type::SparseVector => {
             encode_var_len(at, kind, pieces, file)
         }
         Type::Array => encode_lists(at, kind, pieces, file),
@@ -94,7 +98,7 @@ fn encode_bools(at: Place, pieces: &Pieces<'_>, file: &mut SectionWriter) -> Res
 }
 
 /// Writes offsets that begin at zero into section `name`.
-fn encode_offsets(
+pub(super) fn encode_offsets(
     name: &str,
     pieces: &Pieces<'_>,
     file: &mut SectionWriter,

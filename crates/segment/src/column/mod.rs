@@ -1,11 +1,12 @@
 //! Columns of a file: how they are written, found again and put together without a copy.
 //!
 //! A field's column is up to four sections: `field/ID/values`, or for values of variable length `field/ID/offsets` and
-//! `field/ID/bytes`, and `field/ID/validity` when a value is absent. An array is `field/ID/lists` and the sections of its
+//! `field/ID/bytes`, for TEXT in place of the bytes `field/ID/packed` and `field/ID/frames`, and `field/ID/validity` when a value is absent. An array is `field/ID/lists` and the sections of its
 //! elements, under `field/ID/items/`.
 
 mod decode;
 mod encode;
+mod packed;
 mod slots;
 
 pub(crate) use decode::check_lengths;
@@ -25,6 +26,10 @@ enum Part {
     Bytes,
     /// One bit a row: one where the value is present.
     Validity,
+    /// Long texts: the values, compressed frame by frame.
+    Packed,
+    /// Long texts: of each frame the first row and the first byte in `Packed`, and where the last ends.
+    Frames,
     /// Arrays: at which element each begins, and where the last ends.
     Lists,
 }
@@ -53,6 +58,8 @@ impl Place {
             Part::Offsets => "offsets",
             Part::Bytes => "bytes",
             Part::Validity => "validity",
+            Part::Packed => "packed",
+            Part::Frames => "frames",
             Part::Lists => "lists",
         };
         let items = if self.is_items { "items/" } else { "" };

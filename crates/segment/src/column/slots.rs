@@ -1,12 +1,14 @@
 //! The columns of an open file under a schema. Invariant: one slot a field of the schema, in its order; a slot is
 //! filled at its first use and never changes after.
 
-use super::decode::decode;
+use super::Place;
+use super::decode::{decode, read_packed};
+use super::packed::Packed;
 use crate::chunk::absent;
 use crate::files::{FieldHead, Head, Opened};
 use crate::key_order::KeyOrder;
 use crate::{Error, ScalarIndex};
-use data::{Column, Field, FieldId, Schema};
+use data::{Column, Field, FieldId, Schema, Type};
 use filter::{Answer, Probe, Rows};
 use std::sync::{Arc, OnceLock};
 
@@ -17,6 +19,8 @@ struct Slot {
     /// What the file knows of it; `None` when it was added later.
     stored: Option<FieldHead>,
     column: OnceLock<Column>,
+    /// Long texts of the file, once somebody asked for some of them.
+    packed: OnceLock<Packed>,
 }
 
 /// The columns of an open file under a schema.
@@ -48,7 +52,12 @@ impl Slots {
             let known = self.slots.iter().find(|slot| slot.field.id == field.id && slot.field == *field);
             known.map(Arc::clone).unwrap_or_else(|| {
                 let stored = self.heads.iter().find(|head| head.id == field.id).cloned();
-                Arc::new(Slot { field: field.clone(), stored, column: OnceLock::new() })
+                Arc::new(Slot {
+                    field: field.clone(),
+                    stored,
+                    column: OnceLock::new(),
+                    packed: OnceLock::new(),
+                })
             })
         };
         Self {
@@ -112,7 +121,18 @@ impl Slots {
     /// The values of `field` at `rows`; `None` when the schema has no such field.
     pub(crate) fn read(&self, field: FieldId, rows: &[u32]) -> Result<Option<Column>, Error> {
         let Some(slot) = self.slot(field) else { return Ok(None) };
-        match slot.stored {
+        match &slot.stored {
+            Some(head) if head.data_type == Type::Text && slot.column.get().is_none() => {
+                self.check(&slot.field, head)?;
+                let packed = match slot.packed.get() {
+                    Some(packed) => packed,
+                    None => {
+                        let packed = Packed::open(&self.file, Place::of(head.id), self.rows)?;
+                        slot.packed.get_or_init(|| packed)
+                    }
+                };
+                read_packed(&self.file, head, packed, self.rows, rows).map(Some)
+            }
             Some(_) => Ok(Some(self.load(slot)?.take(rows))),
             None => Ok(Some(absent(&slot.field, rows.len()))),
         }

@@ -166,6 +166,9 @@ table! {
     aside rename_collection(pb::RenameCollectionRequest) -> common::Status = collection::rename;
     aside alter_collection(pb::AlterCollectionRequest) -> common::Status = collection::alter;
     aside alter_collection_field(pb::AlterCollectionFieldRequest) -> common::Status = collection::alter_field;
+    aside add_collection_field(pb::AddCollectionFieldRequest) -> common::Status = collection::add_field;
+    aside add_collection_struct_field(pb::AddCollectionStructFieldRequest) -> common::Status = collection::add_struct;
+    aside alter_collection_schema(pb::AlterCollectionSchemaRequest) -> pb::AlterCollectionSchemaResponse = collection::alter_schema;
     aside load_collection(pb::LoadCollectionRequest) -> common::Status = load::collection;
     aside release_collection(pb::ReleaseCollectionRequest) -> common::Status = load::release_collection;
     aside load_partitions(pb::LoadPartitionsRequest) -> common::Status = load::partitions;
@@ -235,8 +238,6 @@ table! {
     absent has_namespace(pb::HasNamespaceRequest) -> pb::HasNamespaceResponse = "HasNamespace";
     absent get_namespace_stats(pb::GetNamespaceStatsRequest) -> pb::GetNamespaceStatsResponse = "GetNamespaceStats";
     aside hybrid_search(pb::HybridSearchRequest) -> pb::SearchResults = hybrid::hybrid;
-    absent add_collection_field(pb::AddCollectionFieldRequest) -> common::Status = "AddCollectionField";
-    absent add_collection_struct_field(pb::AddCollectionStructFieldRequest) -> common::Status = "AddCollectionStructField";
     absent import(pb::ImportRequest) -> pb::ImportResponse = "Import";
     absent get_import_state(pb::GetImportStateRequest) -> pb::GetImportStateResponse = "GetImportState";
     absent list_import_tasks(pb::ListImportTasksRequest) -> pb::ListImportTasksResponse = "ListImportTasks";
@@ -296,7 +297,6 @@ table! {
     absent list_restore_snapshot_jobs(pb::ListRestoreSnapshotJobsRequest) -> pb::ListRestoreSnapshotJobsResponse = "ListRestoreSnapshotJobs";
     absent pin_snapshot_data(pb::PinSnapshotDataRequest) -> pb::PinSnapshotDataResponse = "PinSnapshotData";
     absent unpin_snapshot_data(pb::UnpinSnapshotDataRequest) -> common::Status = "UnpinSnapshotData";
-    absent alter_collection_schema(pb::AlterCollectionSchemaRequest) -> pb::AlterCollectionSchemaResponse = "AlterCollectionSchema";
     absent batch_update_manifest(pb::BatchUpdateManifestRequest) -> common::Status = "BatchUpdateManifest";
     absent refresh_external_collection(pb::RefreshExternalCollectionRequest) -> pb::RefreshExternalCollectionResponse = "RefreshExternalCollection";
     absent get_refresh_external_collection_progress(pb::GetRefreshExternalCollectionProgressRequest) -> pb::GetRefreshExternalCollectionProgressResponse = "GetRefreshExternalCollectionProgress";

@@ -7,6 +7,8 @@ use engine::api::{self, Change, CollectionInfo, CreateCollection, LoadState, Row
 use wire::Code;
 use wire::proto::common::{ErrorCode, Status};
 use wire::proto::milvus as pb;
+use wire::proto::milvus::alter_collection_schema_request::action::Op;
+use wire::proto::milvus::alter_collection_schema_request::drop_request::Identifier;
 
 /// The key of a count in statistics.
 pub(super) const ROW_COUNT: &str = "row_count";
@@ -56,6 +58,55 @@ pub(crate) fn alter_field(call: &Call, request: pb::AlterCollectionFieldRequest)
     let target = call.target(request.db_name, request.collection_name);
     let (set, delete) = (properties(request.properties), request.delete_keys);
     done(call.engine().change(Change::AlterField { target, field: request.field_name, set, delete }))
+}
+
+pub(crate) fn add_field(call: &Call, request: pb::AddCollectionFieldRequest) -> Result<Status, Fault> {
+    let target = call.target(request.db_name, request.collection_name);
+    let field = Box::new(wire::schema::decode_field_bytes(request.schema.as_slice())?);
+    done(call.engine().change(Change::AddField { target, field }))
+}
+
+pub(crate) fn add_struct(call: &Call, request: pb::AddCollectionStructFieldRequest) -> Result<Status, Fault> {
+    let target = call.target(request.db_name, request.collection_name);
+    let message =
+        request.struct_array_field_schema.ok_or_else(|| Fault::invalid("the struct field is missing"))?;
+    let (structure, fields) = wire::schema::decode_struct(message)?;
+    done(call.engine().change(Change::AddStruct { target, structure, fields }))
+}
+
+pub(crate) fn alter_schema(
+    call: &Call,
+    request: pb::AlterCollectionSchemaRequest,
+) -> Result<pb::AlterCollectionSchemaResponse, Fault> {
+    let target = call.target(request.db_name, request.collection_name);
+    let nothing = || Fault::invalid("the request neither adds nor drops anything");
+    let change = match request.action.and_then(|action| action.op).ok_or_else(nothing)? {
+        Op::AddRequest(add) => {
+            if !add.func_schema.is_empty() {
+                return Err(Fault::unsupported("AlterCollectionSchema with functions"));
+            }
+            let mut infos = add.field_infos.into_iter();
+            let (Some(info), None) = (infos.next(), infos.next()) else {
+                return Err(Fault::invalid("exactly one field should be added at a time"));
+            };
+            if !info.index_name.is_empty() || !info.extra_params.is_empty() {
+                return Err(Fault::unsupported("AlterCollectionSchema with an index, create it afterwards;"));
+            }
+            let message = info.field_schema.ok_or_else(|| Fault::invalid("the field to add is missing"))?;
+            Change::AddField { target, field: Box::new(wire::schema::decode_field(message)?) }
+        }
+        Op::DropRequest(drop) => {
+            let field = match drop.identifier.ok_or_else(nothing)? {
+                Identifier::FieldName(name) => api::FieldName::Name(name),
+                Identifier::FieldId(id) => api::FieldName::Id(data::FieldId(id)),
+                Identifier::FunctionName(_) => {
+                    return Err(Fault::unsupported("AlterCollectionSchema with functions"));
+                }
+            };
+            Change::DropField { target, field }
+        }
+    };
+    Ok(pb::AlterCollectionSchemaResponse { alter_status: Some(done(call.engine().change(change))?) })
 }
 
 /// Looks a collection up by name, or by number when there is no name.

@@ -2,9 +2,10 @@
 
 use super::{Call, ok, signed};
 use crate::status::Fault;
-use engine::api::{NamedColumn, Rows, Target, Write, Written};
+use engine::api::{FieldOp, NamedColumn, Rows, Target, Update, Write, Written};
 use wire::proto::milvus as pb;
-use wire::proto::schema::FieldData;
+use wire::proto::schema::field_partial_update_op::OpType;
+use wire::proto::schema::{FieldData, FieldPartialUpdateOp};
 
 fn rows(target: Target, partition: String, fields: Vec<FieldData>, rows: u32) -> Result<Rows, Fault> {
     let rows = rows as usize;
@@ -18,6 +19,20 @@ fn rows(target: Target, partition: String, fields: Vec<FieldData>, rows: u32) ->
         }));
     }
     Ok(Rows { target, partition, rows, columns })
+}
+
+fn ops(messages: Vec<FieldPartialUpdateOp>) -> Result<Vec<(String, FieldOp)>, Fault> {
+    let mut ops = Vec::with_capacity(messages.len());
+    for message in messages {
+        let op = match message.op() {
+            OpType::Replace => continue,
+            OpType::ArrayAppend => FieldOp::Append,
+            OpType::ArrayRemove => FieldOp::Remove,
+            OpType::PathReplace => return Err(Fault::unsupported("field op PATH_REPLACE")),
+        };
+        ops.push((message.field_name, op));
+    }
+    Ok(ops)
 }
 
 /// The reply to a write of `rows` rows: they all went in, or none did.
@@ -51,12 +66,15 @@ pub(crate) fn insert(call: &Call, request: pb::InsertRequest) -> Result<pb::Muta
 }
 
 pub(crate) fn upsert(call: &Call, request: pb::UpsertRequest) -> Result<pb::MutationResult, Fault> {
-    if request.partial_update || !request.field_ops.is_empty() {
-        return Err(Fault::unsupported("partial update"));
-    }
     let target = call.target(request.db_name, request.collection_name);
+    let ops = ops(request.field_ops)?;
     let rows = rows(target, request.partition_name, request.fields_data, request.num_rows);
-    let written = rows.and_then(|rows| Ok(call.engine().write(Write::Upsert(rows))?));
+    let written = rows.and_then(|rows| {
+        // An operation on what is there says as much as the flag.
+        let is_partial = request.partial_update || !ops.is_empty();
+        let write = if is_partial { Write::Update(Update { rows, ops }) } else { Write::Upsert(rows) };
+        Ok(call.engine().write(write)?)
+    });
     let upsert_cnt = written.as_ref().map_or(0, |written| signed(written.inserted));
     Ok(pb::MutationResult { upsert_cnt, ..reply(written, request.num_rows) })
 }
