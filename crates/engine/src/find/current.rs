@@ -4,7 +4,7 @@ use super::{Place, Scope, fetch};
 use crate::Error;
 use crate::catalog::Collection;
 use crate::node::Node;
-use data::{Column, ColumnBuilder, Field, Keys, PartitionId};
+use data::{Column, ColumnBuilder, Field, Keys, PartitionId, Zone};
 use std::sync::Arc;
 
 /// For each of some keys the row that it stands for.
@@ -27,7 +27,10 @@ impl Current {
         let (at, members) = node.members_now(&shard);
         let segments = members.list.iter().map(|member| &member.segment);
         let segments = segments.filter(|segment| partition.is_none_or(|one| one == segment.partition()));
-        let scope = Scope { collection: Arc::clone(collection), segments: segments.cloned().collect(), at };
+        // There is no filter whose moments would need a zone.
+        let zone = Zone::default();
+        let scope =
+            Scope { collection: Arc::clone(collection), segments: segments.cloned().collect(), at, zone };
         let (mut rows, mut found) = (Vec::with_capacity(keys.len()), Vec::new());
         for key in keys.iter() {
             let mut place = None;
