@@ -8,7 +8,7 @@ use crate::like::{Atom, Form, Pattern};
 use crate::number::{Interval, Num};
 use crate::predicate::{Access, Elements, Leaf, Node, Predicate, Quantifier, Test};
 use crate::{Error, limits};
-use data::{Column, FieldId, Schema};
+use data::{Column, FieldId, Schema, Type};
 use simd::Bits;
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -102,6 +102,21 @@ impl<'a> Probe<'a> {
     /// Where in a JSON document the value is; empty: the whole value.
     pub fn path(&self) -> &'a [String] {
         &self.leaf.path
+    }
+
+    /// What the evaluation of so many rows by the column costs, in eighths of a nanosecond, about.
+    pub fn column_cost(&self, rows: usize) -> usize {
+        let is_plain = self.leaf.steps.is_empty() && self.leaf.access == Access::Whole && !self.of_elements;
+        match (&self.leaf.test, self.leaf.field.data_type) {
+            // At the speed of memory: eight bytes take an eighth of a nanosecond.
+            (Test::Ints(..) | Test::Floats(..) | Test::Bool(_), data_type) if is_plain => match data_type {
+                Type::Bool | Type::Int8 => rows / 8,
+                Type::Int16 => rows / 4,
+                Type::Int32 | Type::Float => rows / 2,
+                _ => rows,
+            },
+            _ => rows.saturating_mul(self.row_cost() as usize),
+        }
     }
 
     /// What a row costs the evaluation by column, in rough nanoseconds over eight.

@@ -105,7 +105,7 @@ impl KeyOrder {
             _ => return None,
         };
         let rows = self.codes.len();
-        if wanted.len().saturating_mul(KEY_COST) > rows.saturating_mul(probe.row_cost() as usize) {
+        if wanted.len().saturating_mul(KEY_COST) > probe.column_cost(rows) {
             return None;
         }
         let mut bits = Bits::zeros(rows);

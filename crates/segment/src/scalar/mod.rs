@@ -190,18 +190,29 @@ impl ScalarIndex {
 
     /// The rows that pass the test of `probe`; `None` when the index does not know, or the column is cheaper to ask.
     pub fn answer(&self, probe: &Probe<'_>) -> Option<Answer> {
+        self.ask(probe, probe.column_cost(self.rows))
+    }
+
+    /// The same whatever it costs: `None` only when the index does not know. For tests and measurements.
+    pub fn insist(&self, probe: &Probe<'_>) -> Option<Answer> {
+        self.ask(probe, usize::MAX)
+    }
+
+    fn ask(&self, probe: &Probe<'_>, column_cost: usize) -> Option<Answer> {
         let is_of_elements = matches!(self.body, Body::Elements { .. });
         if probe.field() != self.spec.field || probe.is_of_elements() != is_of_elements {
             return None;
         }
         let answer = match &self.body {
             Body::Values { sorted, is_total, class } if probe.path().is_empty() => {
-                let yes = self.among(sorted, probe, (*is_total, *class))?;
+                let yes = self.among(sorted, probe, (*is_total, *class), column_cost)?;
                 Answer { yes, maybe: None, known: None }
             }
-            Body::Elements { sorted, class } => {
-                Answer { yes: self.among(sorted, probe, (false, *class))?, maybe: None, known: None }
-            }
+            Body::Elements { sorted, class } => Answer {
+                yes: self.among(sorted, probe, (false, *class), column_cost)?,
+                maybe: None,
+                known: None,
+            },
             Body::Values { .. } => return None,
             Body::Paths(paths) => {
                 paths.iter().find(|path| path.path == probe.path())?.answer(&probe.question())?
@@ -222,8 +233,13 @@ impl ScalarIndex {
         Some(Answer { known: self.known.clone(), ..answer })
     }
 
-    fn among(&self, sorted: &Sorted, probe: &Probe<'_>, (is_total, class): (bool, Class)) -> Option<Bits> {
-        let column_cost = self.rows * probe.row_cost() as usize;
+    fn among(
+        &self,
+        sorted: &Sorted,
+        probe: &Probe<'_>,
+        (is_total, class): (bool, Class),
+        column_cost: usize,
+    ) -> Option<Bits> {
         let question = probe.question();
         if sorted.search_cost(&question) > column_cost {
             return None;

@@ -15,7 +15,7 @@ const ROWS_A_LISTED: usize = 32;
 
 /// What adding a listed row costs, what a word of a bitmap costs, and what finding a list costs, in eighths of a
 /// nanosecond, about.
-const ROW_COST: usize = 12;
+const ROW_COST: usize = 7;
 const WORD_COST: usize = 4;
 const LIST_COST: usize = 400;
 
