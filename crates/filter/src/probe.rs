@@ -7,6 +7,7 @@ use crate::json::{Item, elements, find, read};
 use crate::like::{Atom, Form, Pattern};
 use crate::number::{Interval, Num};
 use crate::predicate::{Access, Elements, Leaf, Node, Predicate, Quantifier, Test};
+use crate::shape::Relation;
 use crate::{Error, limits};
 use data::{Column, FieldId, Schema, Type};
 use simd::Bits;
@@ -80,6 +81,8 @@ pub enum Question<'a> {
     Contains(bool, &'a [serde_json::Value]),
     /// A shape; every match meets this rectangle (least x, least y, most x, most y).
     Near([f64; 4]),
+    /// The same on the globe, in degrees: it says nothing of shapes beyond 180 degrees of longitude or 90 of latitude.
+    Around([f64; 4]),
     /// JSON: there is a value, and it is not null.
     Exists,
     /// JSON: there is none, or it is null.
@@ -156,7 +159,11 @@ impl<'a> Probe<'a> {
                 bools: set.bools,
             },
             Test::JsonContains(all, values) => Question::Contains(*all, values),
-            Test::Shape(shape) => shape.rectangle().map_or(Question::Other, Question::Near),
+            Test::Shape(shape) => match (shape.rectangle(), shape.relation) {
+                (None, _) => Question::Other,
+                (Some(rectangle), Relation::Near(_)) => Question::Around(rectangle),
+                (Some(rectangle), _) => Question::Near(rectangle),
+            },
             Test::JsonExists => Question::Exists,
             Test::JsonNull => Question::Missing,
             _ => Question::Other,

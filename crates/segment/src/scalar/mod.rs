@@ -225,7 +225,11 @@ impl ScalarIndex {
                 Answer { yes: Bits::zeros(self.rows), maybe: Some(maybe), known: None }
             }
             Body::Boxes(tree) => {
-                let Question::Near(rectangle) = probe.question() else { return None };
+                let rectangle = match probe.question() {
+                    Question::Near(rectangle) => rectangle,
+                    Question::Around(rectangle) if tree.is_on_globe() => rectangle,
+                    _ => return None,
+                };
                 let maybe = tree.candidates(&rectangle);
                 Answer { yes: Bits::zeros(self.rows), maybe: Some(maybe), known: None }
             }

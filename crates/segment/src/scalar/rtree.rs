@@ -120,6 +120,12 @@ impl Rtree {
         self.boxes.get(place * 4..place * 4 + 4)?.try_into().ok()
     }
 
+    /// Whether all shapes lie within the degrees that the globe has.
+    pub(super) fn is_on_globe(&self) -> bool {
+        let all = self.levels.last().and_then(|top| self.at(*top));
+        all.is_none_or(|all| all[0] >= -180.0 && all[1] >= -90.0 && all[2] <= 180.0 && all[3] <= 90.0)
+    }
+
     /// The rows whose rectangles meet `wanted`, and those without.
     pub(super) fn candidates(&self, wanted: &Rectangle) -> Bits {
         let mut bits = Bits::zeros(self.row_count);
