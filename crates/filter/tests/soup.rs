@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use data::{Column, Field, FieldId, Schema, Type, Value};
+use data::{Column, Field, FieldId, Schema, Struct, Type, Value};
 use filter::{Error, Predicate, Problem, Rows, bind, parse};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -24,12 +24,19 @@ fn schema() -> Schema {
         Field::new("a", Type::Int64).primary(),
         Field { nullable: true, ..Field::new("name", Type::VarChar) },
         Field { nullable: true, ..Field::new("doc", Type::Json) },
+        Field::new("arr", Type::Array).with_elements(Type::Int32, 10),
+        Field::new("tsz", Type::Timestamptz),
+        Field::new("geo", Type::Geometry),
+        Field::new("s[x]", Type::Array).with_elements(Type::Int64, 10),
+        Field::new("s[y]", Type::Array).with_elements(Type::VarChar, 10),
         Field::dynamic(),
     ];
     for (i, field) in fields.iter_mut().enumerate() {
         field.id = FieldId(100 + i as i64);
     }
-    Schema { fields, ..Schema::default() }
+    let parts = fields.iter().filter(|field| field.name.starts_with("s[")).map(|field| field.id).collect();
+    let one = Struct { name: "s".to_owned(), max_capacity: 10, fields: parts, ..Struct::default() };
+    Schema { fields, structs: vec![one], ..Schema::default() }
 }
 
 fn run(text: &str) -> Result<Predicate, Error> {
@@ -50,7 +57,7 @@ fn on_small_stack(test: impl FnOnce() + Send + 'static) {
     std::thread::Builder::new().stack_size(512 << 10).spawn(test).unwrap().join().unwrap();
 }
 
-const WORDS: [&str; 75] = [
+const WORDS: [&str; 97] = [
     "a",
     "name",
     "doc",
@@ -126,10 +133,37 @@ const WORDS: [&str; 75] = [
     "'('",
     "array_contains_all(doc['a'], [1])",
     "0.5)",
+    "arr",
+    "arr[0]",
+    "array_contains(arr,",
+    "array_contains_any(arr, [1, 2])",
+    "array_length(s)",
+    "s[x]",
+    "s[0][y]",
+    "match_any(s,",
+    "match_least(s, $[x] > 1, threshold=",
+    "element_filter(s,",
+    "$[x]",
+    "$[y]",
+    "tsz",
+    "ISO '2025-01-01T00:00:00Z'",
+    "INTERVAL 'P1M'",
+    "INTERVAL 'P1DT2H'",
+    "geo",
+    "st_within(geo, 'POINT (1 2)')",
+    "st_intersects(geo,",
+    "'POLYGON ((0 0, 1 0, 1 1, 0 0))'",
+    "st_dwithin(geo, 'POINT (0 0)',",
+    "st_isvalid(geo)",
 ];
 
+/// How many texts of each kind are tried; `SOUP_CASES` asks for more.
+fn cases() -> u32 {
+    std::env::var("SOUP_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(20_000)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 20_000, ..Default::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: cases(), ..Default::default() })]
     #[test]
     fn any_text(text in r#"[ -~\n\té]{0,60}"#) {
         let _ = run(&text);
