@@ -12,6 +12,9 @@ pub(super) fn test(test: &Test, texts: &VarLen, place: Place, want: &Block, yes:
     let text = |i: usize| texts.get(place.start + i);
     match test {
         Test::Texts(interval) => match interval.single() {
+            Some(only) if is_dense(want, place) => {
+                Start::new(only.as_bytes()).scan(texts, place, only.len(), yes);
+            }
             Some(only) => {
                 let start = Start::new(only.as_bytes());
                 each(want, yes, |i| text(i).len() == only.len() && start.of(text(i)));
@@ -21,6 +24,9 @@ pub(super) fn test(test: &Test, texts: &VarLen, place: Place, want: &Block, yes:
         Test::InTexts(set) => each(want, yes, |i| set.contains(text(i))),
         Test::Like(pattern) => match pattern.form() {
             Form::Infix(finder) if is_dense(want, place) => infix(finder, texts, place, yes),
+            Form::Prefix(prefix) if is_dense(want, place) => {
+                Start::new(prefix).scan(texts, place, usize::MAX, yes);
+            }
             Form::Prefix(prefix) => {
                 let start = Start::new(prefix);
                 each(want, yes, |i| start.of(text(i)));
@@ -55,6 +61,36 @@ impl<'a> Start<'a> {
         first[..len].copy_from_slice(&text[..len]);
         let mask = if len == 8 { u64::MAX } else { (1 << (len * 8)) - 1 };
         Self { text, first: u64::from_le_bytes(first), mask }
+    }
+
+    /// Asks all rows of a block, without a branch for most; texts longer than `most` do not count.
+    fn scan(&self, texts: &VarLen, place: Place, most: usize, yes: &mut Block) {
+        let offsets = texts.offsets().get(place.start..=place.start + place.rows).unwrap_or_default();
+        let bytes: &[u8] = texts.buffer();
+        let lengths = self.text.len()..=most;
+        for (w, word) in yes.iter_mut().enumerate() {
+            let offsets = offsets.get(w * 64..).unwrap_or_default();
+            let mut bits = 0;
+            for (i, pair) in offsets.array_windows::<2>().take(64).enumerate() {
+                let (from, to) = (pair[0] as usize, pair[1] as usize);
+                let begins = match bytes.get(from..).and_then(<[u8]>::first_chunk::<8>) {
+                    // The eight bytes may be another text's; the length tells.
+                    Some(eight) => (u64::from_le_bytes(*eight) ^ self.first) & self.mask == 0,
+                    None => bytes.get(from..to).is_some_and(|value| value.starts_with(self.text)),
+                };
+                bits |= u64::from(begins & lengths.contains(&(to - from))) << i;
+            }
+            if self.text.len() > 8 {
+                let mut rest = bits;
+                while rest != 0 {
+                    let i = rest.trailing_zeros() as usize;
+                    rest &= rest - 1;
+                    let holds = texts.get(place.start + w * 64 + i).starts_with(self.text);
+                    bits &= !(u64::from(!holds) << i);
+                }
+            }
+            *word = bits;
+        }
     }
 
     #[inline]
