@@ -145,23 +145,29 @@ impl Product {
         }
     }
 
-    /// Entries of a table: as many as codes can name where that is few, so that no code needs a check.
-    fn table_len(&self) -> usize {
-        match self.bits {
-            0..=4 => 16,
-            5..=8 => 256,
-            _ => self.entries,
-        }
-    }
-
-    /// Products of the parts of `query` and all entries.
+    /// Products of the parts of `query` and all entries: a table for every byte of a coded row where codes have at most 8
+    /// bits, so that no code needs a check and two of 4 bits are looked up at once; else a table for every code.
     pub(super) fn aim(&self, query: &[f32], tables: &mut Vec<f32>) {
+        let table_len = if self.bits <= 8 { 256 } else { self.entries.max(1) };
+        let table_count = if self.bits <= 8 { self.row_bytes() } else { self.codes() };
         tables.clear();
-        tables.resize(self.codes() * self.table_len(), 0.0);
-        for (i, table) in tables.chunks_exact_mut(self.table_len().max(1)).enumerate() {
+        tables.resize(table_count * table_len, 0.0);
+        let (mut one, per_byte) = (vec![0.0; self.entries], if self.bits <= 4 { 2 } else { 1 });
+        for i in 0..self.codes() {
             let (part, round) = (i / self.rounds, i % self.rounds);
             let point = &query[part * self.width..][..self.width];
-            Op::Ip.columns(point, self.book(part, round), &mut table[..self.entries]);
+            Op::Ip.columns(point, self.book(part, round), &mut one);
+            let table = &mut tables[i / per_byte * table_len..][..table_len];
+            match (per_byte, i % per_byte) {
+                (2, 0) => table.chunks_exact_mut(16).for_each(|low| low[..one.len()].copy_from_slice(&one)),
+                (2, _) => {
+                    let products = one.iter().copied().chain(std::iter::repeat(0.0));
+                    for (block, product) in table.chunks_exact_mut(16).zip(products) {
+                        block.iter_mut().for_each(|value| *value += product);
+                    }
+                }
+                _ => table[..one.len()].copy_from_slice(&one),
+            }
         }
     }
 
@@ -170,15 +176,9 @@ impl Product {
     pub(super) fn product(&self, tables: &[f32], row: &[u8]) -> f32 {
         let mut sums = [0f32; 4];
         match self.bits {
-            0..=4 => {
-                let tables = tables.as_chunks::<16>().0;
-                for (i, table) in tables.iter().enumerate() {
-                    sums[i % 4] += table[usize::from(row[i / 2] >> (i % 2 * 4) & 15)];
-                }
-            }
-            5..=8 => {
+            0..=8 => {
                 let (fours, rest) = tables.as_chunks::<256>().0.as_chunks::<4>();
-                let (code_fours, code_rest) = row[..self.codes()].as_chunks::<4>();
+                let (code_fours, code_rest) = row[..self.row_bytes()].as_chunks::<4>();
                 for (tables, codes) in fours.iter().zip(code_fours) {
                     for i in 0..4 {
                         sums[i] += tables[i][usize::from(codes[i])];
