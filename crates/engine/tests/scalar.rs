@@ -72,7 +72,7 @@ fn doc(id: i64) -> String {
     format!(r#"{{"price": {}, "name": "n{}", "tags": [{}]}}"#, rng.below(100), rng.below(30), tags.join(","))
 }
 
-const FILTERS: [&str; 18] = [
+const FILTERS: [&str; 20] = [
     "year == 7",
     "year != 7 and word like 'w1%'",
     "100 < big <= 300",
@@ -91,6 +91,8 @@ const FILTERS: [&str; 18] = [
     "array_contains_all(nums, [1, 2]) or array_length(nums) == 0",
     "match_any(parts, $[size] == 5)",
     "id in [7, 8, 1234] and year > 2",
+    "moment < ISO '1970-01-01T00:00:00.00003Z'",
+    "st_within(place, 'POLYGON((0 0, 30 0, 30 40, 0 40, 0 0))')",
 ];
 
 /// A field, the name of an index (empty: the derived one), and parameters.
