@@ -180,7 +180,7 @@ fn one(kind: Kind, seed: u8) -> Column {
         _ => {
             let mut builder = ColumnBuilder::of(kind);
             builder.push(&match kind.data_type {
-                Type::Bool => Value::Bool(seed % 2 == 0),
+                Type::Bool => Value::Bool(seed.is_multiple_of(2)),
                 Type::Float | Type::Double => Value::Double(f64::from(seed) / 4.0),
                 Type::VarChar => Value::Text("é".repeat(usize::from(seed % 3))),
                 Type::Geometry => Value::Text(format!("POINT ({seed} 2)")),
