@@ -164,7 +164,7 @@ fn plain_int(expr: &Expr) -> Option<i64> {
     match &expr.kind {
         ExprKind::Int(value) => Some(*value),
         ExprKind::Unary(Unary::Minus, inner) => match inner.kind {
-            ExprKind::Int(value) => Some(-value),
+            ExprKind::Int(value) => value.checked_neg(),
             _ => None,
         },
         _ => None,
