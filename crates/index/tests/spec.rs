@@ -9,7 +9,7 @@ use sets::pairs;
 type Case<'a> = (Element, &'a [(&'a str, &'a str)], &'a str);
 
 fn parse(element: Element, params: &[(&str, &str)]) -> Result<Spec, Error> {
-    Spec::parse(element, 64, &pairs(params))
+    Spec::parse(element, if element == Element::Sparse { 0 } else { 64 }, &pairs(params))
 }
 
 #[test]
@@ -46,6 +46,41 @@ fn mistakes_are_worded_once() {
             "invalid integer value, key: 'nlist', value: 'many'",
         ),
         (Element::F32, &[("M", "16")], "only metric type can be passed when use AutoIndex, not M"),
+        (
+            Element::F32,
+            &[("index_type", "IVF_PQ"), ("metric_type", "L2"), ("m", "5")],
+            "dimension must be able to be divided by `m`, dimension: 64, m: 5",
+        ),
+        (
+            Element::F32,
+            &[("index_type", "IVF_PQ"), ("metric_type", "L2")],
+            "missing parameter[missing_param=m]",
+        ),
+        (
+            Element::F32,
+            &[("index_type", "IVF_PQ"), ("metric_type", "L2"), ("m", "4"), ("nbits", "25")],
+            "25 out of range 1 <= nbits <= 24",
+        ),
+        (
+            Element::F32,
+            &[("index_type", "HNSW_SQ"), ("metric_type", "L2"), ("sq_type", "SQ5")],
+            "invalid sq_type value: 'SQ5', should be one of [SQ4U, SQ6, SQ8, BF16, FP16]",
+        ),
+        (
+            Element::F32,
+            &[("index_type", "HNSW_SQ"), ("metric_type", "L2"), ("refine", "perhaps")],
+            "invalid bool value, key: 'refine', value: 'perhaps'",
+        ),
+        (
+            Element::I8,
+            &[("index_type", "FLAT"), ("metric_type", "L2")],
+            "index FLAT does not support int8 vectors",
+        ),
+        (
+            Element::F32,
+            &[("index_type", "GPU_CAGRA"), ("metric_type", "L2")],
+            "invalid index type: GPU_CAGRA",
+        ),
     ];
     for (element, params, text) in cases {
         assert_eq!(parse(*element, params).unwrap_err().to_string(), *text);
@@ -71,6 +106,14 @@ fn what_is_built() {
     let hnsw = ("HNSW", "index_type=HNSW metric_type=L2 M=48 efConstruction=100".to_owned());
     assert_eq!(effective(Element::F32, &quoted), hnsw);
     assert_eq!(parse(Element::F32, &[]).unwrap().kind(), Kind::AutoIndex);
+    let sq = [("index_type", "HNSW_SQ"), ("metric_type", "IP"), ("sq_type", "sq4u"), ("refine", "True")];
+    let text = "index_type=HNSW_SQ metric_type=IP M=30 efConstruction=360 sq_type=SQ4U refine=true";
+    assert_eq!(effective(Element::F16, &sq), ("HNSW_SQ", text.to_owned()));
+    let text = "index_type=SPARSE_INVERTED_INDEX metric_type=IP inverted_index_algo=BLOCK_MAX_MAXSCORE";
+    assert_eq!(effective(Element::Sparse, &[]), ("AUTOINDEX", text.to_owned()));
+    let text = "index_type=MINHASH_LSH metric_type=MHJACCARD mh_lsh_band=1 mh_element_bit_width=8";
+    let (name, signature) = effective(Element::Bits, &[("metric_type", "MHJACCARD")]);
+    assert!(name == "AUTOINDEX" && signature.starts_with(text), "{signature}");
 }
 
 #[test]
@@ -92,6 +135,19 @@ fn what_is_asked() {
         assert_eq!(hnsw.query(10, &pairs(params)).unwrap_err().to_string(), *text);
     }
     assert!(hnsw.query(0, &[]).is_err());
+    let said = |kind: &str, own: &[(&str, &str)], params: &[(&str, &str)]| {
+        let mut names = vec![("index_type", kind), ("metric_type", "L2")];
+        names.extend(own);
+        parse(Element::F32, &names).unwrap().query(10, &pairs(params)).unwrap_err().to_string()
+    };
+    assert_eq!(said("SCANN", &[], &[("reorder_k", "9")]), "reorder_k(9) should be larger than k(10)");
+    assert_eq!(said("DISKANN", &[], &[("search_list", "9")]), "search_list(9) should be larger than k(10)");
+    let refine = said("IVF_PQ", &[("m", "8")], &[("refine_k", "0.5")]);
+    assert!(refine.starts_with("0.5 out of range 1 <= refine_k"), "{refine}");
+    for name in ["rbq_query_bits", "rbq_bits_query"] {
+        let text = said("IVF_RABITQ", &[], &[(name, "9")]);
+        assert_eq!(text, "9 out of range 0 <= rbq_bits_query <= 8");
+    }
     let fine =
         [("ef", "10"), ("nprobe", "nonsense of another kind"), ("metric_type", "l2"), ("radius", "3.5")];
     let query = hnsw.query(10, &pairs(&fine)).unwrap();
