@@ -171,6 +171,8 @@ impl Node {
                         continue;
                     }
                     let sealed = self.shard(collection.id).ok().and_then(|shard| shard.sealed(entry.id));
+                    // To be merged at once: building now would be building twice.
+                    let sealed = sealed.filter(|sealed| !self.is_to_be_merged(collection.id, sealed.id()));
                     if let Some(sealed) = sealed {
                         return Some(Gap {
                             collection: Arc::clone(collection),

@@ -10,6 +10,7 @@ use data::{CollectionId, FieldId, IndexId, PartitionId, SegmentId, Timestamp};
 use host::Progress;
 use segment::{Merged, Sealed, Segment};
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// So many segments of a partition that are about as large as each other are merged without being asked. Merging only
@@ -24,6 +25,8 @@ const DEAD_SHARE_MAX: f64 = 0.2;
 #[derive(Debug, Default)]
 pub(crate) struct Compactions {
     inner: Mutex<BTreeMap<i64, Asked>>,
+    /// Whether the last merge failed.
+    is_failing: AtomicBool,
 }
 
 /// A compaction that was asked for.
@@ -76,7 +79,9 @@ impl Node {
         let mut fine = true;
         while !self.stopping.is_cancelled() && !self.registry.is_in_doubt() {
             let Some(sources) = self.choose(id, is_asked) else { break };
-            match self.merge(id, &sources) {
+            let outcome = self.merge(id, &sources);
+            self.bells.compactions.is_failing.store(outcome.is_err(), Ordering::Relaxed);
+            match outcome {
                 Ok(Some(plan)) => self.bells.compactions.note(id, |asked| asked.plans.push(plan.clone())),
                 Ok(None) => {}
                 Err(error)
@@ -94,6 +99,14 @@ impl Node {
         }
         self.bells.compactions.note(id, |asked| asked.is_done = true);
         fine
+    }
+
+    /// Whether a segment is about to be merged into another, which then gets the indexes.
+    pub(crate) fn is_to_be_merged(&self, collection: CollectionId, segment: SegmentId) -> bool {
+        !self.bells.compactions.is_failing.load(Ordering::Relaxed)
+            && self
+                .choose(collection, self.bells.compactions.is_asked(collection))
+                .is_some_and(|sources| sources.iter().any(|source| source.id() == segment))
     }
 
     /// The segments to merge next.
