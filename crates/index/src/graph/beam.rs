@@ -199,7 +199,7 @@ struct Met {
 }
 
 /// How much more effort a mask may ask for.
-const LIFT_MAX: f32 = 2.5;
+const LIFT_MAX: f32 = 3.0;
 /// Neighbours after which their share is trusted.
 const MET_MIN: u32 = 64;
 
