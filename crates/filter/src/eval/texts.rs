@@ -8,6 +8,9 @@ use crate::words::Scratch;
 use data::VarLen;
 use memchr::memmem::Finder;
 
+/// A list of up to so many texts is looked for one by one, which is faster than looking every row up.
+const SCANS_MAX: usize = 12;
+
 pub(super) fn test(test: &Test, texts: &VarLen, place: Place, want: &Block, yes: &mut Block) {
     let text = |i: usize| texts.get(place.start + i);
     match test {
@@ -21,6 +24,13 @@ pub(super) fn test(test: &Test, texts: &VarLen, place: Place, want: &Block, yes:
             }
             None => each(want, yes, |i| interval.contains(|bound| Some(text(i).cmp(bound.as_bytes())))),
         },
+        Test::InTexts(set) if set.values().len() <= SCANS_MAX && is_dense(want, place) => {
+            for value in set.values() {
+                let mut found: Block = [0; BLOCK_WORDS];
+                Start::new(value.as_bytes()).scan(texts, place, value.len(), &mut found);
+                yes.iter_mut().zip(found).for_each(|(yes, found)| *yes |= found);
+            }
+        }
         Test::InTexts(set) => each(want, yes, |i| set.contains(text(i))),
         Test::Like(pattern) => match pattern.form() {
             Form::Infix(finder) if is_dense(want, place) => infix(finder, texts, place, yes),
