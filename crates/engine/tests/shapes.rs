@@ -369,3 +369,57 @@ fn the_planner_tells_what_it_did_and_counts_exactly() {
     assert_eq!(ways, BTreeSet::from(["nearest lists", "scan of rows"]), "sealed and growing segments");
     assert!(world.engine.search(world.search([0.0; DIM], 10)).unwrap().explained.is_empty());
 }
+
+#[test]
+fn a_filter_on_the_partition_key_looks_into_its_partition_only() {
+    let clock = Arc::new(ManualClock::at(1_000_000));
+    let engine = Engine::open_still(Settings::default(), Arc::new(MemoryDisk::new()), clock).unwrap();
+    let fields = vec![
+        Field::new("id", Type::Int64).primary(),
+        Field::new("v", Type::FloatVector).with_dim(2),
+        Field { is_partition_key: true, ..Field::new("owner", Type::VarChar).with_max_length(16) },
+    ];
+    let create = CreateCollection {
+        target: target(),
+        schema: Schema { fields, ..Schema::default() },
+        shards: 0,
+        consistency: Consistency::Strong,
+        properties: vec![],
+        partitions: 8,
+    };
+    engine.change(Change::CreateCollection(create)).unwrap();
+    engine.run(Load { target: target(), partitions: vec![] }).unwrap();
+    let owner = |id: i64| format!("owner {}", id % 20);
+    let named = |name: &str, column| NamedColumn { name: name.to_owned(), column, is_dynamic: false };
+    let columns = vec![
+        named("id", Column::from_ints((0..400).collect())),
+        named("v", Column::from_vectors(2, (0..800).map(|at| at as f32).collect()).unwrap()),
+        named("owner", Column::from_texts((0..400).map(owner))),
+    ];
+    let rows = Rows { target: target(), partition: String::new(), rows: 400, columns };
+    engine.write(Write::Insert(rows)).unwrap();
+    for (filter, owners) in [
+        ("owner == 'owner 3'", vec![3]),
+        ("id < 300 and owner in ['owner 3', 'owner 7', 'nobody']", vec![3, 7]),
+        ("owner != 'owner 3'", (0..20).filter(|owner| *owner != 3).collect()),
+        ("owner == 'nobody'", vec![]),
+    ] {
+        let most = if filter.starts_with("id") { 300 } else { 400 };
+        let want: Vec<i64> = (0..most).filter(|id| owners.contains(&(id % 20))).collect();
+        let query =
+            Query { target: target(), filter: filter.to_owned(), limit: Some(1_000), ..Query::default() };
+        let found = engine.query(query).unwrap();
+        assert_eq!(found.keys.unwrap().ints().unwrap(), want, "{filter}");
+        let queries = Queries::Vectors(Column::from_vectors(2, vec![0.0, 0.0]).unwrap());
+        let filter = filter.to_owned();
+        let search =
+            Search { explain: true, filter: filter.clone(), ..Search::new(target(), queries, 1_000) };
+        let found = engine.search(search).unwrap();
+        let mut nearest = ids(&found);
+        nearest.sort_unstable();
+        assert_eq!(nearest, want, "{filter}");
+        let asked = found.explained.iter().filter(|one| one.way == "scan of rows").count();
+        let most = if filter.contains("!=") { 8 } else { filter.matches('\'').count() / 2 };
+        assert!(found.explained.len() > 4 && asked <= most, "{filter}: {asked}");
+    }
+}

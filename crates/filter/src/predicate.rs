@@ -58,11 +58,38 @@ impl Predicate {
             Node::Leaf(leaf) if leaf.field.is_primary && !leaf.negated && leaf.steps.is_empty() => leaf,
             _ => return None,
         };
-        match &leaf.test {
-            Test::Ints(low, high) if low == high => Some(vec![Key::Int(*low)]),
-            Test::InInts(set) => Some(set.values().iter().copied().map(Key::Int).collect()),
-            Test::Texts(interval) => interval.single().map(|text| vec![Key::Text(text.clone())]),
-            Test::InTexts(set) => Some(set.values().iter().cloned().map(Key::Text).collect()),
+        leaf.test.listed()
+    }
+
+    /// Values of `field` of which every row that matches has one, when the predicate lists such: `field == x`,
+    /// `field in [..]`, alone or besides other conditions.
+    pub fn values_of(&self, field: FieldId) -> Option<Vec<Key>> {
+        let listed = |node: &Node| match node {
+            Node::Leaf(leaf)
+                if self.fields.get(leaf.field.slot) == Some(&field)
+                    && !leaf.negated
+                    && leaf.steps.is_empty()
+                    && leaf.path.is_empty() =>
+            {
+                leaf.test.listed()
+            }
+            _ => None,
+        };
+        match &self.root {
+            Node::All(nodes) => nodes.iter().find_map(listed),
+            node => listed(node),
+        }
+    }
+}
+
+impl Test {
+    /// The values that pass, when they are listed; rising and distinct.
+    fn listed(&self) -> Option<Vec<Key>> {
+        match self {
+            Self::Ints(low, high) if low == high => Some(vec![Key::Int(*low)]),
+            Self::InInts(set) => Some(set.values().iter().copied().map(Key::Int).collect()),
+            Self::Texts(interval) => interval.single().map(|text| vec![Key::Text(text.clone())]),
+            Self::InTexts(set) => Some(set.values().iter().cloned().map(Key::Text).collect()),
             _ => None,
         }
     }

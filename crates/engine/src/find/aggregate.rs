@@ -161,7 +161,7 @@ pub(super) fn query(scope: &Scope, predicate: Option<&Predicate>, query: &Query)
     let mut tallies: Vec<Vec<Tally>> = vec![Vec::new(); plan.aggregates.len()];
     let mut labels: Vec<ColumnBuilder> = Vec::new();
     for (place, segment) in (0_u32..).zip(&scope.segments) {
-        let mask = segment.matches(predicate, scope.at)?;
+        let mask = scope.matches(segment, predicate)?;
         let mut rows = mask.iter().map(|row| (place, row)).peekable();
         while rows.peek().is_some() {
             let chunk: Vec<Place> = rows.by_ref().take(CHUNK_ROWS).collect();

@@ -24,14 +24,18 @@ pub(crate) use search::search;
 
 use crate::api::{ReadTime, Target};
 use crate::catalog::Collection;
+use crate::ingest;
 use crate::node::Node;
 use crate::shard::Members;
 use crate::{Error, ErrorKind};
 use data::{PartitionId, Schema, Timestamp, Value, Zone};
 use filter::Predicate;
-use segment::Segment;
+use segment::{Mask, Segment};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// More partition keys than this are taken to lead to every partition.
+const PRUNED_KEYS_MAX: usize = 1_000;
 
 /// A row of a scope: which segment, which row of it.
 type Place = (u32, u32);
@@ -83,6 +87,24 @@ impl Scope {
         let segments = chosen(&members, &partitions, wanted.ignore_growing);
         let zone = catalog.zone(collection);
         Ok(Self { collection: Arc::clone(collection), segments, at, zone })
+    }
+
+    /// The rows of a segment that are visible and match. Segments of partitions that the filter's partition keys do not
+    /// lead to are not looked at.
+    fn matches(&self, segment: &Segment, predicate: Option<&Predicate>) -> Result<Mask, Error> {
+        let is_excluded = predicate.is_some_and(|predicate| !self.may_hold(segment, predicate));
+        if is_excluded { Ok(Mask::all(0)) } else { Ok(segment.matches(predicate, self.at)?) }
+    }
+
+    /// Whether rows of the segment's partition can match.
+    fn may_hold(&self, segment: &Segment, predicate: &Predicate) -> bool {
+        let Some(key) = self.schema().fields.iter().find(|field| field.is_partition_key) else { return true };
+        match predicate.values_of(key.id) {
+            Some(values) if values.len() <= PRUNED_KEYS_MAX => values
+                .iter()
+                .any(|value| ingest::partition_of(&self.collection, value) == Some(segment.partition())),
+            Some(_) | None => true,
+        }
     }
 
     fn primary_name(&self) -> String {

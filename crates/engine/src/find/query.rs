@@ -80,7 +80,7 @@ pub(crate) fn is_quick_query(node: &Node, query: &Query) -> bool {
 fn count(scope: &Scope, predicate: Option<&Predicate>) -> Result<u64, Error> {
     let mut count = 0;
     for segment in &scope.segments {
-        count += segment.matches(predicate, scope.at)?.count() as u64;
+        count += scope.matches(segment, predicate)?.count() as u64;
     }
     Ok(count)
 }
@@ -93,7 +93,7 @@ fn match_rows(scope: &Scope, predicate: Option<&Predicate>) -> Result<Vec<Place>
     }
     let mut places = Vec::new();
     for (place, segment) in (0_u32..).zip(&scope.segments) {
-        let mask = segment.matches(predicate, scope.at)?;
+        let mask = scope.matches(segment, predicate)?;
         places.extend(mask.iter().map(|row| (place, row)));
     }
     Ok(places)

@@ -56,7 +56,7 @@ pub(super) fn ask(node: &Node, scope: &Scope, plan: &Plan<'_>) -> Result<Vec<Vec
     };
     let cancel = Cancel::new();
     let masks =
-        pool.map(scope.segments.len(), |s| scope.segments[s].matches(plan.predicate.as_ref(), scope.at));
+        pool.map(scope.segments.len(), |s| scope.matches(&scope.segments[s], plan.predicate.as_ref()));
     let masks = masks.into_iter().collect::<Result<Vec<_>, _>>()?;
     // Many queries of few segments are shared out, too.
     let per_unit = vectors.len().div_ceil(pool.threads());
@@ -89,8 +89,11 @@ pub(super) fn ask(node: &Node, scope: &Scope, plan: &Plan<'_>) -> Result<Vec<Vec
 /// How the segments are searched.
 pub(super) fn explain(scope: &Scope, plan: &Plan<'_>) -> Result<Vec<Explained>, Error> {
     let of = |segment: &Segment| {
-        let matching = segment.matches(plan.predicate.as_ref(), scope.at)?.count();
-        let way = segment.way(plan.field.id, plan.metric, &plan.query, matching).name();
+        let matching = scope.matches(segment, plan.predicate.as_ref())?.count();
+        let way = match &plan.predicate {
+            Some(predicate) if !scope.may_hold(segment, predicate) => "ruled out by partition key",
+            _ => segment.way(plan.field.id, plan.metric, &plan.query, matching).name(),
+        };
         Ok(Explained { segment: segment.id(), rows: segment.rows(), matching, way })
     };
     scope.segments.iter().map(of).collect()

@@ -10,6 +10,7 @@ mod vectors;
 
 pub(crate) use check::numbers as check_numbers;
 pub(crate) use fill::absent;
+pub(crate) use route::partition_of;
 pub(crate) use update::update;
 
 use crate::api::Rows;

@@ -3,7 +3,7 @@
 use crate::Error;
 use crate::catalog::Collection;
 use crate::record::Insert;
-use data::{Batch, Column, FieldId, PartitionId, Values};
+use data::{Batch, Column, FieldId, Key, PartitionId, Values};
 
 /// The partition a request names; `None` when the partition key chooses for each row.
 pub(crate) fn named(collection: &Collection, name: &str) -> Result<Option<PartitionId>, Error> {
@@ -45,18 +45,32 @@ pub(crate) fn partitions(
         .collect()
 }
 
+/// The partition of rows with this partition key.
+pub(crate) fn partition_of(collection: &Collection, key: &Key) -> Option<PartitionId> {
+    let hash = match key {
+        Key::Int(value) => hash_bytes(&value.to_le_bytes()),
+        Key::Text(text) => hash_bytes(text.as_bytes()),
+    };
+    let count = collection.partitions.len().max(1) as u64;
+    collection.partitions.get((hash % count) as usize).map(|partition| partition.id)
+}
+
+fn hash(keys: &Column, row: usize) -> u64 {
+    match keys.values() {
+        Values::Int64(values) => hash_bytes(&values[row].to_le_bytes()),
+        Values::Text(texts) => hash_bytes(texts.get(row)),
+        _ => finish(0),
+    }
+}
+
 /// A hash of a partition key (FNV-1a, finished by a multiply-shift). It decides where rows lie on disk: it must not
 /// change.
-fn hash(keys: &Column, row: usize) -> u64 {
-    let fnv = |bytes: &[u8]| {
-        bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-        })
-    };
-    let hash = match keys.values() {
-        Values::Int64(values) => fnv(&values[row].to_le_bytes()),
-        Values::Text(texts) => fnv(texts.get(row)),
-        _ => 0,
-    };
+fn hash_bytes(bytes: &[u8]) -> u64 {
+    finish(bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    }))
+}
+
+fn finish(hash: u64) -> u64 {
     (hash ^ (hash >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 16
 }
