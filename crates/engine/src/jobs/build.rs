@@ -171,9 +171,12 @@ impl Node {
                         continue;
                     }
                     let sealed = self.shard(collection.id).ok().and_then(|shard| shard.sealed(entry.id));
-                    // To be merged at once: building now would be building twice.
-                    let sealed = sealed.filter(|sealed| !self.is_to_be_merged(collection.id, sealed.id()));
                     if let Some(sealed) = sealed {
+                        if self.is_to_be_merged(collection.id, sealed.id()) {
+                            // Building now would be building twice. The keeper may not know yet; it rings when it is done.
+                            self.bells.keeper.ring();
+                            continue;
+                        }
                         return Some(Gap {
                             collection: Arc::clone(collection),
                             index: index.clone(),

@@ -36,6 +36,8 @@ impl Node {
         {
             sooner(RETRY);
         }
+        // What was to be merged first can be indexed now.
+        self.bells.builder.ring();
         next
     }
 
