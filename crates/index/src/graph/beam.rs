@@ -107,8 +107,8 @@ impl Beam {
     }
 
     /// The same among the rows that are in `mask`. A row that is not is never scored and never in the pool; its links are
-    /// followed in its place, until there are half as many rows to score as a row has links (the predicate subgraph with two-hop neighbours of
-    /// ACORN-1: Patel et al., SIGMOD 2024, section 5).
+    /// followed in its place, until there are half as many rows to score as a row has links (the predicate subgraph with
+    /// two-hop neighbours of ACORN-1: Patel et al., SIGMOD 2024, section 5).
     pub(crate) fn search_among<C: Codes>(
         &mut self,
         codes: &C,
