@@ -5,7 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a bench may fail loudly")]
 
 use data::{Column, Field, FieldId, Schema, Type, Values, VarLen};
-use filter::{Predicate, Rows, bind, parse};
+use filter::{Predicate, Rows, ZoneBuilder, Zones, bind, parse};
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::time::Instant;
@@ -168,6 +168,62 @@ fn json() {
     race("JSON paths", ROWS, &mut works);
 }
 
+/// The same rows with what is known of their zones, and without.
+struct Zoned(Table, Vec<Zones>);
+
+impl Rows for Zoned {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn column(&self, field: FieldId) -> Option<&Column> {
+        self.0.column(field)
+    }
+
+    fn zones(&self, field: FieldId) -> Option<&Zones> {
+        self.1.get(usize::try_from(field.0 - 100).ok()?)
+    }
+}
+
+fn zones() {
+    const ROWS: usize = 10_000_000;
+    let mut next = random(5);
+    let random: Vec<i64> = (0..ROWS).map(|_| (next() % 1_000_000) as i64).collect();
+    // Like the time of arrival: rising, with some disorder.
+    let rising: Vec<i64> = (0..ROWS as i64).map(|i| i + (next() % 10_000) as i64).collect();
+    let texts: Vec<String> =
+        (0..ROWS / 10).map(|i| format!("{:07} of some", i + (next() % 1000) as usize)).collect();
+    let types = [("a", Type::Int64), ("t", Type::Int64)];
+    let columns = vec![Column::from_ints(random), Column::from_ints(rising)];
+    let text = vec![Column::from_texts(&texts)];
+    let zoned = |columns: Vec<Column>| {
+        let zones = columns.iter().map(|column| {
+            let mut zones = ZoneBuilder::default();
+            zones.add(column, 0..column.len());
+            zones.finish()
+        });
+        let zones = zones.collect();
+        Zoned(Table(columns), zones)
+    };
+    for (rows, types, expressions) in [
+        (
+            zoned(columns),
+            &types[..],
+            &["a < 500000", "t < 5000000", "t >= 9900000", "9000000 <= t < 9001000 and a < 500000"][..],
+        ),
+        (zoned(text), &[("s", Type::VarChar)][..], &["s < '0100000'", "s like '05%'"][..]),
+    ] {
+        let predicates: Vec<_> = expressions.iter().map(|text| (*text, predicate(text, types))).collect();
+        let mut works: Vec<Work<'_>> = Vec::new();
+        for (name, predicate) in &predicates {
+            let rows = &rows;
+            works.push((name, Box::new(move || predicate.eval(&rows.0).count())));
+            works.push(("  with zones", Box::new(move || predicate.eval(rows).count())));
+        }
+        race("zones", rows.len(), &mut works);
+    }
+}
+
 fn reading() {
     let numbers: Vec<String> = (0..100_000_i64).map(|i| (i * 1_000_003).to_string()).collect();
     let text = format!("a in [{}]", numbers.join(","));
@@ -180,8 +236,8 @@ fn reading() {
 
 fn main() {
     let asked: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
-    let works: [(&str, fn()); 4] =
-        [("numbers", numbers), ("texts", texts), ("json", json), ("reading", reading)];
+    let works: [(&str, fn()); 5] =
+        [("numbers", numbers), ("texts", texts), ("json", json), ("zones", zones), ("reading", reading)];
     for (name, work) in works {
         if asked.is_empty() || asked.iter().any(|word| word == name) {
             work();

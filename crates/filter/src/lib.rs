@@ -21,7 +21,8 @@
 //! ```
 //!
 //! The logic is three-valued: a comparison with an absent value is unknown, and so is its negation; only rows of which
-//! the whole is true match. An index may answer a leaf in place of the column: [`Rows::answer`]. Grammar, precedence and the meaning of every operator stand in `GRAMMAR.md`.
+//! the whole is true match. An index may answer a leaf in place of the column: [`Rows::answer`]; what is known of thousands of rows
+//! at once ([`Rows::zones`]) may settle them unseen. Grammar, precedence and the meaning of every operator stand in `GRAMMAR.md`.
 
 mod ast;
 mod bind;
@@ -43,6 +44,7 @@ mod sample;
 mod set;
 mod shape;
 mod words;
+mod zones;
 
 pub use ast::Ast;
 pub use bind::{bind, bind_in};
@@ -51,3 +53,4 @@ pub use eval::Rows;
 pub use parse::parse;
 pub use predicate::Predicate;
 pub use probe::{Answer, Json, JsonKind, Probe, Question, locate};
+pub use zones::{ZONE_ROWS, Zone, ZoneBuilder, Zones};

@@ -130,50 +130,55 @@ impl<'a> Probe<'a> {
 
     /// The question. With arithmetic before the test it is [`Question::Other`].
     pub fn question(&self) -> Question<'a> {
-        if !self.leaf.steps.is_empty() {
-            return Question::Other;
-        }
-        match &self.leaf.test {
-            Test::Ints(low, high) => Question::Ints(*low, *high),
-            Test::Floats(low, high, _) => Question::Floats(*low, *high),
-            Test::Bool(constant) | Test::JsonBool(constant) => Question::Bool(*constant),
-            Test::Texts(interval) | Test::JsonText(interval) => {
-                Question::Texts(bytes(&interval.low), bytes(&interval.high))
-            }
-            Test::InInts(set) => Question::AmongInts(set.values()),
-            Test::InFloats(set, _) => Question::AmongFloats(set.values()),
-            Test::InTexts(set) => Question::AmongTexts(set.values()),
-            Test::Like(pattern) | Test::JsonLike(pattern) => like(pattern),
-            Test::Regex(regex) | Test::JsonRegex(regex) => {
-                let parts = regex.parts().iter().map(Vec::as_slice).collect();
-                Question::Like { prefix: &[], parts, is_prefix: false }
-            }
-            Test::JsonNumber(interval) => match floats_of(interval) {
-                Some((low, high)) => Question::Floats(low, high),
-                None => Question::Other,
-            },
-            Test::JsonIn(set) => Question::Mixed {
-                ints: set.ints.values(),
-                floats: set.floats.values(),
-                texts: set.texts.values(),
-                bools: set.bools,
-            },
-            Test::JsonContains(all, values) => Question::Contains(*all, values),
-            Test::Shape(shape) => match (shape.rectangle(), shape.relation) {
-                (None, _) => Question::Other,
-                (Some(rectangle), Relation::Near(_)) => Question::Around(rectangle),
-                (Some(rectangle), _) => Question::Near(rectangle),
-            },
-            Test::JsonExists => Question::Exists,
-            Test::JsonNull => Question::Missing,
-            _ => Question::Other,
-        }
+        question(self.leaf)
     }
 
     /// Which values of `column`, which is of the field's type or (numbers) a wider one of the same kind, pass the test.
     /// For an index that holds each distinct value once. Not for JSON.
     pub fn test(&self, column: &Column) -> Bits {
         test_column(self.leaf, column)
+    }
+}
+
+/// What `leaf` asks. With arithmetic before the test it is [`Question::Other`].
+pub(crate) fn question(leaf: &Leaf) -> Question<'_> {
+    if !leaf.steps.is_empty() {
+        return Question::Other;
+    }
+    match &leaf.test {
+        Test::Ints(low, high) => Question::Ints(*low, *high),
+        Test::Floats(low, high, _) => Question::Floats(*low, *high),
+        Test::Bool(constant) | Test::JsonBool(constant) => Question::Bool(*constant),
+        Test::Texts(interval) | Test::JsonText(interval) => {
+            Question::Texts(bytes(&interval.low), bytes(&interval.high))
+        }
+        Test::InInts(set) => Question::AmongInts(set.values()),
+        Test::InFloats(set, _) => Question::AmongFloats(set.values()),
+        Test::InTexts(set) => Question::AmongTexts(set.values()),
+        Test::Like(pattern) | Test::JsonLike(pattern) => like(pattern),
+        Test::Regex(regex) | Test::JsonRegex(regex) => {
+            let parts = regex.parts().iter().map(Vec::as_slice).collect();
+            Question::Like { prefix: &[], parts, is_prefix: false }
+        }
+        Test::JsonNumber(interval) => match floats_of(interval) {
+            Some((low, high)) => Question::Floats(low, high),
+            None => Question::Other,
+        },
+        Test::JsonIn(set) => Question::Mixed {
+            ints: set.ints.values(),
+            floats: set.floats.values(),
+            texts: set.texts.values(),
+            bools: set.bools,
+        },
+        Test::JsonContains(all, values) => Question::Contains(*all, values),
+        Test::Shape(shape) => match (shape.rectangle(), shape.relation) {
+            (None, _) => Question::Other,
+            (Some(rectangle), Relation::Near(_)) => Question::Around(rectangle),
+            (Some(rectangle), _) => Question::Near(rectangle),
+        },
+        Test::JsonExists => Question::Exists,
+        Test::JsonNull => Question::Missing,
+        _ => Question::Other,
     }
 }
 

@@ -12,7 +12,7 @@ use store::Blobs;
 use store::file::{Reader, Section, Writer};
 
 /// The version that this code writes, and the latest it reads.
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 /// What marks a segment file.
 pub(crate) const KIND: [u8; 8] = *b"segment\0";
 /// Stands for what holds the sections together: header, table of sections, gaps.
@@ -45,6 +45,9 @@ pub(crate) struct FieldHead {
     /// Whether there is a section of validity bits.
     #[serde(default)]
     pub(crate) has_nulls: bool,
+    /// Whether section `zones` knows of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) has_zones: bool,
 }
 
 impl FieldHead {

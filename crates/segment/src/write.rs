@@ -1,7 +1,7 @@
 //! Rows into one file. Invariant: rows come in the order of their blocks, every column with the same rows.
 
 use crate::blocks::Block;
-use crate::column::encode_column;
+use crate::column::{Encoded, encode_column, write_zones};
 use crate::files::{FieldHead, Head, SectionWriter};
 use crate::key_order::write_keys;
 use crate::{Error, Frozen};
@@ -44,12 +44,14 @@ pub(crate) fn write_blocks(
     let mut file = SectionWriter::create(blobs, name)?;
     let rows = blocks.iter().map(Block::kept).sum::<usize>();
     let (min_stamp, max_stamp) = write_stamps(blocks, &mut file)?;
-    let mut fields = Vec::new();
+    let (mut fields, mut zones) = (Vec::new(), Vec::new());
     for field in &schema.fields {
-        let has_nulls = encode_column(field, blocks, &mut file, cancel)?;
+        let Encoded { has_nulls, zones: known } = encode_column(field, blocks, &mut file, cancel)?;
         let (id, data_type, dim, element) = (field.id, field.data_type, field.dim, field.element);
-        fields.push(FieldHead { id, data_type, dim, element, has_nulls });
+        fields.push(FieldHead { id, data_type, dim, element, has_nulls, has_zones: known.is_some() });
+        zones.extend(known);
     }
+    write_zones(&zones, &mut file)?;
     let keys = write_keys(schema, blocks, &mut file)?;
     let head = Head::new(rows as u32, (min_stamp, max_stamp), keys, fields);
     head.write(&mut file)?;

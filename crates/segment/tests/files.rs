@@ -178,18 +178,21 @@ mod tests {
             };
             let now = blobs.open("now").unwrap();
             if std::env::var_os("ELANUS_BLESS").is_some() {
-                std::fs::write(path(2), &now).unwrap();
+                std::fs::write(path(3), &now).unwrap();
             }
-            let fixture = std::fs::read(path(2)).unwrap();
+            let fixture = std::fs::read(path(3)).unwrap();
             assert!(
                 now == fixture,
                 "{} is not what is written today; a new format needs a new fixture",
-                path(2).display()
+                path(3).display()
             );
             blobs.put("fixture", &[fixture.into()]).unwrap();
             check_contents(&open(&blobs, "fixture", keys).unwrap());
-            blobs.put("old", &[std::fs::read(path(1)).unwrap().into()]).unwrap();
-            check_contents(&open(&blobs, "old", keys).unwrap());
+            for version in [1, 2] {
+                let old = format!("old-{version}");
+                blobs.put(&old, &[std::fs::read(path(version)).unwrap().into()]).unwrap();
+                check_contents(&open(&blobs, &old, keys).unwrap());
+            }
         }
     }
 

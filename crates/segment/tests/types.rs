@@ -3,8 +3,8 @@
 #[cfg(test)]
 mod tests {
     use data::{
-        Batch, Column, ColumnBuilder, Field, FieldId, Kind, PartitionId, ScalarBuffer, Schema, SegmentId,
-        Timestamp, Type, Value, Values, VarLen,
+        Batch, Column, ColumnBuilder, Field, FieldId, Keys, Kind, PartitionId, ScalarBuffer, Schema,
+        SegmentId, Timestamp, Type, Value, Values, VarLen,
     };
     use host::Cancel;
     use proptest::prelude::*;
@@ -87,7 +87,7 @@ mod tests {
         Batch::new(seeds.len(), schema.fields.iter().map(column).collect()).unwrap()
     }
 
-    /// A file with every type of version 2 opens, and is what is written today; `ELANUS_BLESS=1` writes it anew.
+    /// A file with every type opens, and is what is written today; `ELANUS_BLESS=1` writes it anew.
     #[test]
     fn the_fixture_opens() {
         let schema = schema();
@@ -97,18 +97,24 @@ mod tests {
         let disk = Store::open(Arc::new(MemoryDisk::new())).unwrap();
         write(&growing.freeze(), disk.blobs(), "now", &Cancel::new()).unwrap();
         let now = disk.blobs().open("now").unwrap();
-        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/segment-v2-types.bin");
+        let path = |version: u32| {
+            let file = format!("fixtures/segment-v{version}-types.bin");
+            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file)
+        };
         if std::env::var_os("ELANUS_BLESS").is_some() {
-            std::fs::write(&path, &now).unwrap();
+            std::fs::write(path(3), &now).unwrap();
         }
-        let fixture = std::fs::read(&path).unwrap();
+        let fixture = std::fs::read(path(3)).unwrap();
         assert!(now == fixture, "the fixture is not what is written today; a new format needs a new fixture");
-        disk.blobs().put("fixture", &[fixture.into()]).unwrap();
-        let sealed =
-            Sealed::open(disk.blobs(), "fixture", SegmentId(1), PartitionId(2), Arc::clone(&schema)).unwrap();
-        sealed.verify().unwrap();
-        for (field, want) in schema.fields.iter().zip(batch(&schema, 0, &seeds).columns()) {
-            assert_eq!(&sealed.column(field.id).unwrap(), want, "{}", field.name);
+        for version in [2, 3] {
+            let name = format!("fixture-{version}");
+            disk.blobs().put(&name, &[std::fs::read(path(version)).unwrap().into()]).unwrap();
+            let (id, partition) = (SegmentId(1), PartitionId(2));
+            let sealed = Sealed::open(disk.blobs(), &name, id, partition, Arc::clone(&schema)).unwrap();
+            sealed.verify().unwrap();
+            for (field, want) in schema.fields.iter().zip(batch(&schema, 0, &seeds).columns()) {
+                assert_eq!(&sealed.column(field.id).unwrap(), want, "{}", field.name);
+            }
         }
     }
 
@@ -151,6 +157,70 @@ mod tests {
             assert_eq!(sealed.read(FieldId(101), &picks).unwrap(), texts.take(&picks));
         }
         assert_eq!(open().column(FieldId(101)).unwrap(), texts);
+    }
+
+    /// Enough rows for several zones, rising in the key: a file and what is merged of it answer as rows in memory do.
+    #[test]
+    fn zones_of_a_file_change_no_answer() {
+        const ROWS: i64 = 10_000;
+        let types = [Type::Int64, Type::Float, Type::VarChar, Type::Bool, Type::Timestamptz];
+        let fields = types.into_iter().zip(100..).map(|(data_type, id)| {
+            let field =
+                Field { id: FieldId(id), nullable: id > 100, ..Field::new(&format!("f{id}"), data_type) };
+            if id == 100 { field.primary() } else { field }
+        });
+        let schema = Arc::new(Schema { fields: fields.collect(), ..Schema::default() });
+        let column = |field: &Field| {
+            let mut builder = ColumnBuilder::of(field.kind());
+            for row in 0..ROWS {
+                let is_absent = row % 7 == 3 && row > ROWS / 2;
+                match field.data_type {
+                    _ if field.nullable && is_absent => builder.push_null(),
+                    Type::Float if row % 911 == 5 => builder.push(&Value::Double(f64::NAN)),
+                    Type::Float => builder.push(&Value::Double(row as f64)),
+                    Type::VarChar => builder.push(&Value::Text(format!("text {:03}", row / 100))),
+                    Type::Bool => builder.push(&Value::Bool(row > 6000)),
+                    _ => builder.push(&Value::Int(row)),
+                }
+            }
+            builder.finish()
+        };
+        let growing = Growing::new(SegmentId(1), PartitionId(2), Arc::clone(&schema));
+        let rows = Batch::new(ROWS as usize, schema.fields.iter().map(column).collect()).unwrap();
+        growing.append(rows, Timestamp(5)).unwrap();
+        let disk = Store::open(Arc::new(MemoryDisk::new())).unwrap();
+        write(&growing.freeze(), disk.blobs(), "file", &Cancel::new()).unwrap();
+        let open = |name| {
+            let opened = Sealed::open(disk.blobs(), name, SegmentId(1), PartitionId(2), Arc::clone(&schema));
+            Segment::Sealed(Arc::new(opened.unwrap()))
+        };
+        let segments = [Segment::Growing(Arc::new(growing)), open("file")];
+        let dead = Keys::new(Column::from_ints((3000..5000).collect())).unwrap();
+        segments.iter().for_each(|segment| assert_eq!(segment.delete(&dead, Timestamp(7)).unwrap(), 2000));
+        merge(&segments[1..], Timestamp(8), &schema, disk.blobs(), "merged", &Cancel::new()).unwrap();
+        let merged = open("merged");
+        for text in [
+            "f100 < 10",
+            "f100 >= 4096 and f101 < 4200",
+            "f101 != 7 or f102 is null",
+            "not (f101 < 9990)",
+            "f102 like 'text 00%'",
+            "f102 > 'text 05'",
+            "f102 in ['text 010', 'text 099']",
+            "f103 == false",
+            "f104 > ISO '1970-01-01T00:00:00.009Z'",
+            "f104 is not null and f103 == true",
+        ] {
+            let predicate = filter::bind(&filter::parse(text).unwrap(), &schema, &[].into()).unwrap();
+            for at in [Timestamp(6), Timestamp(9)] {
+                let rows = |segment: &Segment| {
+                    let mask = segment.matches(Some(&predicate), at).unwrap();
+                    segment.keys(&mask.iter().collect::<Vec<_>>()).unwrap().column().clone()
+                };
+                assert!(rows(&segments[0]) == rows(&segments[1]), "{text} at {at:?}");
+                assert!(at == Timestamp(6) || rows(&segments[0]) == rows(&merged), "{text}, merged");
+            }
+        }
     }
 
     proptest! {

@@ -13,6 +13,7 @@ mod texts;
 use crate::predicate::{Access, Leaf, Node, Predicate, Test};
 use crate::probe::{Answer, Answers, Probe};
 use crate::sample::Sample;
+use crate::zones::{self, Verdict, ZONE_ROWS, Zones};
 use data::{Column, FieldId, Lists, Values};
 use paths::Paths;
 use simd::Bits;
@@ -43,6 +44,11 @@ pub trait Rows {
         None
     }
 
+    /// What is known of the values of `field`, zone by zone; `None`: nothing.
+    fn zones(&self, _field: FieldId) -> Option<&Zones> {
+        None
+    }
+
     /// A number that tells these rows from others of the same request, for `random_sample`.
     fn salt(&self) -> u64 {
         0
@@ -58,10 +64,20 @@ impl Predicate {
             Node::Const(true) if self.sample.is_none() => return Bits::ones(len),
             _ => {}
         }
+        let verdicts = zones::judge(self, rows);
+        let verdict = |start: usize| {
+            let zone = |verdicts: &Vec<Verdict>| verdicts.get(start / ZONE_ROWS).copied();
+            verdicts.as_ref().and_then(zone).unwrap_or(Verdict::Some)
+        };
+        let mut zones = (0..len).step_by(ZONE_ROWS);
+        if zones.clone().all(|start| verdict(start) == Verdict::None) {
+            return Bits::zeros(len);
+        }
+        let is_open = zones.any(|start| verdict(start) == Verdict::Some);
         let sample = self.sample.map(|part| Sample::new(part, self.seed, rows.salt()));
-        let answers = Answers::ask(self, rows);
+        let answers = if is_open { Answers::ask(self, rows) } else { Answers::default() };
         let fields = self.fields.iter().enumerate().map(|(slot, id)| {
-            let column = if answers.needs(slot) { rows.column(*id) } else { None };
+            let column = if is_open && answers.needs(slot) { rows.column(*id) } else { None };
             debug_assert!(column.is_none_or(|column| column.len() == len), "a value for every row");
             column.filter(|column| column.len() == len)
         });
@@ -78,7 +94,11 @@ impl Predicate {
             let rows = BLOCK_ROWS.min(len - start);
             let place = Place { start, rows };
             let (want, mut yes) = (place.all(), [0; BLOCK_WORDS]);
-            context.node(&self.root, place, &want, &mut yes);
+            match verdict(start) {
+                Verdict::None => continue,
+                Verdict::All => yes = want,
+                Verdict::Some => context.node(&self.root, place, &want, &mut yes),
+            }
             if let Some(sample) = &sample {
                 yes.iter_mut().enumerate().for_each(|(w, word)| *word = sample.thin(*word, start + w * 64));
             }

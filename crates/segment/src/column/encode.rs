@@ -7,6 +7,7 @@ use crate::blocks::{Block, Visit};
 use crate::files::SectionWriter;
 use arrow_buffer::BooleanBufferBuilder;
 use data::{Buffer, Column, Field, Kind, Type, Values};
+use filter::{ZoneBuilder, Zones};
 use host::Cancel;
 
 /// Offsets are gathered up to this many bytes before they are written.
@@ -17,19 +18,39 @@ const PIECE_ROWS: usize = 8192;
 /// Shows a column piece by piece.
 pub(super) type Pieces<'a> = dyn Fn(&mut Visit<'_>) -> Result<(), Error> + 'a;
 
-/// Writes the column of `field` for the kept rows of `blocks`; says whether a value is absent.
+/// What a column turned out to be while it was written.
+#[derive(Debug)]
+pub(crate) struct Encoded {
+    /// Whether a value is absent.
+    pub(crate) has_nulls: bool,
+    /// What is known of its rows, zone by zone, where its type has zones.
+    pub(crate) zones: Option<Zones>,
+}
+
+/// Writes the column of `field` for the kept rows of `blocks`.
 pub(crate) fn encode_column(
     field: &Field,
     blocks: &[Block],
     file: &mut SectionWriter,
     cancel: &Cancel,
-) -> Result<bool, Error> {
+) -> Result<Encoded, Error> {
     let pieces = |visit: &mut Visit<'_>| each_piece(field, blocks, cancel, visit);
     match field.data_type {
         Type::Text => encode_packed(Place::of(field.id), &pieces, file)?,
         _ => encode_values(Place::of(field.id), field.kind(), &pieces, file)?,
     }
-    encode_validity(field, &pieces, file)
+    let has_nulls = encode_validity(field, &pieces, file)?;
+    let zones = Zones::are_of(field.data_type).then(|| zones_of(&pieces)).transpose()?;
+    Ok(Encoded { has_nulls, zones })
+}
+
+fn zones_of(pieces: &Pieces<'_>) -> Result<Zones, Error> {
+    let mut zones = ZoneBuilder::default();
+    pieces(&mut |column, rows| {
+        zones.add(column, rows);
+        Ok(())
+    })?;
+    Ok(zones.finish())
 }
 
 fn encode_values(at: Place, kind: Kind, pieces: &Pieces<'_>, file: &mut SectionWriter) -> Result<(), Error> {

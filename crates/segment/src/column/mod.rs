@@ -8,10 +8,12 @@ mod decode;
 mod encode;
 mod packed;
 mod slots;
+mod zones;
 
 pub(crate) use decode::check_lengths;
-pub(crate) use encode::encode_column;
+pub(crate) use encode::{Encoded, encode_column};
 pub(crate) use slots::Slots;
+pub(crate) use zones::write_zones;
 
 use data::FieldId;
 

@@ -4,12 +4,13 @@
 use super::Place;
 use super::decode::{decode, read_packed};
 use super::packed::Packed;
+use super::zones::read_zones;
 use crate::chunk::absent;
 use crate::files::{FieldHead, Head, Opened};
 use crate::key_order::KeyOrder;
 use crate::{Error, ScalarIndex};
 use data::{Column, Field, FieldId, Schema, Type};
-use filter::{Answer, Probe, Rows};
+use filter::{Answer, Probe, Rows, Zones};
 use std::sync::{Arc, OnceLock};
 
 /// One field of the schema and, once somebody asked, its column.
@@ -31,6 +32,8 @@ pub(crate) struct Slots {
     heads: Arc<[FieldHead]>,
     rows: usize,
     slots: Vec<Arc<Slot>>,
+    /// Read at first use.
+    zones: Arc<OnceLock<Vec<(FieldId, Zones)>>>,
 }
 
 impl Slots {
@@ -42,6 +45,7 @@ impl Slots {
             heads: head.fields.clone().into(),
             rows: head.rows as usize,
             slots: Vec::new(),
+            zones: Arc::default(),
         };
         empty.under(schema)
     }
@@ -66,6 +70,7 @@ impl Slots {
             heads: Arc::clone(&self.heads),
             rows: self.rows,
             slots: schema.fields.iter().map(slot).collect(),
+            zones: Arc::clone(&self.zones),
         }
     }
 
@@ -99,6 +104,15 @@ impl Slots {
         }
         let (name, file, want, found) = (&field.name, self.file.name(), field.kind(), head.kind());
         Err(Error::Shape(format!("field {name} is {want:?} in the schema and {found:?} in file {file}")))
+    }
+
+    /// What is known of the values of `field`, zone by zone.
+    fn zones(&self, field: FieldId) -> Option<&Zones> {
+        let slot = self.slot(field)?;
+        let stored = slot.stored.as_ref().filter(|head| head.has_zones)?;
+        self.check(&slot.field, stored).ok()?;
+        let known = self.zones.get_or_init(|| read_zones(&self.file, &self.heads, self.rows));
+        known.iter().find(|known| known.0 == field).map(|known| &known.1)
     }
 
     /// The column of `field`; `None` when the schema has no such field.
@@ -177,6 +191,10 @@ impl Rows for SlotRows<'_> {
             return None;
         }
         self.slots.load(slot).map_err(|error| self.failure.set(error)).ok()
+    }
+
+    fn zones(&self, field: FieldId) -> Option<&Zones> {
+        self.slots.zones(field)
     }
 
     fn salt(&self) -> u64 {
