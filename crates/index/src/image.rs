@@ -31,6 +31,11 @@ impl Image {
         found.map(|(_, content)| content.clone()).ok_or(Error::Corrupt { what: name })
     }
 
+    /// Whether there is a section `name`.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.sections.iter().any(|(key, _)| key == name)
+    }
+
     /// The section `name` as exactly `len` numbers.
     pub(crate) fn array<T: Number>(&self, name: &'static str, len: usize) -> Result<Array<T>, Error> {
         let array = Array::read(self.section(name)?, name)?;
@@ -111,7 +116,8 @@ pub(crate) struct Head {
 }
 
 const MAGIC: [u8; 4] = *b"eIDX";
-/// The version that is written; older ones are read for ever.
+/// The version of a graph with blocks, and that of all else; older ones are read for ever.
+const VERSION_BLOCKS: u32 = 2;
 const VERSION: u32 = 1;
 
 impl Head {
@@ -126,7 +132,7 @@ impl Head {
         };
         Self {
             magic: MAGIC,
-            version: VERSION,
+            version: if spec.block_width() > 0 { VERSION_BLOCKS } else { VERSION },
             name: filled(spec.built_name()),
             element,
             metric: filled(spec.metric().name()),
@@ -142,7 +148,8 @@ impl Head {
     /// Checks that the image is one of `spec` for `rows` rows.
     pub(crate) fn read(spec: &Spec, rows: usize, image: &Image) -> Result<(), Error> {
         let head = image.array::<Self>("head", 1)?[0];
-        let want = Self::of(spec, rows);
+        let mut want = Self::of(spec, rows);
+        want.version = head.version.clamp(VERSION, want.version);
         let corrupt = |what| Err(Error::Corrupt { what });
         match head {
             _ if head.magic != want.magic => corrupt("magic"),

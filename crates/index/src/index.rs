@@ -4,7 +4,7 @@ use host::{Cancel, Pool, Progress};
 use simd::Bits;
 
 use crate::codec::{BitRows, ByteRows, Members, Sketch, Space};
-use crate::graph::{self, Graph};
+use crate::graph::{self, Blocks, Graph};
 use crate::hash::{self, Bands};
 use crate::image::Head;
 use crate::ivf::{self, Ivf};
@@ -57,7 +57,8 @@ struct Work<'a> {
 impl Work<'_> {
     fn graph(&self, image: &mut Image) -> Result<(), Error> {
         let Self { spec, vectors, seed, pool, cancel, progress } = *self;
-        let degree = spec.degree();
+        let (m, ef) = spec.degree();
+        let degree = (m, ef, spec.block_width());
         if spec.codec() == Codec::Raw {
             let codes = BitRows { metric: spec.metric(), vectors };
             Graph::write(graph::build(&codes, degree, seed, pool, cancel, progress)?, image);
@@ -67,7 +68,14 @@ impl Work<'_> {
         let space = Space::of(spec.metric(), vectors, pool);
         let codes = space.code(vectors, vectors.len(), |row| row, pool, cancel)?;
         let rows = ByteRows { space: &space, codes: &codes };
-        Graph::write(graph::build(&rows, degree, seed, pool, cancel, progress)?, image);
+        let built = graph::build(&rows, degree, seed, pool, cancel, progress)?;
+        if spec.block_width() > 0 {
+            let nodes = (&built.links[..], &built.entries[..]);
+            Blocks::build((spec, &space), vectors, nodes, seed, (pool, cancel), image)?;
+            image.push("entries", built.entries);
+        } else {
+            Graph::write(built, image);
+        }
         space.write(image);
         let Some(recipe) = spec.recipe() else {
             image.push("codes", codes);

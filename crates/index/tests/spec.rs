@@ -96,7 +96,7 @@ fn what_is_built() {
         let values = spec.effective().into_iter().map(|(name, value)| format!("{name}={value}"));
         (spec.index_type(), values.collect::<Vec<_>>().join(" "))
     };
-    let auto = ("AUTOINDEX", "index_type=HNSW metric_type=COSINE M=18 efConstruction=240".to_owned());
+    let auto = ("AUTOINDEX", "index_type=HNSW metric_type=COSINE M=16 efConstruction=240".to_owned());
     assert_eq!(effective(Element::F32, &[]), auto);
     assert_eq!(effective(Element::F32, &[("index_type", "AUTOINDEX"), ("mmap.enabled", "true")]), auto);
     let binary = ("AUTOINDEX", "index_type=BIN_IVF_FLAT metric_type=JACCARD nlist=1024".to_owned());

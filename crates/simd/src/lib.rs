@@ -6,7 +6,8 @@
 //! index built on another, and a test on a laptop says something about a server.
 //!
 //! [`Op`] has the f32 distances, [`Half`] those of rows of two-byte floats, [`Op::signed_pair`] and its like those of
-//! signed bytes, [`Planes`] those of packed codes of a few bits, [`dot`] and friends sums over bytes and bits; [`between`] and
+//! signed bytes, [`Planes`] those of packed codes of a few bits, [`FanQuery`] those of sixteen
+//! rows of single bits at once, [`dot`] and friends sums over bytes and bits; [`between`] and
 //! [`Sieve`] compare a slice with an interval or a set, one bit a value; [`find_keys`] finds keys in JSON texts; [`Bits`] is a
 //! set of row numbers.
 
@@ -14,7 +15,9 @@ mod bits;
 mod bytes;
 mod columns;
 mod compare;
+mod fan;
 mod float;
+mod hadamard;
 mod half;
 mod kernel;
 mod keys;
@@ -26,9 +29,11 @@ mod signed;
 pub use bits::Bits;
 pub use bytes::{and_or, and_or_at, dot, dots, dots_at, hamming, hamming_at};
 pub use compare::{Number, Sieve, between, between_at};
+pub use fan::{FAN, FanQuery, Signs, fan_bytes, put_factors, put_signs};
 pub use float::{Op, all_finite};
+pub use hadamard::{hadamard, hadamard_at};
 pub use half::Half;
 pub use keys::{find_keys, find_keys_at};
 pub use level::Level;
 pub use planes::Planes;
-pub use prefetch::prefetch;
+pub use prefetch::{prefetch, prefetch_far};

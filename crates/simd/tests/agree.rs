@@ -1,6 +1,6 @@
 //! Every instruction-set level against the scalar one, bit for bit, at every length, unaligned, with NaN and infinity.
 
-use simd::{Half, Level, Op, Planes};
+use simd::{FAN, FanQuery, Half, Level, Op, Planes, fan_bytes, hadamard_at, put_factors, put_signs};
 
 fn same(a: f32, b: f32) -> bool {
     a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan())
@@ -245,6 +245,69 @@ fn scores_of_columns_agree() {
                 let slack = 1e-5 * (1.0 + Op::L2.pair(&point, &column));
                 assert!((op.pair(&point, &column) - want).abs() <= slack);
             }
+        }
+    }
+}
+
+#[test]
+fn fans_score_alike_at_every_level_and_as_their_signs_say() {
+    for dim in (32..=416).step_by(32).chain([2048]) {
+        let center = floats(1, dim);
+        let (mut fans, mut want) = (vec![0u8; 2 * fan_bytes(dim)], Vec::new());
+        let query: Vec<f32> = floats(2, dim).iter().map(|value| value - 100.0).collect();
+        let ranges = query.chunks(4).map(|four| four.iter().map(|value| 2.0 * value.abs()).sum::<f32>());
+        // Half a step of a table's entry for each four elements.
+        let step = ranges.clone().fold(0f32, f32::max).max(ranges.sum::<f32>() / 500.0) / 127.0;
+        let error = step * dim as f32 / 8.0;
+        for (f, fan) in fans.chunks_exact_mut(fan_bytes(dim)).enumerate() {
+            for place in 0..FAN {
+                let row = floats((3 + f * FAN + place) as u64, dim);
+                let signs = put_signs(&center, &row, place, fan);
+                let rest = row.iter().zip(&center).map(|(row, center)| row - center);
+                let absolute: f32 = rest.clone().map(f32::abs).sum();
+                assert!((signs.absolute - absolute).abs() <= 1e-4 * absolute);
+                let (add, weight) = (place as f32 - 3.0, 0.5 + place as f32);
+                put_factors(|_| add, weight, place, fan);
+                let product: f32 =
+                    rest.zip(&query).map(|(rest, query)| if rest < 0.0 { -query } else { *query }).sum();
+                want.push((7.0 + (add - weight * product), weight));
+            }
+        }
+        let mut aimed = FanQuery::default();
+        aimed.aim(&query);
+        let limit = 40.0;
+        let mut scalar = [0.0; 2 * FAN];
+        let below = aimed.scores_at(Level::SCALAR, &fans, (7.0, limit), &mut scalar);
+        for (i, ((want, weight), score)) in want.iter().zip(scalar).enumerate() {
+            assert!((want - score).abs() <= 1.01 * weight * error, "{dim}: {want} and {score}");
+            assert_eq!(below >> i & 1 == 1, score < limit);
+        }
+        for level in Level::available() {
+            for (fans, from) in [(&fans[..], 0), (&fans[..fan_bytes(dim)], 0), (&fans[fan_bytes(dim)..], FAN)]
+            {
+                let mut out = [0.0; 2 * FAN];
+                let mask = aimed.scores_at(level, fans, (7.0, limit), &mut out);
+                let count = fans.len() / fan_bytes(dim) * FAN;
+                let alike = out[..count].iter().zip(&scalar[from..]).all(|(a, b)| same(*a, *b));
+                assert!(alike, "{level:?} {dim}");
+                assert_eq!(u64::from(mask), u64::from(below) >> from & ((1 << count) - 1));
+            }
+        }
+    }
+}
+
+#[test]
+fn transforms_agree_and_undo_themselves() {
+    for power in 0..=11 {
+        let values = floats(power, 1 << power);
+        let mut want = values.clone();
+        hadamard_at(Level::SCALAR, &mut want);
+        for level in Level::available() {
+            let mut got = values.clone();
+            hadamard_at(level, &mut got);
+            assert!(want.iter().zip(&got).all(|(a, b)| same(*a, *b)), "{level:?} {power}");
+            hadamard_at(level, &mut got);
+            assert!(values.iter().zip(&got).all(|(a, b)| (a - b).abs() < 1e-2), "{level:?} {power}");
         }
     }
 }

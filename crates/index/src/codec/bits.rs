@@ -34,6 +34,11 @@ impl Codes for BitRows<'_> {
         probe.extend_from_slice(queries.bytes(query));
     }
 
+    #[inline]
+    fn prefetch(&self, row: u32) {
+        simd::prefetch(self.vectors.bytes(row as usize));
+    }
+
     fn scores(&self, probe: &Vec<u8>, rows: &[u32], _: Reach, out: &mut Vec<f32>) {
         out.clear();
         out.extend(rows.iter().map(|row| self.score(probe, *row as usize)));

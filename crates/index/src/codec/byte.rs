@@ -81,6 +81,11 @@ impl Space {
         Self { metric, mean, reach: 0.0 }
     }
 
+    /// How near two rows are.
+    pub(crate) fn metric(&self) -> Metric {
+        self.metric
+    }
+
     /// Writes the section `space`: the mean, then the reach.
     pub(crate) fn write(&self, image: &mut Image) {
         let mut numbers = self.mean.clone();
@@ -197,11 +202,6 @@ impl ByteRows<'_> {
     }
 
     #[inline]
-    fn prefetch(&self, row: u32) {
-        simd::prefetch(self.row(row));
-    }
-
-    #[inline]
     fn row(&self, row: u32) -> &[i8] {
         let stride = self.space.stride();
         &self.codes[row as usize * stride..][..stride]
@@ -243,6 +243,11 @@ impl Codes for ByteRows<'_> {
         probe.scale = scale;
         probe.norm = scale * scale * squares as f32;
         probe.lift = 0.0;
+    }
+
+    #[inline]
+    fn prefetch(&self, row: u32) {
+        simd::prefetch(self.row(row));
     }
 
     #[inline]

@@ -7,7 +7,7 @@ mod sketch;
 
 pub(crate) use bits::BitRows;
 pub(crate) use byte::{ByteRows, Space};
-pub(crate) use sketch::{Members, Recipe, Sketch, SketchRows};
+pub(crate) use sketch::{Members, Recipe, Sketch, SketchRows, Turn};
 
 use crate::Vectors;
 
@@ -29,6 +29,9 @@ pub(crate) trait Codes: Sync {
     fn term(&self, _: &Self::Probe, _: u32) -> f32 {
         0.0
     }
+
+    /// Asks the memory for what is looked at of `row`.
+    fn prefetch(&self, row: u32);
 
     /// How far each of `rows` is from the probe.
     fn scores(&self, probe: &Self::Probe, rows: &[u32], reach: Reach, out: &mut Vec<f32>);

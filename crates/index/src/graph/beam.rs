@@ -4,7 +4,8 @@ use std::sync::{Mutex, PoisonError};
 
 use simd::Bits;
 
-use super::links::Links;
+use super::block::{BlockAim, Blocks};
+use super::links::{Links, NONE};
 use crate::codec::{Codes, Reach};
 use crate::hits::{key_of, order};
 
@@ -27,6 +28,12 @@ pub(crate) struct Beam {
     /// Neighbours that do not match and whose own neighbours are looked at.
     detours: Vec<u32>,
     scores: Vec<f32>,
+    /// The query as blocks want it.
+    pub(crate) aim: BlockAim,
+    /// What was followed along blocks.
+    met: Vec<u64>,
+    /// What is about to be put into the pool.
+    nearer: Vec<u64>,
 }
 
 /// Which rows were scored, one bit each, and which words of that must be wiped.
@@ -104,6 +111,82 @@ impl Beam {
                 links.prefetch(row_of(*entry));
             }
         }
+    }
+
+    /// The same along blocks: neighbours are kept by what their block says of them, and scored when they are followed.
+    pub(crate) fn search_blocks<C: Codes>(
+        &mut self,
+        (codes, probe): (&C, &C::Probe),
+        (blocks, aim): (&Blocks, &BlockAim),
+        entries: &[u32],
+        ef: usize,
+    ) {
+        self.seen.wipe(codes.len());
+        self.begin((codes, probe), (blocks, aim), entries);
+        let Self { pool, seen, fresh, scores, met, nearer, .. } = self;
+        met.clear();
+        let mut estimates = [0f32; 2 * simd::FAN];
+        // The row that is followed next is chosen one step before, so that its block is on the way meanwhile.
+        let mut next = 0;
+        let mut waiting = None;
+        loop {
+            while pool.get(next).is_some_and(|entry| entry & 1 == 1) {
+                next += 1;
+            }
+            let chosen = pool.get_mut(next).map(|entry| {
+                *entry |= 1;
+                row_of(*entry)
+            });
+            if let Some(row) = chosen {
+                blocks.links.prefetch_block(row);
+                codes.prefetch(row);
+            }
+            let Some(row) = std::mem::replace(&mut waiting, chosen) else {
+                if chosen.is_none() {
+                    break;
+                }
+                continue;
+            };
+            fresh.clear();
+            fresh.push(row);
+            codes.scores(probe, fresh, Reach::Cached, scores);
+            let own = scores[0];
+            met.push(order(own, row << 1));
+            for (rows, fans) in blocks.fans(row) {
+                let limit = if pool.len() < ef { f32::INFINITY } else { key_of(pool[ef - 1]) };
+                let mut below = aim.fans.scores(fans, (own, limit), &mut estimates);
+                while below != 0 {
+                    let i = below.trailing_zeros() as usize;
+                    below &= below - 1;
+                    if rows[i] != NONE && seen.mark(rows[i]) {
+                        nearer.push(order(estimates[i], rows[i] << 1));
+                    }
+                }
+            }
+            next = next.min(merge(pool, nearer, ef, |row| seen.unmark(row)));
+        }
+        met.sort_unstable();
+        met.truncate(ef);
+        std::mem::swap(pool, met);
+    }
+
+    /// Puts the entries that seem nearest into the pool.
+    fn begin<C: Codes>(
+        &mut self,
+        (codes, probe): (&C, &C::Probe),
+        (blocks, aim): (&Blocks, &BlockAim),
+        entries: &[u32],
+    ) {
+        self.pool.clear();
+        blocks.each_entry(aim, |place, score| _ = insert(&mut self.pool, order(score, place as u32), GATES));
+        self.fresh.clear();
+        for place in self.pool.drain(..) {
+            let entry = entries[place as u32 as usize];
+            if self.seen.mark(entry) {
+                self.fresh.push(entry);
+            }
+        }
+        self.score_fresh(codes, probe, GATES);
     }
 
     /// The same among the rows that are in `mask`. A row that is not is never scored and never in the pool; its links are
@@ -215,6 +298,9 @@ impl Met {
     }
 }
 
+/// Entries that a search along blocks begins with.
+const GATES: usize = 4;
+
 #[inline]
 fn row_of(entry: u64) -> u32 {
     entry as u32 >> 1
@@ -234,6 +320,40 @@ fn insert(pool: &mut Vec<u64>, entry: u64, ef: usize) -> usize {
     place
 }
 
+/// Sorts the entries of `new` into the pool and leaves the `ef` nearest, `lost` being told of the rows that are not among
+/// them and were not followed; returns the lowest place that changed.
+#[inline]
+fn merge(pool: &mut Vec<u64>, new: &mut Vec<u64>, ef: usize, mut lost: impl FnMut(u32)) -> usize {
+    if new.is_empty() {
+        return usize::MAX;
+    }
+    new.sort_unstable();
+    let mut old = pool.len();
+    pool.extend_from_slice(new);
+    let mut to = pool.len();
+    let mut lowest = to;
+    while let Some(entry) = new.last() {
+        to -= 1;
+        match old.checked_sub(1) {
+            Some(last) if pool[last] > *entry => {
+                pool[to] = pool[last];
+                old = last;
+            }
+            _ => {
+                pool[to] = *entry;
+                lowest = to;
+                new.pop();
+            }
+        }
+    }
+    for entry in pool.drain(ef.min(pool.len())..) {
+        if entry & 1 == 0 {
+            lost(row_of(entry));
+        }
+    }
+    lowest
+}
+
 /// Beams that wait for the next search.
 #[derive(Debug, Default)]
 pub(crate) struct Beams {
@@ -248,5 +368,35 @@ impl Beams {
         let result = work(&mut beam);
         idle().push(beam);
         result
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use host::Rng;
+
+    use super::*;
+
+    #[test]
+    fn merging_is_putting_in_one_by_one() {
+        let mut rng = Rng::new(1);
+        for round in 0..400 {
+            let ef = 1 + rng.below(20) as usize;
+            let mut entry = |_| rng.below(50) << 32 | rng.below(1 << 20) << 1;
+            let mut pool: Vec<u64> = (0..round % (ef + 1)).map(&mut entry).collect();
+            pool.sort_unstable();
+            let mut new: Vec<u64> = (0..round % 7).map(&mut entry).collect();
+            let (mut want, mut lost) = (pool.clone(), Vec::new());
+            let before = pool.clone();
+            new.iter().for_each(|entry| _ = insert(&mut want, *entry, ef));
+            let mut all = [&pool[..], &new[..]].concat();
+            all.sort_unstable();
+            let lowest = merge(&mut pool, &mut new, ef, |row| lost.push(row));
+            assert_eq!(pool, want);
+            assert_eq!(lost, all[pool.len()..].iter().map(|entry| row_of(*entry)).collect::<Vec<u32>>());
+            let same = pool.iter().zip(&before).take_while(|(a, b)| a == b).count();
+            assert!(lowest >= same.min(before.len()) || before[lowest..] == pool[lowest..]);
+            assert!(pool[..lowest.min(pool.len())] == before[..lowest.min(before.len()).min(pool.len())]);
+        }
     }
 }

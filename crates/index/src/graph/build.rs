@@ -24,17 +24,17 @@ const BATCH: usize = 4096;
 
 /// A finished graph.
 pub(crate) struct Built {
-    /// `2 m` places a row.
+    /// `2 m` places a row, or as many as were to be filled.
     pub(crate) links: Vec<u32>,
     /// Where searches start.
     pub(crate) entries: Vec<u32>,
 }
 
 /// Links every row of `codes` to near ones, at most `m` of its own choice and `2 m` in all, chosen among `ef`
-/// candidates.
+/// candidates; places that are free then, of `fill` in all, go to the nearest of them.
 pub(crate) fn build<C: Pairs>(
     codes: &C,
-    (m, ef): (usize, usize),
+    (m, ef, fill): (usize, usize, usize),
     seed: u64,
     pool: &Pool,
     cancel: &Cancel,
@@ -48,14 +48,15 @@ pub(crate) fn build<C: Pairs>(
     let fan = (ef / 32).clamp(2, 16);
     let done = (cancel, |rows| progress.add(rows as u64));
     let candidates = candidates(codes, (keep, fan), &mut rng.child("groups"), pool, done)?;
-    let mut maker = Maker { codes, m, draft: Draft::new(rows, 3 * m), pool };
+    let mut maker = Maker { codes, m, draft: Draft::new(rows, fill.max(3 * m)), pool };
     for start in (0..rows).step_by(BATCH) {
         cancel.check()?;
         maker.add(start..(start + BATCH).min(rows), &candidates);
     }
     maker.trim();
+    maker.fill(&candidates, fill);
     connect(&maker.draft, &mut sample);
-    Ok(Built { links: maker.draft.finish(2 * m), entries: sample })
+    Ok(Built { links: maker.draft.finish(fill.max(2 * m)), entries: sample })
 }
 
 /// Makes entries of rows that no entry leads to, the first of each part that hangs together.
@@ -148,6 +149,22 @@ impl<C: Pairs> Maker<'_, C> {
         links.dedup();
         pruner.prune(self.codes, &mut links, 2 * self.m);
         links
+    }
+
+    /// Gives free places, up to `width` in all, to the nearest candidates that are not linked yet.
+    fn fill(&mut self, candidates: &Candidates, width: usize) {
+        for row in 0..self.codes.len() as u32 {
+            let mut links = self.draft.of(row).to_vec();
+            for candidate in candidates.of(row) {
+                if links.len() >= width {
+                    break;
+                }
+                if !links.contains(candidate) {
+                    links.push(*candidate);
+                }
+            }
+            self.draft.set(row, &links);
+        }
     }
 
     /// Brings every row down to `2 m` links.

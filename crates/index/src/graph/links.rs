@@ -8,27 +8,39 @@ use crate::image::{Array, Image};
 /// No row.
 pub(crate) const NONE: u32 = u32::MAX;
 
-/// A finished graph: for each row `width` places.
+/// A finished graph: for each row `width` places at the start of its `stride` numbers.
 #[derive(Debug)]
 pub(crate) struct Links {
     pub(crate) width: usize,
+    pub(crate) stride: usize,
     pub(crate) rows: Array<u32>,
 }
 
 impl Links {
-    /// Reads the section `links`.
-    pub(crate) fn read(width: usize, rows: usize, image: &Image) -> Result<Self, Error> {
-        let what = "links";
-        let len = rows.checked_mul(width).ok_or(Error::Corrupt { what })?;
-        let links: Array<u32> = image.array(what, len)?;
+    /// Reads the section `what`.
+    pub(crate) fn read(
+        what: &'static str,
+        (width, stride): (usize, usize),
+        rows: usize,
+        image: &Image,
+    ) -> Result<Self, Error> {
+        let len = rows.checked_mul(stride).ok_or(Error::Corrupt { what })?;
+        let links = Self { width, stride, rows: image.array(what, len)? };
         // One pass over all numbers, cheap beside reading them.
-        let fine = links.iter().all(|row| (*row as usize) < rows || *row == NONE);
-        if fine { Ok(Self { width, rows: links }) } else { Err(Error::Corrupt { what }) }
+        let is_fine = |row: &u32| (*row as usize) < rows || *row == NONE;
+        let fine = (0..rows as u32).all(|row| links.of(row).iter().all(is_fine));
+        if fine { Ok(links) } else { Err(Error::Corrupt { what }) }
     }
 
     #[inline]
-    fn of(&self, row: u32) -> &[u32] {
-        &self.rows[row as usize * self.width..][..self.width]
+    pub(crate) fn of(&self, row: u32) -> &[u32] {
+        &self.rows[row as usize * self.stride..][..self.width]
+    }
+
+    /// All numbers of a row.
+    #[inline]
+    pub(crate) fn block(&self, row: u32) -> &[u32] {
+        &self.rows[row as usize * self.stride..][..self.stride]
     }
 }
 
@@ -46,6 +58,14 @@ impl Neighbours for Links {
     #[inline]
     fn prefetch(&self, row: u32) {
         simd::prefetch(self.of(row));
+    }
+}
+
+impl Links {
+    /// Asks the memory for all numbers of a row. There are too many for the nearest cache to wait for at once.
+    #[inline]
+    pub(crate) fn prefetch_block(&self, row: u32) {
+        simd::prefetch_far(self.block(row));
     }
 }
 

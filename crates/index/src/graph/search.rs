@@ -5,6 +5,7 @@ use host::Cancel;
 use simd::Bits;
 
 use super::beam::{Beam, Beams};
+use super::block::Blocks;
 use super::build::Built;
 use super::links::Links;
 use crate::codec::{BitRows, ByteRows, Codes, Reach, Sketch, SketchRows, Space};
@@ -35,6 +36,12 @@ fn scan_is_cheaper(ef: usize, matching: usize, rows: usize) -> bool {
     walk_cost(ef, matching, rows) >= matching
 }
 
+/// How many candidates a search keeps that knows them by estimates, to find as much as one that keeps `ef` and knows how
+/// far they are. Measured; see docs/decisions/0330.
+fn widened(ef: usize) -> usize {
+    ef.saturating_mul(7) / 4
+}
+
 /// Rows of a mask that lie far from each other: the first at or after each of some places.
 fn spread(mask: &Bits) -> impl Iterator<Item = u32> + '_ {
     let words = mask.words();
@@ -48,10 +55,19 @@ fn spread(mask: &Bits) -> impl Iterator<Item = u32> + '_ {
 /// A graph that can be searched.
 #[derive(Debug)]
 pub(crate) struct Graph {
-    links: Links,
+    nodes: Nodes,
     entries: Array<u32>,
     stored: Stored,
     beams: Beams,
+}
+
+/// How nodes lie in memory.
+#[derive(Debug)]
+enum Nodes {
+    /// The numbers of their neighbours.
+    Links(Links),
+    /// With a bit an element of every neighbour.
+    Blocks(Box<Blocks>),
 }
 
 /// What is looked at of a row.
@@ -64,7 +80,7 @@ enum Stored {
 }
 
 impl Graph {
-    /// Adds the sections of a built graph to an image; those of the codes come from elsewhere.
+    /// Adds the sections of a built graph without blocks to an image; those of the codes come from elsewhere.
     pub(crate) fn write(built: Built, image: &mut Image) {
         image.push("links", built.links);
         image.push("entries", built.entries);
@@ -72,8 +88,7 @@ impl Graph {
 
     /// Reads them back.
     pub(crate) fn read(spec: &Spec, rows: usize, image: &Image) -> Result<Self, Error> {
-        let links = Links::read(2 * spec.degree().0, rows, image)?;
-        let entries = image.list("entries")?;
+        let entries: Array<u32> = image.list("entries")?;
         if entries.iter().any(|row| *row as usize >= rows) || (entries.is_empty() && rows > 0) {
             return Err(Error::Corrupt { what: "entries" });
         }
@@ -91,7 +106,14 @@ impl Graph {
                 Stored::Bytes(space, codes)
             }
         };
-        Ok(Self { links, entries, stored, beams: Beams::default() })
+        // The first version had no blocks.
+        let nodes = if spec.block_width() > 0 && !image.has("links") {
+            Nodes::Blocks(Box::new(Blocks::read(spec, (rows, entries.len()), image)?))
+        } else {
+            let width = 2 * spec.degree().0;
+            Nodes::Links(Links::read("links", (width, width), rows, image)?)
+        };
+        Ok(Self { nodes, entries, stored, beams: Beams::default() })
     }
 
     /// Bytes of the sections.
@@ -101,7 +123,18 @@ impl Graph {
             Stored::Bytes(_, codes) => codes.len(),
             Stored::Sketch(_, codes) => codes.len(),
         };
-        (codes + 4 * (self.links.rows.len() + self.entries.len())) as u64
+        let nodes = match &self.nodes {
+            Nodes::Links(links) => 4 * links.rows.len(),
+            Nodes::Blocks(blocks) => blocks.memory_bytes(),
+        };
+        (codes + nodes + 4 * self.entries.len()) as u64
+    }
+
+    fn links(&self) -> &Links {
+        match &self.nodes {
+            Nodes::Links(links) => links,
+            Nodes::Blocks(blocks) => &blocks.links,
+        }
     }
 
     /// Whether a search among `matching` of `rows` rows begins by looking at all of them.
@@ -193,7 +226,7 @@ impl<C: Codes> Walk<'_, C> {
                 return Ok(self.refiner.refine(q, &found, self.query).hits);
             }
             let entries = self.graph.entries.iter().copied().chain(spread(mask));
-            beam.search_among(&self.codes, probe, &self.graph.links, entries, (ef, mask, share));
+            beam.search_among(&self.codes, probe, self.graph.links(), entries, (ef, mask, share));
             found.clear();
             found.extend(beam.found().map(|(row, _)| row).take(self.query.depth()));
             let refined = self.refiner.refine(q, &found, self.query);
@@ -211,7 +244,7 @@ impl<C: Codes> Walk<'_, C> {
         let mut found = Vec::new();
         while ef < rows / 2 {
             self.cancel.check()?;
-            beam.search(&self.codes, probe, &self.graph.links, &self.graph.entries, ef);
+            self.walk(q, probe, beam, ef);
             let matches = beam.found().map(|(row, _)| row).filter(|row| self.matches(*row));
             let depth = if self.query.range_filter().is_some() { ef } else { self.query.depth() };
             found.clear();
@@ -227,6 +260,20 @@ impl<C: Codes> Walk<'_, C> {
         scan(metric, vectors, queries.slice(q..q + 1), 0, self.mask, self.query, &mut hits, self.cancel)?;
         let [hits] = hits;
         Ok(hits)
+    }
+
+    /// Fills the beam with up to `ef` near rows.
+    fn walk(&self, q: usize, probe: &C::Probe, beam: &mut Beam, ef: usize) {
+        let Graph { nodes, entries, stored, .. } = self.graph;
+        match (nodes, stored) {
+            (Nodes::Blocks(blocks), Stored::Bytes(space, _)) => {
+                let mut aim = std::mem::take(&mut beam.aim);
+                blocks.aim(space, &mut aim, self.refiner.queries, q);
+                beam.search_blocks((&self.codes, probe), (blocks, &aim), entries, widened(ef));
+                beam.aim = aim;
+            }
+            _ => beam.search(&self.codes, probe, self.graph.links(), entries, ef),
+        }
     }
 
     #[inline]

@@ -8,6 +8,11 @@ use super::{Query, params};
 use crate::codec::Recipe;
 use crate::{Element, Error, Metric};
 
+/// Links of a node of which there are blocks at most.
+const BLOCK_LINKS_MAX: usize = 32;
+/// Elements of a row of which there are blocks at least.
+const BLOCK_DIM_MIN: usize = 64;
+
 /// A valid specification of an index.
 #[derive(Debug, Clone)]
 pub struct Spec {
@@ -210,6 +215,14 @@ impl Spec {
             Codec::Budget => ((self.value("max_degree") / 2).max(1), self.value("search_list_size")),
             _ => (self.value("M"), self.value("efConstruction")),
         }
+    }
+
+    /// For a graph: how many neighbours a node keeps a bit an element of, beside their numbers; 0 for none. A graph of
+    /// more links than a block of moderate size has room for, or of rows too short for such bits to say much, has none.
+    pub(crate) fn block_width(&self) -> usize {
+        let (m, _) = self.degree();
+        let suits = self.row.shape == Shape::Graph && self.codec == Codec::Byte && self.dim >= BLOCK_DIM_MIN;
+        if suits && 2 * m <= BLOCK_LINKS_MAX { (2 * m).next_multiple_of(simd::FAN) } else { 0 }
     }
 
     fn find(&self, name: &str) -> Option<Value> {

@@ -337,7 +337,7 @@ pub(crate) fn auto(element: Element, is_signature: bool) -> Choice {
     let (kind, params, metric): (_, &[_], _) = match element {
         Element::Sparse => (Kind::SparseInvertedIndex, &[], Metric::Ip),
         Element::F32 | Element::F16 | Element::Bf16 | Element::I8 => {
-            (Kind::Hnsw, &[("M", 18), ("efConstruction", 240)], Metric::Cosine)
+            (Kind::Hnsw, &[("M", 16), ("efConstruction", 240)], Metric::Cosine)
         }
         Element::Bits if is_signature => (Kind::MinHashLsh, &[], Metric::MinHashJaccard),
         Element::Bits => (Kind::BinIvfFlat, &[("nlist", 1024)], Metric::Hamming),

@@ -186,6 +186,9 @@ pub(crate) fn pairs(params: &[(&str, &str)]) -> Vec<(String, String)> {
     params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
+/// Elements of long rows.
+const WIDE: usize = 100;
+
 /// Every kind with every element and metric it takes, small; of narrow floats one metric.
 pub(crate) fn specs() -> Vec<Spec> {
     let float = [Metric::L2, Metric::Ip, Metric::Cosine];
@@ -242,6 +245,17 @@ pub(crate) fn specs() -> Vec<Spec> {
             specs.push(Spec::parse(element, dim, &pairs(&params)).expect("a valid specification"));
         }
     }
+    // Rows long enough for blocks, of several widths.
+    for (element, metric, m) in [
+        (Element::F32, "L2", "16"),
+        (Element::F32, "IP", "8"),
+        (Element::F32, "COSINE", "12"),
+        (Element::F16, "L2", "2"),
+        (Element::I8, "COSINE", "16"),
+    ] {
+        let params = [("index_type", "HNSW"), ("metric_type", metric), ("M", m), ("efConstruction", "64")];
+        specs.push(Spec::parse(element, WIDE, &pairs(&params)).expect("a valid specification"));
+    }
     specs
 }
 
@@ -256,6 +270,7 @@ pub(crate) fn effort(of: usize) -> Vec<(String, String)> {
 /// The kind, the element where it is none of the usual two, and the metric.
 pub(crate) fn name_of(spec: &Spec) -> String {
     match spec.element() {
+        element if spec.dim() == WIDE => format!("{}-{element}-{WIDE}-{}", spec.index_type(), spec.metric()),
         Element::F32 | Element::Bits | Element::Sparse => format!("{}-{}", spec.index_type(), spec.metric()),
         other => format!("{}-{other}-{}", spec.index_type(), spec.metric()),
     }

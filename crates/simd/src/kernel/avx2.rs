@@ -284,3 +284,65 @@ pub(super) fn planes_block<const B: usize, const N: usize, const R: usize>(
 pub(super) fn columns_block<const L2: bool>(point: &[f32], columns: &[f32], out: &mut [f32]) {
     super::scalar::columns_block::<L2>(point, columns, out);
 }
+
+#[target_feature(enable = "avx2,fma")]
+pub(super) fn fan_tables(query: &[f32], inverse: f32, tables: &mut [u8]) {
+    super::scalar::fan_tables(query, inverse, tables);
+}
+
+#[target_feature(enable = "avx2,fma")]
+pub(super) fn fan_signs(center: &[f32], row: &[f32], out: &mut [u8]) -> [f32; 4] {
+    super::scalar::fan_signs(center, row, out)
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+#[expect(unsafe_code, reason = "the vector loads and stores")]
+pub(super) fn fan_sums<const G: usize>(
+    tables: &[u8],
+    fans: [&[u8]; G],
+    [step, low, base, limit]: [f32; 4],
+    out: [&mut [f32; 16]; G],
+) -> [u16; G] {
+    // SAFETY: 32 bytes, no alignment needed.
+    let load = |bytes: &[u8; 32]| unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) };
+    let mut masks = [0; G];
+    for ((fan, out), mask) in fans.into_iter().zip(out).zip(&mut masks) {
+        let (mut whole, mut odds) = (_mm256_setzero_si256(), _mm256_setzero_si256());
+        let chunks = fan[64..].as_chunks::<32>().0.as_chunks::<2>().0;
+        for (tables, halves) in tables.as_chunks::<32>().0.as_chunks::<4>().0.iter().zip(chunks) {
+            for (h, half) in halves.iter().enumerate() {
+                let (codes, nibble) = (load(half), _mm256_set1_epi8(15));
+                let lower = _mm256_shuffle_epi8(load(&tables[h]), _mm256_and_si256(codes, nibble));
+                let upper = _mm256_and_si256(_mm256_srli_epi16::<4>(codes), nibble);
+                let both = _mm256_add_epi8(lower, _mm256_shuffle_epi8(load(&tables[2 + h]), upper));
+                whole = _mm256_add_epi16(whole, both);
+                odds = _mm256_add_epi16(odds, _mm256_srli_epi16::<8>(both));
+            }
+        }
+        let halved = |all| _mm_add_epi16(_mm256_castsi256_si128(all), _mm256_extracti128_si256::<1>(all));
+        let odd = halved(odds);
+        let even = _mm_sub_epi16(halved(whole), _mm_slli_epi16::<8>(odd));
+        let sums = [_mm_unpacklo_epi16(even, odd), _mm_unpackhi_epi16(even, odd)];
+        for (h, sums) in sums.into_iter().enumerate() {
+            // SAFETY: 16 bytes each, no alignment needed; a fan begins with 64 bytes of factors.
+            let factors = |at: usize| unsafe {
+                let halves = _mm_loadu_si128(fan[at + 16 * h..][..16].as_ptr().cast());
+                _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_cvtepu16_epi32(halves)))
+            };
+            let sum = _mm256_cvtepi32_ps(_mm256_cvtepu16_epi32(sums));
+            let product = _mm256_add_ps(_mm256_mul_ps(sum, _mm256_set1_ps(step)), _mm256_set1_ps(low));
+            let rest = _mm256_sub_ps(factors(0), _mm256_mul_ps(factors(32), product));
+            let score = _mm256_add_ps(_mm256_set1_ps(base), rest);
+            let below = _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_LT_OQ>(score, _mm256_set1_ps(limit)));
+            *mask |= (below as u16) << (8 * h);
+            // SAFETY: 8 floats, no alignment needed.
+            unsafe { _mm256_storeu_ps(out[8 * h..][..8].as_mut_ptr(), score) };
+        }
+    }
+    masks
+}
+
+#[target_feature(enable = "avx2,fma")]
+pub(super) fn hadamard(values: &mut [f32]) {
+    super::scalar::hadamard(values);
+}

@@ -113,6 +113,37 @@ pub(crate) fn and_or_block<const R: usize>(level: Level, query: &[u8], rows: [&[
     dispatch!(level, and_or_block::<R>(query, rows))
 }
 
+/// The tables of [`crate::FanQuery`]: for every four elements what each choice of signs adds up to, in steps of which one
+/// makes `inverse`, above the least.
+#[inline]
+pub(crate) fn fan_tables(level: Level, query: &[f32], inverse: f32, tables: &mut [u8]) {
+    dispatch!(level, fan_tables(query, inverse, tables))
+}
+
+/// The signs of `row - center`, one byte in sixteen of `out`; returns sums as [`crate::Signs`] has them.
+#[inline]
+pub(crate) fn fan_signs(level: Level, center: &[f32], row: &[f32], out: &mut [u8]) -> [f32; 4] {
+    dispatch!(level, fan_signs(center, row, out))
+}
+
+/// The scores of `G` fans and which of them are below the limit; `scale` is step, low, base, limit.
+#[inline]
+pub(crate) fn fan_sums<const G: usize>(
+    level: Level,
+    tables: &[u8],
+    fans: [&[u8]; G],
+    scale: [f32; 4],
+    out: [&mut [f32; 16]; G],
+) -> [u16; G] {
+    dispatch!(level, fan_sums::<G>(tables, fans, scale, out))
+}
+
+/// The orthonormal Walsh-Hadamard transform of a power of two of values, in place.
+#[inline]
+pub(crate) fn hadamard(level: Level, values: &mut [f32]) {
+    dispatch!(level, hadamard(values))
+}
+
 /// Adds up 16 lanes in the order every level keeps.
 fn reduce(lanes: [f32; LANES]) -> f32 {
     let mut sums = lanes;

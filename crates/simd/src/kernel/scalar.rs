@@ -145,3 +145,109 @@ pub(super) fn columns_block<const L2: bool>(point: &[f32], columns: &[f32], out:
         }
     }
 }
+
+/// Whether element `j` of four is positive in the choice of signs `entry`, as a number.
+const CHOICE: [[f32; 16]; 4] = {
+    let mut choice = [[0.0; 16]; 4];
+    let mut entry = 0;
+    while entry < 64 {
+        choice[entry / 16][entry % 16] = ((entry % 16) >> (entry / 16) & 1) as f32;
+        entry += 1;
+    }
+    choice
+};
+
+#[inline(always)]
+pub(super) fn fan_tables(query: &[f32], inverse: f32, tables: &mut [u8]) {
+    // Two tables belong to a byte of eight elements; those of the lower halves of four bytes come before those of the upper.
+    for (chunk, tables) in query.as_chunks::<32>().0.iter().zip(tables.as_chunks_mut::<128>().0) {
+        for (part, four) in chunk.as_chunks::<4>().0.iter().enumerate() {
+            let double = four.map(|value| 2.0 * value * inverse);
+            let least: f32 = double.iter().map(|value| value.min(0.0)).sum();
+            let table = &mut tables[part % 2 * 64 + part / 2 * 16..][..16];
+            for (entry, out) in table.iter_mut().enumerate() {
+                let sum = double[0] * CHOICE[0][entry]
+                    + double[1] * CHOICE[1][entry]
+                    + double[2] * CHOICE[2][entry]
+                    + double[3] * CHOICE[3][entry]
+                    - least;
+                // Adding 2^23 leaves the rounded number in the low bits.
+                *out = (sum + 8_388_608.0).to_bits() as u8;
+            }
+        }
+    }
+}
+
+#[inline(always)]
+pub(super) fn fan_signs(center: &[f32], row: &[f32], out: &mut [u8]) -> [f32; 4] {
+    let mut sums = [[0f32; LANES]; 4];
+    let pairs = center.as_chunks::<LANES>().0.iter().zip(row.as_chunks::<LANES>().0);
+    for (c, (center, row)) in pairs.enumerate() {
+        let mut bits = 0u16;
+        for i in 0..LANES {
+            let rest = row[i] - center[i];
+            let is_below = rest < 0.0;
+            bits |= u16::from(!is_below) << i;
+            sums[0][i] += rest.abs();
+            sums[1][i] += rest * rest;
+            sums[2][i] += if is_below { -center[i] } else { center[i] };
+            sums[3][i] += rest * center[i];
+        }
+        let [low, high] = bits.to_le_bytes();
+        (out[c * 32], out[c * 32 + 16]) = (low, high);
+    }
+    sums.map(super::reduce)
+}
+
+#[inline(always)]
+pub(super) fn fan_sums<const G: usize>(
+    tables: &[u8],
+    fans: [&[u8]; G],
+    [step, low, base, limit]: [f32; 4],
+    out: [&mut [f32; 16]; G],
+) -> [u16; G] {
+    let mut masks = [0; G];
+    for ((fan, out), mask) in fans.into_iter().zip(out).zip(&mut masks) {
+        let (factors, codes) = fan.split_at(64);
+        let mut sums = [0u16; 16];
+        for (tables, chunk) in tables.as_chunks::<128>().0.iter().zip(codes.as_chunks::<64>().0) {
+            let (even, odd) = tables.split_at(64);
+            for (b, bytes) in chunk.as_chunks::<16>().0.iter().enumerate() {
+                for (sum, byte) in sums.iter_mut().zip(bytes) {
+                    *sum += u16::from(even[16 * b + usize::from(byte & 15)]);
+                    *sum += u16::from(odd[16 * b + usize::from(byte >> 4)]);
+                }
+            }
+        }
+        let mut wide = [0f32; 32];
+        widen::<true>(factors, &mut wide);
+        for i in 0..16 {
+            let product = f32::from(sums[i]) * step + low;
+            out[i] = base + (wide[i] - wide[16 + i] * product);
+            *mask |= u16::from(out[i] < limit) << i;
+        }
+    }
+    masks
+}
+
+#[inline(always)]
+pub(super) fn hadamard(values: &mut [f32]) {
+    let mut half = 1;
+    while half < values.len() {
+        butterflies(values, half);
+        half *= 2;
+    }
+    let scale = 1.0 / (values.len() as f32).sqrt();
+    values.iter_mut().for_each(|value| *value *= scale);
+}
+
+/// Sums and differences of values that are `half` apart.
+#[inline(always)]
+pub(super) fn butterflies(values: &mut [f32], half: usize) {
+    for pair in values.chunks_exact_mut(2 * half) {
+        let (low, high) = pair.split_at_mut(half);
+        for (low, high) in low.iter_mut().zip(high) {
+            (*low, *high) = (*low + *high, *low - *high);
+        }
+    }
+}

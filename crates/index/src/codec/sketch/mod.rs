@@ -15,7 +15,7 @@ use simd::{Half, Op, Planes};
 
 use self::product::Product;
 use self::scalar::{Levels, Scalar};
-use self::turn::Turn;
+pub(crate) use self::turn::Turn;
 use super::byte::inverse;
 use super::{ByteRows, Codes, Reach, Space};
 use crate::image::Image;
@@ -300,11 +300,17 @@ impl Codes for SketchRows<'_> {
         }
     }
 
+    #[inline]
+    fn prefetch(&self, row: u32) {
+        let stride = self.sketch.stride();
+        simd::prefetch(&self.codes[row as usize * stride..][..stride]);
+    }
+
     fn scores(&self, probe: &Aim, rows: &[u32], reach: Reach, out: &mut Vec<f32>) {
         let (stride, weight) = (self.sketch.stride(), self.weight());
         let ahead = |rows: &[u32]| {
             if reach == Reach::Scattered {
-                rows.iter().for_each(|row| simd::prefetch(&self.codes[*row as usize * stride..][..stride]));
+                rows.iter().for_each(|row| self.prefetch(*row));
             }
         };
         out.clear();

@@ -30,25 +30,9 @@ impl Turn {
         for (pass, signs) in self.signs.chunks_exact(values.len()).enumerate() {
             values.iter_mut().zip(signs).for_each(|(value, sign)| *value *= sign);
             let start = if pass % 2 == 0 { 0 } else { values.len() - len };
-            transform(&mut values[start..start + len]);
+            simd::hadamard(&mut values[start..start + len]);
         }
     }
-}
-
-/// The orthonormal Walsh-Hadamard transform of a power of two of values.
-fn transform(values: &mut [f32]) {
-    let mut half = 1;
-    while half < values.len() {
-        for pair in values.chunks_exact_mut(2 * half) {
-            let (low, high) = pair.split_at_mut(half);
-            for (low, high) in low.iter_mut().zip(high) {
-                (*low, *high) = (*low + *high, *low - *high);
-            }
-        }
-        half *= 2;
-    }
-    let scale = 1.0 / (values.len() as f32).sqrt();
-    values.iter_mut().for_each(|value| *value *= scale);
 }
 
 #[cfg(test)]

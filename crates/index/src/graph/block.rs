@@ -1,0 +1,244 @@
+//! Nodes as packed blocks: the numbers of a node's neighbours, and one bit an element of each, as seen from the node.
+//! Invariant: an estimate is never below another because of where in a block it is.
+//!
+//! Following a node then reads one piece of memory instead of one for each neighbour (Gou et al., "SymphonyQG: towards
+//! symphonious integration of quantization and graph for approximate nearest neighbor search", SIGMOD 2025). With `c` the
+//! node, `r = x - c` the way to a neighbour, both rotated, and `s` the signs of `r`, the product of `q - c` and `r` is taken
+//! to be `|r|^2 / (s.r) * (s.q - s.c)`, which is right on average (Gao and Long, "RaBitQ", SIGMOD 2024). Only `s.q` depends
+//! on the query.
+
+use bytemuck::{Pod, Zeroable};
+use host::{Cancel, Pool, Rng};
+use simd::{FAN, FanQuery, fan_bytes, put_factors, put_signs};
+
+use super::links::{Links, NONE};
+use crate::codec::{Space, Turn};
+use crate::image::{Array, Image};
+use crate::{Error, Metric, Spec, Vectors};
+
+/// Elements are filled up to a multiple of this.
+const CHUNK: usize = 32;
+/// Rows worked on by one task.
+const TASK: usize = 256;
+/// The share of the variance that the kept elements have.
+const SHARE: f64 = 0.995;
+/// Rows looked at to choose elements.
+const SAMPLE: usize = 4096;
+
+/// A line of memory; blocks start at one.
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+#[repr(C, align(64))]
+struct Line([u32; 16]);
+
+/// Elements of a row that count for its signs, and how they are mixed.
+#[derive(Debug)]
+struct View {
+    kept: Vec<u32>,
+    turn: Turn,
+}
+
+impl View {
+    fn new(kept: Vec<u32>, seed: u64) -> Self {
+        let turn = Turn::new(seed, kept.len());
+        Self { kept, turn }
+    }
+
+    /// Elements of a turned row, filled up.
+    fn dim(&self) -> usize {
+        self.kept.len().next_multiple_of(CHUNK)
+    }
+
+    /// Turns a row or query that was brought into the space.
+    fn turn(&self, moved: &[f32], out: &mut Vec<f32>) {
+        out.clear();
+        out.extend(self.kept.iter().map(|i| moved[*i as usize]));
+        self.turn.apply(out);
+        out.resize(self.dim(), 0.0);
+    }
+}
+
+/// Nodes as blocks, and how to look at them.
+#[derive(Debug)]
+pub(crate) struct Blocks {
+    pub(crate) links: Links,
+    view: View,
+    gates: Array<u8>,
+    entry_count: usize,
+}
+
+/// A query, ready for blocks.
+#[derive(Debug, Default)]
+pub(crate) struct BlockAim {
+    wide: Vec<f32>,
+    moved: Vec<f32>,
+    turned: Vec<f32>,
+    pub(crate) fans: FanQuery,
+}
+
+impl Blocks {
+    /// Numbers of 32 bits in a block.
+    fn stride(width: usize, dim: usize) -> usize {
+        width + width / FAN * fan_bytes(dim) / 4
+    }
+
+    /// Packs `links`, `width` a row, and adds the sections to an image.
+    pub(crate) fn build(
+        (spec, space): (&Spec, &Space),
+        vectors: Vectors<'_>,
+        (links, entries): (&[u32], &[u32]),
+        seed: u64,
+        (pool, cancel): (&Pool, &Cancel),
+        image: &mut Image,
+    ) -> Result<(), Error> {
+        let turn_seed = Rng::new(seed).child("blocks").next_u64();
+        let view = View::new(choose(space, vectors), turn_seed);
+        let (rows, dim) = (vectors.len(), view.dim());
+        let turned = pool.map(rows.div_ceil(TASK), |task| {
+            let range = task * TASK..((task + 1) * TASK).min(rows);
+            let (mut wide, mut moved, mut turned) = (Vec::new(), Vec::new(), Vec::new());
+            let mut all = Vec::with_capacity(range.len() * dim);
+            for row in range {
+                if cancel.is_cancelled() {
+                    break;
+                }
+                space.moved(vectors.floats(row, &mut wide), &mut moved);
+                view.turn(&moved, &mut turned);
+                all.extend_from_slice(&turned);
+            }
+            all
+        });
+        cancel.check()?;
+        let turned = Turned { metric: space.metric(), dim, tasks: turned };
+        let width = spec.block_width();
+        let lines = Self::stride(width, dim) / 16;
+        let packed = pool.map(rows.div_ceil(TASK), |task| {
+            let range = task * TASK..((task + 1) * TASK).min(rows);
+            let mut blocks = vec![Line::zeroed(); range.len() * lines];
+            for (row, block) in range.zip(blocks.chunks_exact_mut(lines.max(1))) {
+                if cancel.is_cancelled() {
+                    break;
+                }
+                let links = &links[row * width..][..width];
+                let (ids, fans) = bytemuck::cast_slice_mut::<Line, u32>(block).split_at_mut(width);
+                ids.copy_from_slice(links);
+                turned.pack(turned.row(row as u32), links, bytemuck::cast_slice_mut(fans));
+            }
+            blocks
+        });
+        cancel.check()?;
+        let mut gates = vec![0u8; entries.len().div_ceil(FAN) * fan_bytes(dim)];
+        let mut ids = entries.to_vec();
+        ids.resize(entries.len().next_multiple_of(FAN), NONE);
+        turned.pack(&vec![0.0; dim], &ids, &mut gates);
+        drop(turned);
+        image.push("kept", view.kept);
+        image.push("turn", vec![turn_seed]);
+        image.push("gates", gates);
+        image.push("blocks", packed.concat());
+        Ok(())
+    }
+
+    /// Reads back what [`Blocks::build`] wrote.
+    pub(crate) fn read(
+        spec: &Spec,
+        (rows, entry_count): (usize, usize),
+        image: &Image,
+    ) -> Result<Self, Error> {
+        let kept: Array<u32> = image.list("kept")?;
+        let rising = kept.windows(2).all(|pair| pair[0] < pair[1]);
+        if !rising || kept.is_empty() || kept.last().is_some_and(|last| *last as usize >= spec.dim()) {
+            return Err(Error::Corrupt { what: "kept" });
+        }
+        let view = View::new(kept.to_vec(), image.array::<u64>("turn", 1)?[0]);
+        let dim = view.dim();
+        let gates = image.array("gates", entry_count.div_ceil(FAN) * fan_bytes(dim))?;
+        let width = spec.block_width();
+        let links = Links::read("blocks", (width, Self::stride(width, dim)), rows, image)?;
+        Ok(Self { links, view, gates, entry_count })
+    }
+
+    /// Aims at query `query`.
+    pub(crate) fn aim(&self, space: &Space, aim: &mut BlockAim, queries: Vectors<'_>, query: usize) {
+        let BlockAim { wide, moved, turned, fans } = aim;
+        space.moved(queries.floats(query, wide), moved);
+        self.view.turn(moved, turned);
+        fans.aim(turned);
+    }
+
+    /// Gives the places of the entries and how far they seem to be.
+    pub(crate) fn each_entry(&self, aim: &BlockAim, mut each: impl FnMut(usize, f32)) {
+        let mut scores = [0f32; 2 * FAN];
+        for (pair, fans) in self.gates.chunks(2 * fan_bytes(self.view.dim())).enumerate() {
+            aim.fans.scores(fans, (0.0, f32::INFINITY), &mut scores);
+            let count = (self.entry_count - pair * 2 * FAN).min(2 * FAN);
+            scores[..count].iter().enumerate().for_each(|(i, score)| each(pair * 2 * FAN + i, *score));
+        }
+    }
+
+    /// The fans of a block, two at a time, and the rows they are of.
+    #[inline]
+    pub(crate) fn fans(&self, row: u32) -> impl Iterator<Item = (&[u32], &[u8])> {
+        let (ids, fans) = self.links.block(row).split_at(self.links.width);
+        let fans = bytemuck::cast_slice(fans);
+        ids.chunks(2 * FAN).zip(fans.chunks(2 * fan_bytes(self.view.dim())))
+    }
+
+    /// Bytes of the sections.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        4 * (self.links.rows.len() + self.view.kept.len()) + self.gates.len()
+    }
+}
+
+/// Rows, rotated; as long as blocks are packed.
+struct Turned {
+    metric: Metric,
+    dim: usize,
+    tasks: Vec<Vec<f32>>,
+}
+
+impl Turned {
+    fn row(&self, row: u32) -> &[f32] {
+        &self.tasks[row as usize / TASK][row as usize % TASK * self.dim..][..self.dim]
+    }
+
+    /// Packs `rows` as they are seen from `center`.
+    fn pack(&self, center: &[f32], rows: &[u32], fans: &mut [u8]) {
+        let one = fan_bytes(self.dim);
+        for (rows, fan) in rows.chunks(FAN).zip(fans.chunks_exact_mut(one)) {
+            for (place, row) in rows.iter().enumerate() {
+                if *row == NONE {
+                    put_factors(|_| f32::INFINITY, 0.0, place, fan);
+                    continue;
+                }
+                let signs = put_signs(center, self.row(*row), place, fan);
+                let weight = if signs.absolute > 0.0 { 2.0 * signs.square / signs.absolute } else { 0.0 };
+                let own = if self.metric == Metric::Ip { -2.0 * signs.product } else { signs.square };
+                put_factors(|weight| own + weight * signs.center, weight, place, fan);
+            }
+        }
+    }
+}
+
+/// The elements in which rows differ most, so many that they have nearly all of the variance; rising.
+fn choose(space: &Space, vectors: Vectors<'_>) -> Vec<u32> {
+    let (rows, dim) = (vectors.len(), vectors.dim());
+    let mut squares = vec![0f64; dim];
+    let (mut wide, mut moved) = (Vec::new(), Vec::new());
+    for row in (0..rows).step_by(rows.div_ceil(SAMPLE).max(1)) {
+        space.moved(vectors.floats(row, &mut wide), &mut moved);
+        squares.iter_mut().zip(&moved).for_each(|(sum, value)| *sum += f64::from(value * value));
+    }
+    let mut order: Vec<u32> = (0..dim as u32).collect();
+    order.sort_by(|a, b| squares[*b as usize].total_cmp(&squares[*a as usize]).then(a.cmp(b)));
+    let total: f64 = squares.iter().sum();
+    let mut sum = 0.0;
+    let enough = order.iter().take_while(|i| {
+        let is_short = sum < SHARE * total;
+        sum += squares[**i as usize];
+        is_short
+    });
+    let count = enough.count().max(1).next_multiple_of(CHUNK).min(dim);
+    order.truncate(count);
+    order.sort_unstable();
+    order
+}
