@@ -4,8 +4,7 @@
 use std::sync::OnceLock;
 
 /// An instruction-set level: the proof that this CPU can run it, since only detection makes one above
-/// [`Level::SCALAR`]. There is none for NEON: machines other than x86-64 run the scalar code, which the compiler
-/// vectorises.
+/// [`Level::SCALAR`]. Machines other than x86-64 and AArch64 run the scalar code, which the compiler vectorises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Level(Tier);
 
@@ -14,6 +13,8 @@ pub struct Level(Tier);
 pub(crate) enum Tier {
     /// Plain Rust.
     Scalar,
+    /// AArch64 with NEON, which all of them have.
+    Neon,
     /// x86-64 with AVX2, FMA, F16C and POPCNT (2013 and later).
     Avx2,
     /// x86-64 with AVX-512 F, BW, DQ, VL, VNNI and VPOPCNTDQ (Ice Lake, Zen 4 and later).
@@ -25,7 +26,7 @@ impl Level {
     pub const SCALAR: Self = Self(Tier::Scalar);
 
     /// The level in use: the best of this CPU, or a lower one if the environment variable `ELANUS_SIMD` says
-    /// `scalar`, `avx2` or `avx512`.
+    /// `scalar`, `neon`, `avx2` or `avx512`.
     #[inline]
     pub fn current() -> Self {
         static LEVEL: OnceLock<Level> = OnceLock::new();
@@ -38,17 +39,20 @@ impl Level {
 
     /// Every level this CPU can run, lowest first.
     pub fn available() -> Vec<Self> {
-        [Tier::Scalar, Tier::Avx2, Tier::Avx512]
-            .into_iter()
-            .filter(|tier| *tier <= detect())
-            .map(Self)
-            .collect()
+        let best = detect();
+        let tiers: &[Tier] = match best {
+            Tier::Scalar => &[Tier::Scalar],
+            Tier::Neon => &[Tier::Scalar, Tier::Neon],
+            Tier::Avx2 | Tier::Avx512 => &[Tier::Scalar, Tier::Avx2, Tier::Avx512],
+        };
+        tiers.iter().filter(|tier| **tier <= best).copied().map(Self).collect()
     }
 
-    /// The level's name: `scalar`, `avx2` or `avx512`.
+    /// The level's name: `scalar`, `neon`, `avx2` or `avx512`.
     pub fn name(self) -> &'static str {
         match self.0 {
             Tier::Scalar => "scalar",
+            Tier::Neon => "neon",
             Tier::Avx2 => "avx2",
             Tier::Avx512 => "avx512",
         }
@@ -64,6 +68,7 @@ impl Level {
 fn tier_named(name: &str) -> Tier {
     match name {
         "scalar" => Tier::Scalar,
+        "neon" => Tier::Neon,
         "avx2" => Tier::Avx2,
         _ => Tier::Avx512,
     }
@@ -79,7 +84,12 @@ fn detect() -> Tier {
     if wide && has!("avx512vnni") && has!("avx512vpopcntdq") { Tier::Avx512 } else { Tier::Avx2 }
 }
 
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(target_arch = "aarch64")]
+fn detect() -> Tier {
+    if std::arch::is_aarch64_feature_detected!("neon") { Tier::Neon } else { Tier::Scalar }
+}
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 fn detect() -> Tier {
     Tier::Scalar
 }

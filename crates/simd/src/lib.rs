@@ -7,7 +7,7 @@
 //!
 //! [`Op`] has the f32 distances, [`Half`] those of rows of two-byte floats, [`Op::signed_pair`] and its like those of
 //! signed bytes, [`Planes`] those of packed codes of a few bits, [`FanQuery`] those of sixteen
-//! rows of single bits at once, [`dot`] and friends sums over bytes and bits; [`between`] and
+//! rows of single bits at once, [`Lookups`] sums of tables in blocks of rows, [`dot`] and friends sums over bytes and bits; [`between`] and
 //! [`Sieve`] compare a slice with an interval or a set, one bit a value; [`find_keys`] finds keys in JSON texts; [`Bits`] is a
 //! set of row numbers.
 
@@ -22,6 +22,7 @@ mod half;
 mod kernel;
 mod keys;
 mod level;
+mod packed;
 mod planes;
 mod prefetch;
 mod signed;
@@ -35,5 +36,6 @@ pub use hadamard::{hadamard, hadamard_at};
 pub use half::Half;
 pub use keys::{find_keys, find_keys_at};
 pub use level::Level;
+pub use packed::Lookups;
 pub use planes::Planes;
 pub use prefetch::{prefetch, prefetch_far};
