@@ -2,7 +2,7 @@
 
 use std::collections::BinaryHeap;
 
-use crate::hits::order;
+use crate::hits::{key_of, order};
 
 /// The nearest rows by their codes.
 #[derive(Debug)]
@@ -31,9 +31,10 @@ impl Nearest {
         }
     }
 
-    /// How many are kept.
-    pub(crate) fn len(&self) -> usize {
-        self.heap.len()
+    /// What a newcomer may score at most.
+    #[inline]
+    pub(crate) fn limit(&self) -> f32 {
+        if self.limit == u64::MAX { f32::INFINITY } else { key_of(self.limit) }
     }
 
     /// The rows, nearest first.

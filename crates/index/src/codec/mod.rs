@@ -7,7 +7,7 @@ mod sketch;
 
 pub(crate) use bits::BitRows;
 pub(crate) use byte::{ByteRows, Space};
-pub(crate) use sketch::{Members, Recipe, Sketch, SketchRows, Turn};
+pub(crate) use sketch::{Members, PACKED, ROW_BY_ROW, Recipe, Sketch, SketchRows, Turn, factors_of};
 
 use crate::Vectors;
 

@@ -8,7 +8,7 @@ use super::beam::{Beam, Beams};
 use super::block::Blocks;
 use super::build::Built;
 use super::links::Links;
-use crate::codec::{BitRows, ByteRows, Codes, Reach, Sketch, SketchRows, Space};
+use crate::codec::{BitRows, ByteRows, Codes, ROW_BY_ROW, Reach, Sketch, SketchRows, Space};
 use crate::image::{Array, Image};
 use crate::nearest::Nearest;
 use crate::refine::Refiner;
@@ -95,7 +95,7 @@ impl Graph {
         let space = || Space::read(spec.metric(), spec.dim(), image);
         let stored = match (spec.codec(), spec.recipe()) {
             (_, Some(recipe)) => {
-                let sketch = Sketch::read(spec, recipe, space()?, &[], rows, image)?;
+                let sketch = Sketch::read(spec, (recipe, ROW_BY_ROW), space()?, &[], rows, image)?;
                 let codes = image.array("codes", rows * sketch.stride())?;
                 Stored::Sketch(Box::new(sketch), codes)
             }

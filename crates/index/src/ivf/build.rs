@@ -2,9 +2,11 @@
 
 use host::{Cancel, Pool, Progress, Rng};
 
-use crate::codec::{BitRows, ByteRows, Members, Sketch, Space};
+use super::packed::pack;
+use super::spill::{CANDIDATES, second_lists};
+use crate::codec::{BitRows, ByteRows, Members, PACKED, Sketch, Space};
 use crate::image::Image;
-use crate::kmeans::{nearest, train};
+use crate::kmeans::{nearest, nearest_few, train};
 use crate::score::norm;
 use crate::spec::Codec;
 use crate::{Error, Metric, Spec, Vectors};
@@ -35,7 +37,7 @@ pub(crate) fn build(
                 nearest(&raw, ids, &BitRows { metric: spec.metric(), vectors }, pool)
             };
             let centroids = train((rows, count), &mut rng, cancel, nearest, |lists| work.bit_means(lists))?;
-            work.share_out(count, |ids| nearest(&centroids, ids), image)?;
+            work.share_out(count, |ids| (nearest(&centroids, ids), Vec::new()), image)?;
             image.push("centroids", centroids);
         }
         _ => {
@@ -47,12 +49,40 @@ pub(crate) fn build(
             };
             let means = |lists: &[Vec<u32>]| work.float_means(&space, lists);
             let centroids = train((rows, count), &mut rng, cancel, nearest, means)?;
-            let (members, lists) = work.share_out(count, |ids| nearest(&centroids, ids), image)?;
+            let few = if spec.is_spilled() { CANDIDATES.min(count) } else { 1 };
+            let assign = |ids: &[u32]| {
+                if few == 1 {
+                    return (nearest(&centroids, ids), Vec::new());
+                }
+                let all: Vec<u32> = (0..count as u32).collect();
+                let others = (&ByteRows { space: &space, codes: &centroids }, &all[..]);
+                let found = nearest_few(&coded, ids, others, few, pool);
+                let first = found.iter().step_by(few).copied().collect();
+                let start = ids.first().map_or(0, |id| *id as usize);
+                let rows = vectors.slice(start..start + ids.len());
+                (first, second_lists(rows, &space, &centroids, (&found, few), pool))
+            };
+            let Shares { starts, members, list_of } = work.share_out(count, assign, image)?;
             space.write(image);
             if let Some(recipe) = spec.recipe() {
                 drop(codes);
-                let members = Members { vectors, rows: &members, lists: &lists };
-                Sketch::build(spec, recipe, &space, &centroids, &members, seed, (pool, cancel), image)?;
+                let members = Members { vectors, rows: &members, lists: &list_of };
+                if let Some(nibbles) = recipe.nibbles(spec.dim()) {
+                    let sketch = Sketch::learn(
+                        spec,
+                        (recipe, PACKED),
+                        &space,
+                        &centroids,
+                        &members,
+                        seed,
+                        (pool, cancel),
+                        image,
+                    )?;
+                    let codes = sketch.code(&members, pool, cancel)?;
+                    image.push("blocks", pack(&codes, (sketch.stride(), nibbles), &starts));
+                } else {
+                    Sketch::build(spec, recipe, &space, &centroids, &members, seed, (pool, cancel), image)?;
+                }
                 image.push("centroids", centroids);
                 return Ok(());
             }
@@ -68,6 +98,16 @@ pub(crate) fn build(
     Ok(())
 }
 
+/// Which rows are in which list.
+struct Shares {
+    /// Where each list starts among the members, and where the last ends.
+    starts: Vec<u32>,
+    /// Rows in the order of lists.
+    members: Vec<u32>,
+    /// The list of each member.
+    list_of: Vec<u32>,
+}
+
 struct Work<'a> {
     spec: &'a Spec,
     vectors: Vectors<'a>,
@@ -77,19 +117,23 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// Writes which list has which rows, and returns the rows in the order of lists, and the list of each.
+    /// Writes which list has which rows, and returns it. `assign` gives the list of each of some rows, and perhaps another.
     fn share_out(
         &self,
         count: usize,
-        nearest: impl Fn(&[u32]) -> Vec<u32>,
+        assign: impl Fn(&[u32]) -> (Vec<u32>, Vec<u32>),
         image: &mut Image,
-    ) -> Result<(Vec<u32>, Vec<u32>), Error> {
+    ) -> Result<Shares, Error> {
         let ids: Vec<u32> = (0..self.vectors.len() as u32).collect();
         let mut lists = vec![Vec::new(); count];
         for block in ids.chunks(BLOCK) {
             self.cancel.check()?;
-            for (row, list) in block.iter().zip(nearest(block)) {
-                lists[list as usize].push(*row);
+            let (first, second) = assign(block);
+            for (i, (row, list)) in block.iter().zip(&first).enumerate() {
+                lists[*list as usize].push(*row);
+                if let Some(other) = second.get(i).filter(|other| *other != list) {
+                    lists[*other as usize].push(*row);
+                }
             }
             self.progress.add(block.len() as u64);
         }
@@ -100,9 +144,9 @@ impl Work<'_> {
         let members = lists.concat();
         let each = |(list, rows): (usize, &Vec<u32>)| std::iter::repeat_n(list as u32, rows.len());
         let list_of = lists.iter().enumerate().flat_map(each).collect();
-        image.push("starts", starts);
+        image.push("starts", starts.clone());
         image.push("members", members.clone());
-        Ok((members, list_of))
+        Ok(Shares { starts, members, list_of })
     }
 
     fn float_means(&self, space: &Space, lists: &[Vec<u32>]) -> Vec<i8> {

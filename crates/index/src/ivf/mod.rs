@@ -1,8 +1,11 @@
-//! Rows in lists around centroids; a search looks at the lists of the nearest few. Invariant: every row is in
-//! exactly one list.
+//! Rows in lists around centroids; a search looks at the lists nearest to the query.
 
 mod build;
+mod lists;
+mod packed;
+mod rows;
 mod search;
+mod spill;
 
 pub(crate) use build::build;
-pub(crate) use search::Ivf;
+pub(crate) use lists::Ivf;

@@ -181,6 +181,11 @@ impl Spec {
         self.row.name
     }
 
+    /// Whether every row is in two lists.
+    pub(crate) fn is_spilled(&self) -> bool {
+        self.codec == Codec::Parts
+    }
+
     /// How rows are coded, where it is neither as they are nor a byte an element.
     pub(crate) fn recipe(&self) -> Option<Recipe> {
         let turned = |bits| Recipe::Scalar { bits, turned: true };
@@ -196,9 +201,12 @@ impl Spec {
             Codec::Rabitq => turned(self.value("rbq_bits").max(1)),
             Codec::Product => {
                 let rounds = self.value("nrq").max(1);
-                Recipe::Product { parts: self.value("m"), bits: self.value("nbits"), rounds }
+                Recipe::Product { parts: self.value("m"), bits: self.value("nbits"), rounds, shaped: false }
             }
-            Codec::Parts => Recipe::Product { parts: self.dim / self.value("sub_dim"), bits: 4, rounds: 1 },
+            Codec::Parts => {
+                let parts = self.dim / self.value("sub_dim");
+                Recipe::Product { parts, bits: 4, rounds: 1, shaped: true }
+            }
             Codec::Budget => {
                 let ratio = match self.find("pq_code_budget_gb_ratio") {
                     Some(Value::Real(ratio)) => ratio,

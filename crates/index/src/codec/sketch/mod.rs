@@ -26,28 +26,43 @@ const CHUNK: usize = 256;
 /// Rows scored between two looks at what memory is needed next.
 const BLOCK: usize = 16;
 
+/// The version of a recipe whose codes stand row by row, and of one whose codes stand in blocks of rows.
+pub(crate) const ROW_BY_ROW: u32 = 1;
+pub(crate) const PACKED: u32 = 2;
+
 /// How rows are coded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Recipe {
     /// Codes of `bits` bits an element, of rotated rows if `turned`.
     Scalar { bits: usize, turned: bool },
-    /// Codes of `bits` bits for each of `parts` parts of a row, `rounds` for each.
-    Product { parts: usize, bits: usize, rounds: usize },
+    /// Codes of `bits` bits for each of `parts` parts of a row, `rounds` for each; chosen for products with what is near if
+    /// `shaped`.
+    Product { parts: usize, bits: usize, rounds: usize, shaped: bool },
     /// Floats of two bytes.
     Half(Half),
 }
 
 impl Recipe {
-    /// What the section `recipe` says.
-    fn text(self) -> String {
+    /// How many codes of at most 4 bits a row has, if that is what it has.
+    pub(crate) fn nibbles(self, dim: usize) -> Option<usize> {
         match self {
-            Self::Scalar { bits, turned } => {
-                format!("1 scalar {bits} {}", if turned { "turned" } else { "straight" })
-            }
-            Self::Product { parts, bits, rounds } => format!("1 product {parts} {bits} {rounds}"),
-            Self::Half(Half::F16) => "1 float16".into(),
-            Self::Half(Half::Bf16) => "1 bfloat16".into(),
+            Self::Scalar { bits: 1, turned: true } => Some(dim.div_ceil(4)),
+            Self::Product { parts, bits: 4, rounds, .. } => Some(parts * rounds),
+            _ => None,
         }
+    }
+
+    /// What the section `recipe` says.
+    fn text(self, version: u32) -> String {
+        let form = match self {
+            Self::Scalar { bits, turned } => {
+                format!("scalar {bits} {}", if turned { "turned" } else { "straight" })
+            }
+            Self::Product { parts, bits, rounds, .. } => format!("product {parts} {bits} {rounds}"),
+            Self::Half(Half::F16) => "float16".into(),
+            Self::Half(Half::Bf16) => "bfloat16".into(),
+        };
+        format!("{version} {form}")
     }
 }
 
@@ -91,10 +106,27 @@ impl Sketch {
         (pool, cancel): (&Pool, &Cancel),
         image: &mut Image,
     ) -> Result<(), Error> {
+        let sketch =
+            Self::learn(spec, (recipe, ROW_BY_ROW), space, centers, members, seed, (pool, cancel), image)?;
+        image.push("codes", sketch.code(members, pool, cancel)?);
+        Ok(())
+    }
+
+    /// Learns how to code `members`, and writes that into the image.
+    pub(crate) fn learn(
+        spec: &Spec,
+        (recipe, version): (Recipe, u32),
+        space: &Space,
+        centers: &[i8],
+        members: &Members<'_>,
+        seed: u64,
+        (pool, cancel): (&Pool, &Cancel),
+        image: &mut Image,
+    ) -> Result<Self, Error> {
         let rng = Rng::new(seed).child("sketch");
         let turn_seed = rng.child("turn").next_u64();
         let mut sketch = Self::new(spec, recipe, space.clone(), centers, turn_seed);
-        if let Recipe::Product { parts, bits, rounds } = recipe {
+        if let Recipe::Product { parts, bits, rounds, shaped } = recipe {
             let mut chosen: Vec<usize> = (0..members.rows.len()).collect();
             rng.child("sample").shuffle(&mut chosen);
             chosen.truncate(product::sample_size(chosen.len(), bits));
@@ -102,30 +134,29 @@ impl Sketch {
             let rest = pool.map(chosen.len(), |i| sketch.rest(members, chosen[i], &mut Room::default()));
             let (coder, books) =
                 Product::train((parts, bits, rounds), spec.dim(), &rest.concat(), &rng, pool, cancel)?;
-            sketch.coder = Coder::Product(coder);
+            sketch.coder = Coder::Product(coder.shaped(shaped));
             image.push("books", books);
         }
-        image.push("recipe", recipe.text().into_bytes());
+        image.push("recipe", recipe.text(version).into_bytes());
         image.push("turn", vec![turn_seed]);
-        image.push("codes", sketch.code(members, pool, cancel)?);
-        Ok(())
+        Ok(sketch)
     }
 
-    /// Reads back what [`Sketch::build`] wrote, but for the codes.
+    /// Reads back what [`Sketch::learn`] wrote.
     pub(crate) fn read(
         spec: &Spec,
-        recipe: Recipe,
+        (recipe, version): (Recipe, u32),
         space: Space,
         centers: &[i8],
         rows: usize,
         image: &Image,
     ) -> Result<Self, Error> {
-        if image.section("recipe")?[..] != *recipe.text().as_bytes() {
+        if image.section("recipe")?[..] != *recipe.text(version).as_bytes() {
             return Err(Error::Corrupt { what: "recipe" });
         }
         let turn_seed = image.array::<u64>("turn", 1)?[0];
         let mut sketch = Self::new(spec, recipe, space, centers, turn_seed);
-        if let Recipe::Product { parts, bits, rounds } = recipe {
+        if let Recipe::Product { parts, bits, rounds, .. } = recipe {
             let books = image.list("books")?;
             sketch.coder = Coder::Product(Product::read((parts, bits, rounds), spec.dim(), books, rows)?);
         }
@@ -177,7 +208,8 @@ impl Sketch {
         moved
     }
 
-    fn code(&self, members: &Members<'_>, pool: &Pool, cancel: &Cancel) -> Result<Vec<u8>, Error> {
+    /// Codes `members` in their order.
+    pub(crate) fn code(&self, members: &Members<'_>, pool: &Pool, cancel: &Cancel) -> Result<Vec<u8>, Error> {
         let (stride, count) = (self.stride(), members.rows.len());
         let chunks = pool.map(count.div_ceil(CHUNK), |c| {
             let range = c * CHUNK..((c + 1) * CHUNK).min(count);
@@ -189,10 +221,22 @@ impl Sketch {
                 }
                 let rest = self.rest(members, i, &mut room);
                 let (codes, factors) = out.split_at_mut(stride - FACTORS);
-                self.encode(&rest, &mut stands_for, codes);
+                // A query that is near the row leans the way it does: for products the row itself, for distances what is
+                // left of it.
+                let leaning = match self.metric {
+                    Metric::Ip => members.vectors.floats(members.rows[i] as usize, &mut room.wide),
+                    _ => &rest,
+                };
+                self.encode(&rest, leaning, &mut stands_for, codes);
                 let length = Op::Ip.pair(&rest, &rest);
                 // Makes the product of a row and its own codes right, and so those of near queries.
-                let scale = inverse(Op::Ip.pair(&rest, &stands_for)) * length;
+                let scale = match &self.coder {
+                    Coder::Product(product) if self.metric == Metric::Ip => {
+                        product.scale(&rest, leaning, &stands_for)
+                    }
+                    _ => None,
+                };
+                let scale = scale.unwrap_or_else(|| inverse(Op::Ip.pair(&rest, &stands_for)) * length);
                 let center = members.lists.get(i).map(|list| self.center(*list));
                 let product = scale * center.map_or(0.0, |center| Op::Ip.pair(center, &stands_for));
                 let bias = if self.metric == Metric::Ip { 0.0 } else { length + 2.0 * product };
@@ -205,12 +249,14 @@ impl Sketch {
         Ok(chunks.concat())
     }
 
-    fn encode(&self, rest: &[f32], stands_for: &mut Vec<f32>, out: &mut [u8]) {
+    fn encode(&self, rest: &[f32], leaning: &[f32], stands_for: &mut Vec<f32>, out: &mut [u8]) {
         match &self.coder {
             Coder::Scalar(scalar) => {
                 scalar.encode(rest, stands_for, &mut out[..scalar.planes.row_bytes(rest.len())]);
             }
-            Coder::Product(product) => product.encode(rest, stands_for, &mut out[..product.row_bytes()]),
+            Coder::Product(product) => {
+                product.encode(rest, leaning, stands_for, &mut out[..product.row_bytes()]);
+            }
             Coder::Half(half) => {
                 let (halves, _) = out.as_chunks_mut::<2>();
                 halves.iter_mut().zip(rest).for_each(|(half_bytes, value)| *half_bytes = half.narrow(*value));
@@ -241,21 +287,74 @@ pub(crate) struct SketchRows<'a> {
 impl<'a> SketchRows<'a> {
     /// The rows of `codes`, searched as `query` says.
     pub(crate) fn new(sketch: &'a Sketch, codes: &'a [u8], query: &Query) -> Self {
-        let bits = query.value("rbq_bits_query");
-        let most = if bits == 0 { 127 } else { ((1 << bits) / 2 - 1).clamp(1, 127) };
-        Self { sketch, codes, most: most as f32 }
+        Self { sketch, codes, most: most_level(query.value("rbq_bits_query")) }
     }
 
     #[inline]
     fn factors(&self, row: u32, stride: usize) -> (f32, f32) {
-        let end = (row as usize + 1) * stride;
-        let bytes = &self.codes[end - FACTORS..end];
-        let float = |at: usize| bytes[at..].first_chunk().map_or(0.0, |bytes| f32::from_le_bytes(*bytes));
-        (float(0), float(4))
+        factors_of(&self.codes[row as usize * stride..][..stride])
+    }
+}
+
+/// The scale and the bias at the end of a coded row.
+#[inline]
+pub(crate) fn factors_of(row: &[u8]) -> (f32, f32) {
+    let bytes = &row[row.len() - FACTORS..];
+    let float = |at: usize| bytes[at..].first_chunk().map_or(0.0, |bytes| f32::from_le_bytes(*bytes));
+    (float(0), float(4))
+}
+
+/// The largest level of a query that is taken with `bits` bits an element, 0 for as many as there are.
+fn most_level(bits: usize) -> f32 {
+    (if bits == 0 { 127 } else { ((1 << bits) / 2 - 1).clamp(1, 127) }) as f32
+}
+
+impl Sketch {
+    /// What a product counts in a score.
+    pub(crate) fn weight(&self) -> f32 {
+        if self.metric == Metric::Ip { 1.0 } else { 2.0 }
     }
 
-    fn weight(&self) -> f32 {
-        if self.sketch.metric == Metric::Ip { 1.0 } else { 2.0 }
+    /// Brings a query to where rows were coded.
+    pub(crate) fn move_query(&self, values: &[f32], moved: &mut Vec<f32>) {
+        self.space.moved(values, moved);
+        if let Some(turn) = &self.turn {
+            turn.apply(moved);
+        }
+    }
+
+    /// What is to be added to the scores of rows in the list `list` for a query that was moved.
+    pub(crate) fn list_term(&self, moved: &[f32], list: u32) -> f32 {
+        if self.metric == Metric::Ip {
+            -Op::Ip.pair(moved, self.center(list))
+        } else {
+            Op::L2.pair(moved, self.center(list))
+        }
+    }
+
+    /// Products of a moved query and all that each code of 4 bits may stand for. `bits` are those that an element of the query
+    /// is taken with, 0 for all it has.
+    pub(crate) fn tables(&self, moved: &mut [f32], bits: usize, tables: &mut Vec<[f32; 16]>) {
+        tables.clear();
+        if let Coder::Product(product) = &self.coder {
+            product.nibble_tables(moved, tables);
+            return;
+        }
+        if bits > 0 {
+            scalar::round_to(moved, most_level(bits));
+        }
+        let middle = |four: &[f32]| four.iter().sum::<f32>() / 2.0;
+        tables.extend(moved.chunks(4).map(|four| {
+            let mut table = [-middle(four); 16];
+            for (bit, value) in four.iter().enumerate() {
+                table
+                    .iter_mut()
+                    .enumerate()
+                    .filter(|(i, _)| i >> bit & 1 == 1)
+                    .for_each(|(_, sum)| *sum += value);
+            }
+            table
+        }));
     }
 }
 
@@ -281,10 +380,7 @@ impl Codes for SketchRows<'_> {
 
     fn aim(&self, probe: &mut Aim, queries: Vectors<'_>, query: usize) {
         let Aim { wide, moved, levels, tables } = probe;
-        self.sketch.space.moved(queries.floats(query, wide), moved);
-        if let Some(turn) = &self.sketch.turn {
-            turn.apply(moved);
-        }
+        self.sketch.move_query(queries.floats(query, wide), moved);
         match &self.sketch.coder {
             Coder::Scalar(_) => levels.aim(moved, self.most),
             Coder::Product(product) => product.aim(moved, tables),
@@ -293,11 +389,7 @@ impl Codes for SketchRows<'_> {
     }
 
     fn term(&self, probe: &Aim, list: u32) -> f32 {
-        if self.sketch.metric == Metric::Ip {
-            -Op::Ip.pair(&probe.moved, self.sketch.center(list))
-        } else {
-            Op::L2.pair(&probe.moved, self.sketch.center(list))
-        }
+        self.sketch.list_term(&probe.moved, list)
     }
 
     #[inline]
@@ -307,7 +399,7 @@ impl Codes for SketchRows<'_> {
     }
 
     fn scores(&self, probe: &Aim, rows: &[u32], reach: Reach, out: &mut Vec<f32>) {
-        let (stride, weight) = (self.sketch.stride(), self.weight());
+        let (stride, weight) = (self.sketch.stride(), self.sketch.weight());
         let ahead = |rows: &[u32]| {
             if reach == Reach::Scattered {
                 rows.iter().for_each(|row| self.prefetch(*row));

@@ -12,6 +12,10 @@ use crate::image::Array;
 /// Rows that teach one entry, and rows at most.
 const SAMPLE: usize = 48;
 const SAMPLE_MAX: usize = 65_536;
+/// Products that codes are made for, as a share of the largest.
+const LEAST_SHARE: f32 = 0.2;
+/// How often all codes of a row are looked at again.
+const SHAPE_ROUNDS: usize = 3;
 /// How often entries are moved.
 const MOVES: usize = 6;
 
@@ -28,6 +32,8 @@ pub(super) struct Product {
     pub(super) width: usize,
     /// Entries of a codebook.
     entries: usize,
+    /// Whether codes are chosen by the loss of [`Product::shape`].
+    is_shaped: bool,
     /// For every part and round a matrix of `width` rows and `entries` columns.
     books: Array<f32>,
 }
@@ -76,7 +82,15 @@ impl Product {
         });
         cancel.check()?;
         let books = books.concat();
-        let product = Self { parts, bits, rounds, width, entries, books: Array::Copied(books.clone()) };
+        let product = Self {
+            parts,
+            bits,
+            rounds,
+            width,
+            entries,
+            is_shaped: false,
+            books: Array::Copied(books.clone()),
+        };
         Ok((product, books))
     }
 
@@ -94,7 +108,12 @@ impl Product {
         if entries.checked_mul(row) != Some(books.len()) {
             return Err(corrupt);
         }
-        Ok(Self { parts, bits, rounds, width, entries, books })
+        Ok(Self { parts, bits, rounds, width, entries, is_shaped: false, books })
+    }
+
+    /// The same, with codes chosen otherwise.
+    pub(super) fn shaped(self, is_shaped: bool) -> Self {
+        Self { is_shaped: is_shaped && self.rounds == 1, ..self }
     }
 
     /// Codes of a row.
@@ -117,10 +136,14 @@ impl Product {
         &self.books[(part * self.rounds + round) * size..][..size]
     }
 
-    /// Codes `row` into `out`, and puts what the codes stand for into `stands_for`.
-    pub(super) fn encode(&self, row: &[f32], stands_for: &mut Vec<f32>, out: &mut [u8]) {
+    /// Codes `row` into `out`, and puts what the codes stand for into `stands_for`. `leaning` is the direction in which queries
+    /// to which the row is near lie.
+    pub(super) fn encode(&self, row: &[f32], leaning: &[f32], stands_for: &mut Vec<f32>, out: &mut [u8]) {
         stands_for.clear();
         out.fill(0);
+        if self.is_shaped {
+            return self.shape(row, leaning, stands_for, out);
+        }
         let mut distances = vec![0.0; self.entries];
         let mut left = Vec::with_capacity(self.width);
         for (part, values) in row.chunks_exact(self.width).enumerate() {
@@ -133,6 +156,102 @@ impl Product {
                 self.store(part * self.rounds + round, code, out);
             }
             stands_for.extend(values.iter().zip(&left).map(|(value, left)| value - left));
+        }
+    }
+
+    /// Chooses codes by an anisotropic loss: what they miss counts many times where it lies along `leaning`, since
+    /// there it changes the products of near queries most (Guo et al., "Accelerating large-scale inference with anisotropic
+    /// vector quantization", ICML 2020). Where a row leans along itself, its scale takes all of that away, so that what is
+    /// left to do is to choose codes that point where the row does. Starts at the nearest entries and changes one code after
+    /// the other.
+    fn shape(&self, row: &[f32], leaning: &[f32], stands_for: &mut Vec<f32>, out: &mut [u8]) {
+        let (codes, entries) = (self.parts, self.entries);
+        let is_own = std::ptr::eq(row, leaning);
+        let extra = self.extra(leaning);
+        // For each entry its square, or what it misses squared, and how much of it, or of what it misses, lies along.
+        let (mut squares, mut along) = (vec![0.0; codes * entries], vec![0.0; codes * entries]);
+        let mut chosen = vec![0; codes];
+        let mut sums = (0.0, 0.0);
+        for part in 0..codes {
+            let range = part * self.width..(part + 1) * self.width;
+            let (row, leaning, book) = (&row[range.clone()], &leaning[range], self.book(part, 0));
+            let (squares, along) =
+                (&mut squares[part * entries..][..entries], &mut along[part * entries..][..entries]);
+            Op::Ip.columns(leaning, book, along);
+            chosen[part] = nearest(row, book, squares);
+            if is_own {
+                // |b|^2 = |r - b|^2 + 2 r.b - |r|^2.
+                let own = Op::Ip.pair(row, row);
+                squares.iter_mut().zip(&*along).for_each(|(square, along)| *square += 2.0 * along - own);
+            } else {
+                let own = Op::Ip.pair(row, leaning);
+                along.iter_mut().for_each(|along| *along = own - *along);
+            }
+            sums = (sums.0 + squares[chosen[part]], sums.1 + along[chosen[part]]);
+        }
+        let loss = |square: f32, along: f32| match is_own {
+            true if along > 0.0 => square / (along * along),
+            true => f32::INFINITY,
+            false => square + extra * along * along,
+        };
+        for _ in 0..SHAPE_ROUNDS {
+            let mut changed = false;
+            for part in 0..codes {
+                let (squares, along) =
+                    (&squares[part * entries..][..entries], &along[part * entries..][..entries]);
+                let old = chosen[part];
+                let others = (sums.0 - squares[old], sums.1 - along[old]);
+                let mut best = (loss(sums.0, sums.1), old);
+                for i in 0..entries {
+                    let loss = loss(others.0 + squares[i], others.1 + along[i]);
+                    if loss < best.0 {
+                        best = (loss, i);
+                    }
+                }
+                if best.1 != old {
+                    changed = true;
+                    chosen[part] = best.1;
+                    sums = (others.0 + squares[best.1], others.1 + along[best.1]);
+                }
+            }
+            if !changed {
+                break;
+            }
+        }
+        for (part, code) in chosen.into_iter().enumerate() {
+            self.store(part, code, out);
+            stands_for.extend(self.book(part, 0).chunks_exact(entries.max(1)).map(|row| row[code]));
+        }
+    }
+
+    /// The scale that what `row` was coded as should have for the least loss, where its codes were chosen by one.
+    pub(super) fn scale(&self, row: &[f32], leaning: &[f32], stands_for: &[f32]) -> Option<f32> {
+        if !self.is_shaped {
+            return None;
+        }
+        let (extra, along) = (self.extra(leaning), Op::Ip.pair(stands_for, leaning));
+        let above = Op::Ip.pair(row, stands_for) + extra * Op::Ip.pair(row, leaning) * along;
+        let below = Op::Ip.pair(stands_for, stands_for) + extra * along * along;
+        Some(if below > 0.0 { above / below } else { 0.0 })
+    }
+
+    /// How much more an error along `leaning` counts than one across it, by the square of its length. The paper's
+    /// `(dim - 1) T^2 / (1 - T^2)` for products that are at least the share `T` of the largest, less one.
+    fn extra(&self, leaning: &[f32]) -> f32 {
+        let dim = (self.parts * self.width) as f32;
+        let eta = ((dim - 1.0) * LEAST_SHARE * LEAST_SHARE / (1.0 - LEAST_SHARE * LEAST_SHARE)).max(1.0);
+        let length = Op::Ip.pair(leaning, leaning);
+        if length > 0.0 { (eta - 1.0) / length } else { 0.0 }
+    }
+
+    /// Products of the parts of `query` and all entries of its code, for codes of at most 4 bits.
+    pub(super) fn nibble_tables(&self, query: &[f32], tables: &mut Vec<[f32; 16]>) {
+        for i in 0..self.codes() {
+            let (part, round) = (i / self.rounds, i % self.rounds);
+            let mut table = [0.0; 16];
+            let point = &query[part * self.width..][..self.width];
+            Op::Ip.columns(point, self.book(part, round), &mut table[..self.entries.min(16)]);
+            tables.push(table);
         }
     }
 
@@ -273,7 +392,7 @@ mod tests {
             let mut codes = vec![0; product.row_bytes()];
             let mut lost = 0.0;
             for row in sample.chunks(dim) {
-                product.encode(row, &mut stands_for, &mut codes);
+                product.encode(row, row, &mut stands_for, &mut codes);
                 let want = Op::Ip.pair(&query, &stands_for);
                 assert!((read.product(&tables, &codes) - want).abs() < 1e-4, "{parts} {bits} {rounds}");
                 lost += Op::L2.pair(row, &stands_for) / Op::Ip.pair(row, row) / rows as f32;

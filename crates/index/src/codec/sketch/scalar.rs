@@ -53,6 +53,15 @@ impl Scalar {
     }
 }
 
+/// Rounds `values` to `2 * most + 1` levels.
+pub(super) fn round_to(values: &mut [f32], most: f32) {
+    let widest = values.iter().fold(0f32, |widest, value| widest.max(value.abs()));
+    if widest > 1e-30 && widest < 1e30 {
+        let step = widest / most;
+        values.iter_mut().for_each(|value| *value = (*value / step).round() * step);
+    }
+}
+
 /// A query as signed bytes.
 #[derive(Debug, Default)]
 pub(super) struct Levels {
