@@ -1,34 +1,28 @@
 //! The nearest codes among many. Invariant: keeps the `depth` smallest of what it is shown, ties by row.
 
-use std::collections::BinaryHeap;
-
 use crate::hits::{key_of, order};
 
 /// The nearest rows by their codes.
+///
+/// Newcomers are put behind those that are kept until there are twice as many; then the farther half goes. That costs less
+/// a newcomer than a heap does.
 #[derive(Debug)]
 pub(crate) struct Nearest {
     depth: usize,
-    heap: BinaryHeap<u64>,
+    room: usize,
+    kept: Vec<u64>,
+    /// What a newcomer must be below; no less than the last of the `depth` smallest.
     limit: u64,
 }
 
+/// Newcomers that are let in at least before the farther ones go.
+const ROOM: usize = 64;
+
 impl Nearest {
     pub(crate) fn new(depth: usize) -> Self {
-        Self { depth: depth.max(1), heap: BinaryHeap::new(), limit: u64::MAX }
-    }
-
-    #[inline]
-    pub(crate) fn push(&mut self, score: f32, row: u32) {
-        let order = order(score, row);
-        if order < self.limit {
-            if self.heap.len() == self.depth {
-                self.heap.pop();
-            }
-            self.heap.push(order);
-            if self.heap.len() == self.depth {
-                self.limit = self.heap.peek().copied().unwrap_or(u64::MAX);
-            }
-        }
+        let depth = depth.max(1);
+        let room = depth.saturating_add(depth.max(ROOM));
+        Self { depth, room, kept: Vec::with_capacity(room.min(1024)), limit: u64::MAX }
     }
 
     /// What a newcomer may score at most.
@@ -37,8 +31,49 @@ impl Nearest {
         if self.limit == u64::MAX { f32::INFINITY } else { key_of(self.limit) }
     }
 
+    #[inline]
+    pub(crate) fn push(&mut self, score: f32, row: u32) {
+        let order = order(score, row);
+        if order < self.limit {
+            self.kept.push(order);
+            if self.kept.len() >= self.room {
+                self.cut();
+            }
+        }
+    }
+
+    /// Lets the farther ones go.
+    fn cut(&mut self) {
+        if self.kept.len() > self.depth {
+            let (_, last, _) = self.kept.select_nth_unstable(self.depth - 1);
+            self.limit = *last;
+            self.kept.truncate(self.depth);
+        }
+    }
+
     /// The rows, nearest first.
-    pub(crate) fn into_rows(self) -> Vec<u32> {
-        self.heap.into_sorted_vec().iter().map(|order| *order as u32).collect()
+    pub(crate) fn into_rows(mut self) -> Vec<u32> {
+        self.cut();
+        self.kept.sort_unstable();
+        self.kept.iter().map(|order| *order as u32).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeps_what_sorting_all_would_keep() {
+        let mut rng = host::Rng::new(1);
+        for depth in [1, 2, 63, 64, 65, 500, usize::MAX] {
+            let shown: Vec<(f32, u32)> = (0..1000).map(|row| (rng.below(90) as f32 - 40.0, row)).collect();
+            let mut nearest = Nearest::new(depth);
+            shown.iter().for_each(|(score, row)| nearest.push(*score, *row));
+            let mut all: Vec<u64> = shown.iter().map(|(score, row)| order(*score, *row)).collect();
+            all.sort_unstable();
+            let want: Vec<u32> = all.iter().take(depth).map(|order| *order as u32).collect();
+            assert_eq!(nearest.into_rows(), want);
+        }
     }
 }

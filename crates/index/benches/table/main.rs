@@ -1,5 +1,6 @@
 //! A table of what building and searching cost.
 //! `cargo bench -p index --bench table -- [mnist|sift|arxiv] [flat] [hnsw] [ivf] [IVF_PQ ...] [sparse] [M=16 ...]`.
+//! `VALUES=8,16` in the environment tries only these values of `ef` or `nprobe`.
 //!
 //! Times of builds are of the processor, those of searches and scans the best of several, so that other work on the
 //! machine disturbs them little.
@@ -170,7 +171,9 @@ fn table(
         spec.effective()
     )?;
     let index = Index::open(&spec, image, rows(set).len()).expect("its own image");
-    for value in values {
+    let chosen = std::env::var("VALUES").unwrap_or_default();
+    let chosen: Vec<usize> = chosen.split(',').filter_map(|value| value.parse().ok()).collect();
+    for value in if chosen.is_empty() { values } else { &chosen } {
         let mut params = params.to_vec();
         params.push((knob.to_owned(), value.to_string()));
         let query = spec.query(10, &params).expect("a valid query");

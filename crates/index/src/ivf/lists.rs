@@ -1,0 +1,165 @@
+//! Lists at rest. Invariant: what [`Ivf::read`] accepts names every row that exists once, or at most twice where rows are
+//! spilled, and no other.
+
+use host::Cancel;
+use simd::Bits;
+
+use super::packed::Packed;
+use super::rows::Coded;
+use super::search::Walk;
+use crate::codec::{BitRows, ByteRows, PACKED, ROW_BY_ROW, Sketch, SketchRows, Space};
+use crate::image::{Array, Image};
+use crate::refine::Refiner;
+use crate::spec::Codec;
+use crate::{Error, Hits, Query, Spec, Vectors};
+
+/// Lists that can be searched.
+#[derive(Debug)]
+pub(crate) struct Ivf {
+    metric: crate::Metric,
+    dim: usize,
+    rows: usize,
+    /// Where each list starts among the members, and where the last ends.
+    pub(super) starts: Array<u32>,
+    /// Row numbers, list by list.
+    pub(super) members: Array<u32>,
+    content: Content,
+}
+
+#[derive(Debug)]
+enum Content {
+    /// Coded centroids, and all rows coded in the order of members.
+    Bytes { space: Space, centroids: Array<i8>, codes: Array<i8> },
+    /// Coded centroids, and rows as sketches of their distance from them, in the order of members.
+    Sketch { space: Space, centroids: Array<i8>, sketch: Box<Sketch>, codes: Array<u8> },
+    /// The same in blocks.
+    Packed { space: Space, centroids: Array<i8>, packed: Box<Packed> },
+    /// Centroids like the rows; rows are read where they are.
+    Bits { centroids: Array<u8> },
+}
+
+impl Ivf {
+    /// Reads the sections back.
+    pub(crate) fn read(spec: &Spec, rows: usize, image: &Image) -> Result<Self, Error> {
+        let starts: Array<u32> = image.list("starts")?;
+        let members: Array<u32> = image.list("members")?;
+        let rising = starts.windows(2).all(|pair| pair[0] <= pair[1]);
+        let whole =
+            starts.first() == Some(&0) && starts.last().is_some_and(|end| *end as usize == members.len());
+        if !rising || !whole {
+            return Err(Error::Corrupt { what: "starts" });
+        }
+        check_members(&members, rows, spec.is_spilled())?;
+        let lists = starts.len() - 1;
+        let coded = || -> Result<(Space, Array<i8>), Error> {
+            let space = Space::read(spec.metric(), spec.dim(), image)?;
+            let centroids = image.array("centroids", lists * space.stride())?;
+            Ok((space, centroids))
+        };
+        let content = match (spec.codec(), spec.recipe()) {
+            (_, Some(recipe)) => {
+                let (space, centroids) = coded()?;
+                // The first version had all codes row by row.
+                let nibbles = recipe.nibbles(spec.dim()).filter(|_| image.section("blocks").is_ok());
+                let version = if nibbles.is_some() { PACKED } else { ROW_BY_ROW };
+                let sketch = Sketch::read(spec, (recipe, version), space.clone(), &centroids, rows, image)?;
+                match nibbles {
+                    Some(nibbles) => {
+                        let packed = Box::new(Packed::read(sketch, nibbles, &starts, image)?);
+                        Content::Packed { space, centroids, packed }
+                    }
+                    None => {
+                        let codes = image.array("codes", members.len() * sketch.stride())?;
+                        Content::Sketch { space, centroids, sketch: Box::new(sketch), codes }
+                    }
+                }
+            }
+            (Codec::Raw, None) => {
+                Content::Bits { centroids: image.array("centroids", lists * (spec.dim() / 8))? }
+            }
+            _ => {
+                let (space, centroids) = coded()?;
+                let codes = image.array("codes", members.len() * space.stride())?;
+                Content::Bytes { space, centroids, codes }
+            }
+        };
+        Ok(Self { metric: spec.metric(), dim: spec.dim(), rows, starts, members, content })
+    }
+
+    /// How many lists there are.
+    pub(crate) fn lists(&self) -> usize {
+        self.starts.len() - 1
+    }
+
+    /// How many rows.
+    pub(super) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Whether rows may be in two lists.
+    pub(super) fn is_spilled(&self) -> bool {
+        self.members.len() > self.rows
+    }
+
+    /// Bytes of the sections.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        let codes = match &self.content {
+            Content::Bytes { centroids, codes, .. } => centroids.len() + codes.len(),
+            Content::Sketch { centroids, codes, .. } => centroids.len() + codes.len(),
+            Content::Packed { centroids, packed, .. } => centroids.len() + packed.bytes(),
+            Content::Bits { centroids } => centroids.len(),
+        };
+        (codes + 4 * (self.starts.len() + self.members.len())) as u64
+    }
+
+    /// The best rows for every query.
+    pub(crate) fn search(
+        &self,
+        refiner: &Refiner<'_>,
+        query: &Query,
+        mask: Option<&Bits>,
+        cancel: &Cancel,
+    ) -> Result<Vec<Hits>, Error> {
+        match &self.content {
+            Content::Bytes { space, centroids, codes } => {
+                let (centroids, codes) = (ByteRows { space, codes: centroids }, ByteRows { space, codes });
+                let lists = Coded { codes, code_of: |place| place };
+                Walk { ivf: self, centroids, lists, refiner, query, mask, cancel }.run()
+            }
+            Content::Sketch { space, centroids, sketch, codes } => {
+                let centroids = ByteRows { space, codes: centroids };
+                let lists = Coded { codes: SketchRows::new(sketch, codes, query), code_of: |place| place };
+                Walk { ivf: self, centroids, lists, refiner, query, mask, cancel }.run()
+            }
+            Content::Packed { space, centroids, packed } => {
+                let centroids = ByteRows { space, codes: centroids };
+                let lists = packed.searched(query);
+                Walk { ivf: self, centroids, lists, refiner, query, mask, cancel }.run()
+            }
+            Content::Bits { centroids } => {
+                let vectors = Vectors::Bits { dim: self.dim, bytes: centroids };
+                let centroids = BitRows { metric: self.metric, vectors };
+                let codes = BitRows { metric: self.metric, vectors: refiner.vectors };
+                let lists = Coded { codes, code_of: |place: u32| self.members[place as usize] };
+                Walk { ivf: self, centroids, lists, refiner, query, mask, cancel }.run()
+            }
+        }
+    }
+}
+
+/// Checks that every row is there, once or, if `is_spilled`, up to twice.
+fn check_members(members: &[u32], rows: usize, is_spilled: bool) -> Result<(), Error> {
+    let corrupt = Err(Error::Corrupt { what: "members" });
+    let (mut once, mut twice) = (Bits::zeros(rows), Bits::zeros(rows));
+    for row in members {
+        let row = *row as usize;
+        if row >= rows || twice.get(row) || (once.get(row) && !is_spilled) {
+            return corrupt;
+        }
+        if once.get(row) {
+            twice.set(row, true);
+        }
+        once.set(row, true);
+    }
+    if once.count() == rows { Ok(()) } else { corrupt }
+}
