@@ -1,9 +1,10 @@
-//! Chores of the repository, one command each: `cargo xtask test | tidy | conform | bench`.
+//! Chores of the repository, one command each: `cargo xtask test | tidy | conform | arm | bench`.
 //!
 //! `test` is what the integration machine runs and nothing else, so green here is green there. Every chore prints a line when it
 //! begins a step and one when it ends it, and exits with 0 only when everything passed.
 #![expect(clippy::print_stdout, reason = "what a chore prints is its product")]
 
+mod arm;
 mod clients;
 mod compat;
 mod step;
@@ -31,6 +32,8 @@ enum Chore {
     Tidy,
     /// Real clients against the release binary; writes COMPAT.md.
     Conform(Selection),
+    /// The kernels for AArch64, under an emulator.
+    Arm,
     /// Benchmarks of the workspace.
     Bench,
 }
@@ -64,6 +67,7 @@ fn main() -> ExitCode {
             Ok(())
         }
         Chore::Conform(selection) => conform(&selection, &mut tally),
+        Chore::Arm => arm::check(&mut tally),
         Chore::Bench => workspace::bench(&mut tally),
     };
     if let Err(failure) = outcome {
@@ -77,6 +81,9 @@ fn test(selection: &Selection, tally: &mut Tally) -> Result<(), Failure> {
         tidy::check(tally);
     }
     workspace::check(selection, tally)?;
+    if selection.wants("arm") {
+        arm::check(tally)?;
+    }
     let clients = !selection.skip_clients && clients::any(selection)?;
     if selection.wants("build") || (clients && selection.server.is_none()) {
         workspace::build(tally)?;

@@ -74,7 +74,7 @@ fn count_nextest(said: &Said, tally: &mut Tally) {
 }
 
 /// The lines `test result: ok. 5 passed; 0 failed; ..`, one a test binary.
-fn count_cargo(name: &str, said: &Said, tally: &mut Tally) {
+pub(crate) fn count_cargo(name: &str, said: &Said, tally: &mut Tally) {
     let results = || said.text.lines().filter(|line| line.starts_with("test result:"));
     let passed = results().map(|line| number_before(line, " passed")).sum();
     let failed = results().map(|line| number_before(line, " failed")).sum();

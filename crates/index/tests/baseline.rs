@@ -52,6 +52,7 @@ fn fixture(spec: &Spec, version: &str) -> PathBuf {
     folder.join(version).join(name_of(spec))
 }
 
+#[expect(clippy::unwrap_used, reason = "a fixture that cannot be read fails the test")]
 fn sections(folder: &Path) -> Image {
     let files = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
     let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();

@@ -2,7 +2,8 @@
 //!
 //! The only home of vector instructions and of the `unsafe` they need. What a caller sees is safe and gives the same
 //! results, bit for bit, at every instruction-set [`Level`]: integer kernels because they are exact, f32 kernels
-//! because every level adds in the same order with the same fused operations. So an index built on one machine is the
+//! because every level adds in the same order with the same fused operations. The levels are plain Rust, AVX2 and AVX-512, and
+//! NEON, whose kernels `cargo xtask arm` tests under an emulator. So an index built on one machine is the
 //! index built on another, and a test on a laptop says something about a server.
 //!
 //! [`Op`] has the f32 distances, [`Half`] those of rows of two-byte floats, [`Op::signed_pair`] and its like those of

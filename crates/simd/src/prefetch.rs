@@ -14,8 +14,24 @@ pub fn prefetch<T>(items: &[T]) {
             }
         }
     }
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(target_arch = "aarch64")]
+    {
+        let start = items.as_ptr().cast::<u8>();
+        (0..size_of_val(items)).step_by(64).for_each(|offset| ask(start.wrapping_add(offset)));
+    }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     let _ = items;
+}
+
+/// Asks for the line at `address`, which may be any.
+#[cfg(target_arch = "aarch64")]
+#[inline(always)]
+fn ask(address: *const u8) {
+    #[expect(unsafe_code, reason = "the instruction has no function of its own")]
+    // SAFETY: a prefetch may be given any address; it reads nothing the program can see and never faults.
+    unsafe {
+        std::arch::asm!("prfm pldl1keep, [{}]", in(reg) address, options(nostack, readonly, preserves_flags));
+    }
 }
 
 /// Bytes between what is read and what [`prefetch_beyond`] asks for: four pages.
@@ -24,6 +40,10 @@ const BEYOND: usize = 16 << 10;
 /// For a stream of which `item` is read now: asks for a line four pages later. Memory foresees a stream only to the end
 /// of a page; one line in eight is enough to make it go on by itself, and all of them would cost more than they bring.
 #[inline(always)]
+#[cfg_attr(
+    not(any(target_arch = "x86_64", target_arch = "aarch64")),
+    expect(dead_code, reason = "plain code asks for nothing")
+)]
 pub(crate) fn prefetch_beyond<T>(item: &T) {
     #[cfg(target_arch = "x86_64")]
     {
@@ -35,7 +55,9 @@ pub(crate) fn prefetch_beyond<T>(item: &T) {
             std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T1 }>(line);
         }
     }
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(target_arch = "aarch64")]
+    ask(std::ptr::from_ref(item).cast::<u8>().wrapping_add(BEYOND));
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     let _ = item;
 }
 

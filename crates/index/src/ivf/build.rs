@@ -4,7 +4,7 @@ use host::{Cancel, Pool, Progress, Rng};
 
 use super::packed::pack;
 use super::spill::{CANDIDATES, second_lists};
-use crate::codec::{BitRows, ByteRows, Members, PACKED, Sketch, Space};
+use crate::codec::{BitRows, ByteRows, Codes, Members, PACKED, Sketch, Space};
 use crate::image::Image;
 use crate::kmeans::{nearest, nearest_few, train};
 use crate::score::norm;
@@ -49,20 +49,8 @@ pub(crate) fn build(
             };
             let means = |lists: &[Vec<u32>]| work.float_means(&space, lists);
             let centroids = train((rows, count), &mut rng, cancel, nearest, means)?;
-            let few = if spec.is_spilled() { CANDIDATES.min(count) } else { 1 };
-            let assign = |ids: &[u32]| {
-                if few == 1 {
-                    return (nearest(&centroids, ids), Vec::new());
-                }
-                let all: Vec<u32> = (0..count as u32).collect();
-                let others = (&ByteRows { space: &space, codes: &centroids }, &all[..]);
-                let found = nearest_few(&coded, ids, others, few, pool);
-                let first = found.iter().step_by(few).copied().collect();
-                let start = ids.first().map_or(0, |id| *id as usize);
-                let rows = vectors.slice(start..start + ids.len());
-                (first, second_lists(rows, &space, &centroids, (&found, few), pool))
-            };
-            let Shares { starts, members, list_of } = work.share_out(count, assign, image)?;
+            let Shares { starts, members, list_of } =
+                work.share_coded((&space, &coded), &centroids, image)?;
             space.write(image);
             if let Some(recipe) = spec.recipe() {
                 drop(codes);
@@ -147,6 +135,30 @@ impl Work<'_> {
         image.push("starts", starts.clone());
         image.push("members", members.clone());
         Ok(Shares { starts, members, list_of })
+    }
+
+    /// Shares rows out to coded centroids, to two each where rows are spilled.
+    fn share_coded(
+        &self,
+        (space, coded): (&Space, &ByteRows<'_>),
+        centroids: &[i8],
+        image: &mut Image,
+    ) -> Result<Shares, Error> {
+        let centers = ByteRows { space, codes: centroids };
+        let count = centers.len();
+        let few = if self.spec.is_spilled() { CANDIDATES.min(count) } else { 1 };
+        let all: Vec<u32> = (0..count as u32).collect();
+        let assign = |ids: &[u32]| {
+            let found = nearest_few(coded, ids, (&centers, &all[..]), few, self.pool);
+            if few == 1 {
+                return (found, Vec::new());
+            }
+            let first = found.iter().step_by(few).copied().collect();
+            let start = ids.first().map_or(0, |id| *id as usize);
+            let rows = self.vectors.slice(start..start + ids.len());
+            (first, second_lists(rows, space, centroids, (&found, few), self.pool))
+        };
+        self.share_out(count, assign, image)
     }
 
     fn float_means(&self, space: &Space, lists: &[Vec<u32>]) -> Vec<i8> {

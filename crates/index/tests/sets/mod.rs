@@ -216,7 +216,7 @@ pub(crate) fn specs() -> Vec<Spec> {
         ("IVF_RABITQ", Element::F32, &float[..2], "rbq_bits=1"),
         ("IVF_RABITQ", Element::F16, &float[1..2], "rbq_bits=9"),
         ("SCANN", Element::F32, &float[1..], "sub_dim=2"),
-        ("SCANN", Element::F16, &float[..1], "sub_dim=4"),
+        ("SCANN", Element::F16, &float[..1], "sub_dim=2"),
         ("HNSW_SQ", Element::F32, &float[..2], "sq_type=SQ6"),
         ("HNSW_SQ", Element::I8, &float[..1], "sq_type=SQ4U"),
         ("HNSW_SQ", Element::F16, &float[1..2], "sq_type=FP16"),

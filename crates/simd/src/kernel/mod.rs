@@ -8,6 +8,8 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod scalar;
 
 use crate::Level;
@@ -28,6 +30,10 @@ macro_rules! dispatch {
             #[expect(unsafe_code, reason = "calls a function compiled for a detected instruction set")]
             // SAFETY: as above.
             Tier::Avx2 => unsafe { avx2::$name $(::<$($generic),*>)? ($($arg),*) },
+            #[cfg(target_arch = "aarch64")]
+            #[expect(unsafe_code, reason = "calls a function compiled for a detected instruction set")]
+            // SAFETY: as above.
+            Tier::Neon => unsafe { neon::$name $(::<$($generic),*>)? ($($arg),*) },
             _ => scalar::$name $(::<$($generic),*>)? ($($arg),*),
         }
     };

@@ -8,6 +8,7 @@ mod avx512;
 mod scalar;
 
 use crate::Level;
+#[cfg(target_arch = "x86_64")]
 use crate::level::Tier;
 
 /// Where bytes of a kind are among 64.
