@@ -60,7 +60,7 @@ impl Ivf {
             (_, Some(recipe)) => {
                 let (space, centroids) = coded()?;
                 // The first version had all codes row by row.
-                let nibbles = recipe.nibbles(spec.dim()).filter(|_| image.section("blocks").is_ok());
+                let nibbles = recipe.nibbles(spec.dim()).filter(|_| image.has("blocks"));
                 let version = if nibbles.is_some() { PACKED } else { ROW_BY_ROW };
                 let sketch = Sketch::read(spec, (recipe, version), space.clone(), &centroids, rows, image)?;
                 match nibbles {
