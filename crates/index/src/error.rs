@@ -12,6 +12,15 @@ pub enum Error {
         /// The name as given.
         name: String,
     },
+    /// No kind is what this recipe of another library says.
+    #[error(
+        "invalid faiss_index_name: {name}, should be Flat, IVFn or HNSWn with Flat, SQ4, SQ6, SQ8, PQm or PQmxb, IVFn with RaBitQ \
+         or RaBitQfs, BFlat, BIVFn or BHNSWn"
+    )]
+    UnknownRecipe {
+        /// The recipe as given.
+        name: String,
+    },
     /// The index type exists, but not for this kind of vector.
     #[error("index {index_type} does not support {element} vectors")]
     ElementNotSupported {

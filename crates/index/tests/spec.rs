@@ -15,7 +15,27 @@ fn parse(element: Element, params: &[(&str, &str)]) -> Result<Spec, Error> {
 #[test]
 fn mistakes_are_worded_once() {
     let cases: &[Case<'_>] = &[
-        (Element::F32, &[("index_type", "ANNOY"), ("metric_type", "L2")], "invalid index type: ANNOY"),
+        (
+            Element::F32,
+            &[("index_type", "SVS_VAMANA_LEANVEC"), ("metric_type", "L2")],
+            "invalid index type: SVS_VAMANA_LEANVEC",
+        ),
+        (
+            Element::F32,
+            &[("index_type", "FAISS"), ("metric_type", "L2")],
+            "missing parameter[missing_param=faiss_index_name]",
+        ),
+        (
+            Element::F32,
+            &[("index_type", "FAISS"), ("metric_type", "L2"), ("faiss_index_name", "LSH")],
+            "invalid faiss_index_name: LSH, should be Flat, IVFn or HNSWn with Flat, SQ4, SQ6, SQ8, PQm or PQmxb, IVFn with RaBitQ \
+             or RaBitQfs, BFlat, BIVFn or BHNSWn",
+        ),
+        (
+            Element::F32,
+            &[("index_type", "NSG"), ("metric_type", "L2"), ("out_degree", "1")],
+            "1 out of range 2 <= M <= 2048",
+        ),
         (Element::F32, &[("index_type", "hnsw"), ("metric_type", "L2")], "invalid index type: hnsw"),
         (Element::F32, &[("index_type", "HNSW")], "metric type not set for vector index"),
         (
@@ -156,4 +176,57 @@ fn what_is_asked() {
     assert!(ip.query(1, &pairs(&[("radius", "0.2"), ("range_filter", "0.9")])).is_ok());
     assert!(ip.query(1, &pairs(&[("radius", "0.9"), ("range_filter", "0.2")])).is_err());
     assert_eq!(ip.metric(), Metric::Ip);
+}
+
+#[test]
+fn names_of_other_versions_and_libraries() {
+    let cases: &[(&str, &str, &str)] = &[
+        ("ANNOY", "n_trees=8", "HNSW L2 M=30 efConstruction=360"),
+        ("RHNSW_FLAT", "M=16 efConstruction=40", "HNSW L2 M=16 efConstruction=40"),
+        ("RHNSW_SQ", "M=16 efConstruction=40", "HNSW_SQ L2 M=16 efConstruction=40 sq_type=SQ8 refine=false"),
+        (
+            "RHNSW_PQ",
+            "M=16 efConstruction=40 PQM=8",
+            "HNSW_PQ L2 M=16 efConstruction=40 m=8 nbits=8 refine=false",
+        ),
+        ("NSG", "out_degree=20 candidate_pool_size=80", "HNSW L2 M=20 efConstruction=80"),
+        ("IVF_HNSW", "nlist=64 M=16 efConstruction=40", "IVF_FLAT L2 nlist=64"),
+        ("SVS_VAMANA", "svs_graph_max_degree=64", "HNSW L2 M=32 efConstruction=360"),
+        (
+            "SVS_VAMANA_LVQ",
+            "svs_storage_kind=lvq4x0",
+            "HNSW_SQ L2 M=30 efConstruction=360 sq_type=SQ4U refine=false",
+        ),
+        ("SVS_IVF", "", "IVF_FLAT L2 nlist=1000"),
+        ("FAISS", "faiss_index_name=IVF77,PQ8x4fs,RFlat", "IVF_PQ L2 nlist=77 m=8 nbits=4 refine=false"),
+        ("FAISS", "faiss_index_name=HNSW24", "HNSW L2 M=24 efConstruction=360"),
+        (
+            "FAISS",
+            "faiss_index_name=HNSW24,SQ8",
+            "HNSW_SQ L2 M=24 efConstruction=360 sq_type=SQ8 refine=false",
+        ),
+        ("FAISS", "faiss_index_name=IVF5,RaBitQfs", "IVF_RABITQ_FASTSCAN L2 nlist=5 refine=false"),
+    ];
+    for (name, own, want) in cases {
+        let mut params = vec![("index_type", *name), ("metric_type", "L2")];
+        params.extend(own.split_whitespace().filter_map(|pair| pair.split_once('=')));
+        let spec = parse(Element::F32, &params).unwrap();
+        assert_eq!(spec.index_type(), *name);
+        let effective = spec.effective();
+        assert_eq!(effective.last().unwrap(), &("instead_of".to_owned(), (*name).to_owned()));
+        let text = |(key, value): &(String, String)| match key.as_str() {
+            "index_type" | "metric_type" => value.clone(),
+            _ => format!("{key}={value}"),
+        };
+        let text: Vec<String> = effective[..effective.len() - 1].iter().map(text).collect();
+        assert_eq!(text.join(" "), *want);
+    }
+    let binary = [("index_type", "FAISS"), ("metric_type", "HAMMING"), ("faiss_index_name", "BIVF9")];
+    assert_eq!(parse(Element::Bits, &binary).unwrap().kind(), Kind::BinIvfFlat);
+    // What they call the effort of a search counts, and is never below the number of results.
+    let annoy = parse(Element::F32, &[("index_type", "ANNOY"), ("metric_type", "L2")]).unwrap();
+    for effort in ["-1", "5", "500"] {
+        annoy.query(10, &pairs(&[("search_k", effort)])).unwrap();
+    }
+    assert!(annoy.query(10, &pairs(&[("search_k", "far")])).is_err());
 }

@@ -2,6 +2,7 @@
 
 use simd::Half;
 
+use super::former::{self, Instead};
 use super::param::{Default, Phase, Value};
 use super::table::{AUTOINDEX, Codec, Kind, Row, Shape, TABLE, UNINDEXED, auto};
 use super::{Query, params};
@@ -23,6 +24,8 @@ pub struct Spec {
     dim: usize,
     metric: Metric,
     values: Vec<(&'static str, Value)>,
+    /// The name that was asked for, where another kind stands for it.
+    instead: Option<Instead>,
 }
 
 impl Spec {
@@ -39,8 +42,11 @@ impl Spec {
         if name == AUTOINDEX {
             return Self::automatic(element, dim, params);
         }
-        let row = TABLE.iter().find(|row| row.name == name);
-        let row = row.ok_or_else(|| Error::UnknownIndexType { name: name.into() })?;
+        let Some(row) = TABLE.iter().find(|row| row.name == name) else {
+            let (instead, params) = former::instead(name, params)?;
+            let spec = Self::parse(element, dim, &params)?;
+            return Ok(Self { instead: Some(instead), ..spec });
+        };
         let metric = metric(row, element, params::text(params, "metric_type"))?.ok_or(Error::MetricNotSet)?;
         let mut values = Vec::new();
         for param in row.params.iter().filter(|param| param.phase == Phase::Build) {
@@ -51,7 +57,16 @@ impl Spec {
                 (None, Default::Absent) => {}
             }
         }
-        let spec = Self { asked: row.kind, row, codec: fit(row, element)?.0, element, dim, metric, values };
+        let spec = Self {
+            asked: row.kind,
+            row,
+            codec: fit(row, element)?.0,
+            element,
+            dim,
+            metric,
+            values,
+            instead: None,
+        };
         if spec.row.shape == Shape::Hash {
             let (elements, bands) = (dim / spec.value("mh_element_bit_width"), spec.value("mh_lsh_band"));
             if elements == 0 || !elements.is_multiple_of(bands) {
@@ -82,7 +97,7 @@ impl Spec {
         };
         debug_assert!(metrics.contains(&default));
         let metric = metric(row, element, metric_type)?.unwrap_or(default);
-        Ok(Self { asked: Kind::Flat, row, codec, element, dim, metric, values: Vec::new() })
+        Ok(Self { asked: Kind::Flat, row, codec, element, dim, metric, values: Vec::new(), instead: None })
     }
 
     fn automatic(element: Element, dim: usize, params: &[(String, String)]) -> Result<Self, Error> {
@@ -104,7 +119,7 @@ impl Spec {
                 _ => {}
             }
         }
-        Ok(Self { asked: Kind::AutoIndex, row, codec, element, dim, metric, values })
+        Ok(Self { asked: Kind::AutoIndex, row, codec, element, dim, metric, values, instead: None })
     }
 
     /// The kind that was asked for.
@@ -114,7 +129,11 @@ impl Spec {
 
     /// The name of the kind that was asked for.
     pub fn index_type(&self) -> &'static str {
-        if self.asked == Kind::AutoIndex { AUTOINDEX } else { self.row.name }
+        match &self.instead {
+            Some(instead) => instead.name,
+            None if self.asked == Kind::AutoIndex => AUTOINDEX,
+            None => self.row.name,
+        }
     }
 
     /// How near two vectors are.
@@ -149,6 +168,9 @@ impl Spec {
             };
             effective.push(((*name).to_owned(), value));
         }
+        if let Some(instead) = &self.instead {
+            effective.push(("instead_of".to_owned(), instead.name.to_owned()));
+        }
         effective
     }
 
@@ -158,6 +180,8 @@ impl Spec {
     /// # Errors
     /// Everything that is wrong with the parameters: see [`Error`].
     pub fn query(&self, k: usize, params: &[(String, String)]) -> Result<Query, Error> {
+        let renamed = self.instead.as_ref().map(|instead| instead.search(k, params));
+        let params = renamed.as_deref().unwrap_or(params);
         // What was said of BM25 and of signatures when the index was made holds for searches that do not say otherwise.
         let own = ["bm25_k1", "bm25_b", "bm25_avgdl", "mh_element_bit_width"];
         let own = own.iter().filter_map(|name| Some(((*name).to_owned(), self.find(name)?.to_string())));

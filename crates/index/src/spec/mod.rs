@@ -2,6 +2,7 @@
 //! valid; every mistake dies here, worded from the one table.
 
 mod check;
+mod former;
 mod known;
 mod param;
 mod params;
