@@ -1,15 +1,19 @@
 """The features in the order in which the table shows them."""
 
 from . import (
+    bad_values,
+    buckets,
     catalogue,
     index_rules,
     manage_indexes,
+    moments,
     refusals,
     rows,
     scalar_indexes,
     searching,
     shaping,
     simple_client,
+    struct_search,
     types,
 )
 
@@ -57,6 +61,11 @@ FEATURES = [
     ("Search: iterator", searching.iterate),
     ("Search: hybrid", searching.hybrid),
     ("Search: groups", shaping.groups),
+    ("Search: groups in hybrid searches", shaping.hybrid_groups),
+    ("Search aggregation", buckets.search),
+    ("Search: structs", struct_search.search),
+    ("Filters: moments", moments.times),
+    ("Filters: shapes", moments.shapes),
     ("Iterations", shaping.iterations),
     ("Orders", shaping.orders),
     ("Aggregates", shaping.aggregates),
@@ -72,6 +81,9 @@ FEATURES = [
     ("Refusals: rows", refusals.inserts),
     ("Refusals: index parameters", refusals.indexes),
     ("Refusals: search parameters", refusals.searches),
+    ("Refusals: values", bad_values.rows),
+    ("Refusals: filters and their values", bad_values.filters),
+    ("Refusals: schemas and properties", bad_values.schemas),
     ("Refusals: message size", refusals.too_large),
     ("Rules that clients rely on", refusals.rules),
 ]

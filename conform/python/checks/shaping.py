@@ -41,6 +41,59 @@ def groups(world, report):
     remove("shape_groups")
 
 
+def hybrid_groups(world, report):
+    if not world.elanus or not world.since(2, 5):
+        raise Absent("no groups in hybrid searches of this client")
+    from pymilvus import AnnSearchRequest, RRFRanker
+
+    indexed(world, "shape_hybrid", COUNT)
+    client, rows = world.client(), world.rows[:COUNT]
+    truth = squared_distances(short(world.queries[:2]), short(world.vectors[:COUNT]))
+    asked = [AnnSearchRequest(short(world.queries[at:at + 1]).tolist(), "vector", {"metric_type": "L2", "params": {"nprobe": 16}}, limit=40) for at in range(2)]
+
+    def fused(size):
+        """Of each search the best `size` rows of each of its 40 nearest groups, fused and put into groups again."""
+        sums = {}
+        for distances in truth:
+            groups = {}
+            for row in np.argsort(distances, kind="stable"):
+                groups.setdefault(rows[row]["year"], []).append(int(row))
+            nearest = sorted(row for members in list(groups.values())[:40] for row in members[:size])
+            for rank, row in enumerate(sorted(nearest, key=lambda row: (list(groups).index(rows[row]["year"]), distances[row]))):
+                sums[row] = sums.get(row, 0) + 1 / (61 + rank)
+        return sums
+
+    def groups_of(sums, size, score):
+        groups = {}
+        for row in sorted(sums, key=lambda row: -sums[row]):
+            members = groups.setdefault(rows[row]["year"], [])
+            if len(members) < size:
+                members.append(row)
+        return sorted((score([sums[row] for row in members]) for members in groups.values()), reverse=True)
+
+    with report.check("groups of a hybrid search, one row each"):
+        hits = client.hybrid_search("shape_hybrid", asked, RRFRanker(), limit=6, group_by_field="year", output_fields=["year"])[0]
+        years = [hit["entity"]["year"] for hit in hits]
+        equal((len(hits), len(set(years))), (6, 6))
+        assert np.allclose([hit["distance"] for hit in hits], groups_of(fused(1), 1, max)[:6], atol=1e-6), list(hits)
+    with report.check("group_size and rank_group_scorer"):
+        for name, score in (("max", max), ("sum", sum), ("avg", lambda scores: sum(scores) / len(scores))):
+            hits = client.hybrid_search("shape_hybrid", asked, RRFRanker(), limit=4, group_by_field="year", group_size=2, strict_group_size=True,
+                                        rank_group_scorer=name, output_fields=["year"])[0]
+            members = {}
+            for hit in hits:
+                members.setdefault(hit["entity"]["year"], []).append(hit["distance"])
+            scores = [score(members) for members in members.values()]
+            equal(len(scores), 4)
+            equal(scores, sorted(scores, reverse=True))
+            assert np.allclose(scores, groups_of(fused(2), 2, score)[:4], atol=1e-6), (name, scores)
+    with report.check("refused: an unknown scorer, a field that cannot be grouped by"):
+        for options in ({"group_by_field": "year", "rank_group_scorer": "median"}, {"group_by_field": "score"}, {"group_by_field": "year", "group_size": 11}):
+            refused(lambda options=options: client.hybrid_search("shape_hybrid", asked, RRFRanker(), limit=4, **options))
+    client.close()
+    remove("shape_hybrid")
+
+
 def iterations(world, report):
     if not world.elanus or not world.since(2, 6):
         raise Absent("no such iterator in this client")

@@ -23,6 +23,8 @@ pub enum ErrorKind {
     CollectionLimit,
     /// The collection must be released first.
     CollectionLoaded,
+    /// A vector cannot be what rows are put together by.
+    ClusteringKey,
     /// Rows do not fit the schema as it is now; look it up again.
     SchemaMismatch,
     /// No such partition.

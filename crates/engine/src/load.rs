@@ -122,7 +122,7 @@ impl Node {
         let field = collection.schema.field_by_id(index.field);
         let field = field.ok_or_else(|| Error::internal("an index without its field"))?;
         let spec = IndexSpec::parse(field, &collection.schema, &index.params)?;
-        Opened::open(&spec, &self.blobs, &entry.file, sealed.rows())?.attach(sealed, index);
+        Opened::open(&spec, &self.blobs, &entry.file, (sealed, index.field))?.attach(sealed, index);
         Ok(())
     }
 

@@ -208,7 +208,7 @@ fn groups_are_led_by_their_nearest_rows() {
     for (size, is_strict, limit, offset) in
         [(1, false, 4, 0), (1, false, 20, 2), (3, true, 5, 1), (10, true, 9, 0)]
     {
-        let group = Group { field: "shade".to_owned(), size, is_strict };
+        let group = Group { fields: vec!["shade".to_owned()], size, is_strict };
         let search = Search { group: Some(group), offset, ..world.search(query, limit) };
         let found = world.engine.search(search).unwrap();
         let mut want: Vec<(i64, Vec<f32>)> = Vec::new();
@@ -222,7 +222,7 @@ fn groups_are_led_by_their_nearest_rows() {
         // Groups whose best rows are equally near may stand in any order: compare the best distance of each.
         let want: Vec<Vec<f32>> =
             want.into_iter().skip(offset).take(limit).map(|(_, scores)| scores).collect();
-        let values = found.groups.unwrap().column;
+        let values = found.groups[0].column.clone();
         let mut got: Vec<Vec<f32>> = Vec::new();
         for hit in 0..found.scores.len() {
             if hit > 0 && values.value(hit) == values.value(hit - 1) {

@@ -10,7 +10,7 @@ use crate::{Error, Hits, Metric, Query, Vectors};
 /// Rows looked at between two looks at the cancel flag; one word of a mask.
 const BLOCK: usize = 64;
 /// Queries scored together, so that a row is used several times while it is near.
-const GROUP: usize = 16;
+pub(crate) const GROUP: usize = 16;
 
 /// Scores every row against every query and keeps the best in `into`, one [`Hits`] a query, together with what is
 /// already there. Row `i` of `vectors` is reported as `first_row + i`, and bit `first_row + i` of `mask` says whether

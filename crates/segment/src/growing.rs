@@ -327,6 +327,21 @@ impl Growing {
 /// The rows of a chunk as a predicate looks at them.
 struct ChunkRows<'a>(&'a Chunk);
 
+impl Growing {
+    /// As [`crate::Segment::elements`].
+    pub(crate) fn elements(&self, predicate: &Predicate) -> Option<Bits> {
+        predicate.filtered_struct()?;
+        let mut joined = Joined::default();
+        let mut count = 0;
+        for chunk in self.view().chunks.iter() {
+            let bits = predicate.eval_elements(&ChunkRows(chunk))?;
+            count += bits.len();
+            joined.push(&bits);
+        }
+        Some(joined.cut(count))
+    }
+}
+
 impl Rows for ChunkRows<'_> {
     fn len(&self) -> usize {
         self.0.rows as usize

@@ -327,4 +327,13 @@ impl Sealed {
         rows.failure()?;
         Ok(mask.and(bits))
     }
+
+    /// As [`crate::Segment::elements`].
+    pub(crate) fn elements(&self, predicate: &Predicate) -> Result<Option<Bits>, Error> {
+        let slots = self.slots();
+        let rows = slots.rows(&[], None);
+        let bits = predicate.eval_elements(&rows);
+        rows.failure()?;
+        Ok(bits)
+    }
 }

@@ -1,7 +1,7 @@
 //! Results as messages: keys, scores and fields of rows.
 
 use crate::proto::schema::i_ds::IdField;
-use crate::proto::schema::{FieldData, IDs, LongArray, SearchIteratorV2Results, SearchResultData};
+use crate::proto::schema::{AggBucket, FieldData, IDs, LongArray, SearchIteratorV2Results, SearchResultData};
 use data::{Keys, Values};
 
 /// Keys as a message.
@@ -47,8 +47,12 @@ pub struct Hits<'a> {
     pub fields: Vec<FieldData>,
     /// The names that were asked for, keys of the dynamic field among them.
     pub output: Vec<String>,
-    /// What the hits were grouped by, a value a hit.
-    pub group: Option<FieldData>,
+    /// What the hits were grouped by, field by field, a value a hit.
+    pub groups: Vec<FieldData>,
+    /// Buckets in place of hits, and how many each query has.
+    pub buckets: Option<(Vec<AggBucket>, Vec<i64>)>,
+    /// Which struct of its row's array each hit is.
+    pub elements: Option<Vec<u32>>,
     /// The batch of an iteration that they are.
     pub iteration: Option<Batch>,
 }
@@ -65,17 +69,30 @@ pub struct Batch {
 impl Hits<'_> {
     /// The message.
     pub fn encode(self) -> SearchResultData {
+        // The hits of buckets stand in the buckets only.
+        let has_hits = self.buckets.is_none();
+        let (agg_buckets, agg_topks) = self.buckets.unwrap_or_default();
+        // Old clients know of one field only.
+        let group = match &self.groups[..] {
+            [one] => Some(one.clone()),
+            _ => None,
+        };
         SearchResultData {
             num_queries: self.queries as i64,
             top_k: self.limit as i64,
             topks: self.counts.iter().map(|count| *count as i64).collect(),
-            ids: Some(ids(self.keys)),
-            scores: self.scores,
-            fields_data: self.fields,
+            ids: has_hits.then(|| ids(self.keys)),
+            scores: if has_hits { self.scores } else { Vec::new() },
+            fields_data: if has_hits { self.fields } else { Vec::new() },
             output_fields: self.output,
             primary_field_name: self.primary,
-            group_by_field_values: self.group.iter().cloned().collect(),
-            group_by_field_value: self.group,
+            group_by_field_values: self.groups,
+            group_by_field_value: group,
+            agg_buckets,
+            agg_topks,
+            element_indices: self
+                .elements
+                .map(|elements| LongArray { data: elements.into_iter().map(i64::from).collect() }),
             search_iterator_v2_results: self.iteration.map(|batch| SearchIteratorV2Results {
                 token: batch.token,
                 last_bound: batch.bound.unwrap_or_default(),

@@ -8,6 +8,7 @@
 //!
 //! Nothing here panics on bytes from outside.
 
+pub mod buckets;
 mod code;
 pub mod columns;
 mod error;

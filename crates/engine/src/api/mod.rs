@@ -1,5 +1,6 @@
 //! What the six verbs take and give: plain data with public fields, in the database's own words.
 
+mod buckets;
 mod change;
 mod describe;
 mod query;
@@ -7,6 +8,7 @@ mod run;
 mod search;
 mod write;
 
+pub use buckets::{Bucket, BucketOrder, Buckets, Measure, TopHits};
 pub use change::{Change, Changed, CreateCollection, CreateIndex, FieldName, Properties};
 pub use describe::{
     AliasInfo, Aliases, Collection, CollectionInfo, Collections, DatabaseInfo, Databases, IndexBuild,
@@ -19,7 +21,8 @@ pub use run::{
     Task,
 };
 pub use search::{
-    Explained, Found, Group, Hybrid, Iteration, Order, OutputField, Queries, Rank, ReadTime, Search, Seek,
+    Explained, Found, Group, GroupScore, Hybrid, Iteration, Order, OutputField, Queries, Rank, ReadTime,
+    Search, Seek,
 };
 pub use write::{FieldOp, NamedColumn, Rows, Update, Write, Written};
 

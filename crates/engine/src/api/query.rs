@@ -1,7 +1,7 @@
 //! Rows by what they say.
 
 use super::{Order, OutputField, ReadTime, Target};
-use data::{Keys, Timestamp, Value};
+use data::{Key, Keys, Timestamp, Value, Zone};
 use std::collections::BTreeMap;
 
 /// A query.
@@ -24,12 +24,17 @@ pub struct Query {
     pub group_by: Vec<String>,
     /// Sorts by fields, or by aggregates that were asked for; empty = by key.
     pub order: Vec<Order>,
-    /// How many rows at most; `None` = all.
+    /// With an `element_filter`: goes on after this struct (by its place in the array) of the row with this key, which may
+    /// be written as a text.
+    pub after: Option<(Key, u32)>,
+    /// How many rows at most (with an `element_filter`: structs that pass it); `None` = all.
     pub limit: Option<usize>,
     /// How many to leave out, in key order.
     pub offset: usize,
     /// Leave out rows that are still in memory.
     pub ignore_growing: bool,
+    /// The time zone of moments that the filter names without an offset; `None` = the collection's.
+    pub zone: Option<Zone>,
     /// At which moment.
     pub time: ReadTime,
 }
@@ -45,6 +50,8 @@ pub struct Queried {
     pub primary: String,
     /// The fields asked for (the primary key is always one but for aggregates), each with a value a row.
     pub fields: Vec<OutputField>,
+    /// With an `element_filter`: the structs of each row that pass it, by their places in the array.
+    pub elements: Option<Vec<Vec<u32>>>,
     /// The moment that was read.
     pub timestamp: Timestamp,
 }

@@ -1,8 +1,8 @@
 //! Nearest neighbours.
 
-use super::{Properties, Target};
+use super::{Bucket, Buckets, Properties, Target};
 use crate::{Engine, Error, find};
-use data::{Column, Field, Keys, SegmentId, Timestamp, Value};
+use data::{Column, Field, Keys, SegmentId, Timestamp, Value, Zone};
 use std::collections::BTreeMap;
 
 /// At which moment to read.
@@ -22,6 +22,9 @@ pub struct ReadTime {
 pub enum Queries {
     /// Vectors to be near to: one column of the searched field's type.
     Vectors(Column),
+    /// Lists of vectors to be near to: one column of arrays of the searched field's kind. A list whose vectors have one
+    /// component (bits: eight) is a list of the components of vectors of the field's dimension.
+    Lists(Column),
     /// Rows, by their keys, to be near to.
     Keys(Keys),
 }
@@ -35,12 +38,12 @@ pub struct Order {
     pub is_falling: bool,
 }
 
-/// Hits shared out to groups by the value of a field; the limit of a search then counts groups.
+/// Hits shared out to groups by the values of fields; the limit of a search then counts groups.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
-    /// The field: of whole numbers, truth values, moments or texts; or a place in a JSON field, `field["a"]["b"]`, or a
+    /// The fields, one or more: of whole numbers, truth values, moments or texts; or a place in a JSON field, `field["a"]["b"]`, or a
     /// key of the dynamic field.
-    pub field: String,
+    pub fields: Vec<String>,
     /// The most hits a group.
     pub size: usize,
     /// Whether to go on until each group has `size` hits, or has no more.
@@ -86,12 +89,16 @@ pub struct Search {
     pub ignore_growing: bool,
     /// Hits in groups.
     pub group: Option<Group>,
+    /// Hits in buckets in place of a list; `limit` does not count then.
+    pub buckets: Option<Buckets>,
     /// Sorts the hits of each query by fields in place of nearness.
     pub order: Vec<Order>,
     /// One batch of an iteration.
     pub iteration: Option<Iteration>,
     /// Whether to tell what the planner did ([`Found::explained`]).
     pub explain: bool,
+    /// The time zone of moments that the filter names without an offset; `None` = the collection's.
+    pub zone: Option<Zone>,
     /// At which moment.
     pub time: ReadTime,
 }
@@ -114,9 +121,11 @@ impl Search {
             round_decimal: -1,
             ignore_growing: false,
             group: None,
+            buckets: None,
             order: Vec::new(),
             iteration: None,
             explain: false,
+            zone: None,
             time: ReadTime::default(),
         }
     }
@@ -143,8 +152,26 @@ pub struct Hybrid {
     pub round_decimal: i32,
     /// Leave out rows that are still in memory.
     pub ignore_growing: bool,
+    /// Hits in groups.
+    pub group: Option<Group>,
+    /// By what groups are ordered.
+    pub group_score: GroupScore,
+    /// The time zone of moments that the filter names without an offset; `None` = the collection's.
+    pub zone: Option<Zone>,
     /// At which moment.
     pub time: ReadTime,
+}
+
+/// What the scores of a group's hits make, by which groups are ordered.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum GroupScore {
+    /// The best of them.
+    #[default]
+    Max,
+    /// Their sum.
+    Sum,
+    /// Their mean.
+    Avg,
 }
 
 /// How hits of several searches become one list.
@@ -232,8 +259,13 @@ pub struct Found {
     pub primary: String,
     /// The fields asked for, each with a value a hit.
     pub fields: Vec<OutputField>,
-    /// The value each hit's group has in common, when groups were asked for.
-    pub groups: Option<OutputField>,
+    /// The values each hit's group has in common, field by field, when groups were asked for.
+    pub groups: Vec<OutputField>,
+    /// Buckets of each query, when buckets were asked for. Keys, scores and fields are then those of the hits that
+    /// buckets name, and `counts` are zero.
+    pub buckets: Option<Vec<Vec<Bucket>>>,
+    /// The struct that each hit is, by its place in the row's array, when single vectors of structs were searched.
+    pub elements: Option<Vec<u32>>,
     /// The score after which the next batch of an iteration goes on; `None`: there were no hits.
     pub bound: Option<f32>,
     /// What the planner did, a line a segment, when that was asked for.

@@ -87,6 +87,7 @@ impl Catalog {
             Change::RenameCollection { from, to } => self.rename(&from, &to, now),
             Change::AlterCollection { target, set, delete } => {
                 zone_of(&[&set])?;
+                check::properties(&set)?;
                 self.alter_dynamic(&target, &set, now)?;
                 let collection = self.target_mut(&target)?;
                 alter(&mut collection.properties, set, &delete);
@@ -186,6 +187,7 @@ impl Catalog {
         let names = self.database(&database)?;
         let zone = zone_of(&[&create.properties, &names.properties])?;
         let schema = check::schema(create.schema, limits, &zone)?;
+        check::properties(&create.properties)?;
         if names.aliases.contains_key(&name) {
             let text = format!(
                 "collection name [{name}] conflicts with an existing alias, please choose a unique name"
@@ -193,7 +195,7 @@ impl Catalog {
             return Err(Error::new(ErrorKind::AliasNameTaken, text));
         }
         if let Some(existing) = names.collections.get(&name).and_then(|id| self.collections.get(id)) {
-            if *existing.schema == schema && existing.shards == create.shards.max(1) {
+            if check::are_alike(&existing.schema, &schema) && existing.shards == create.shards.max(1) {
                 return Ok(());
             }
             let text = format!("create duplicate collection with different parameters, collection: {name}");
@@ -427,7 +429,7 @@ impl Catalog {
             [] => return Ok(()),
             [id] => id,
             _ => {
-                let text = "index duplicates: the collection has several indexes, name the one to drop";
+                let text = "there are several indexes, please specify the index_name of the one to drop: index duplicates";
                 return Err(Error::new(ErrorKind::IndexAmbiguous, text));
             }
         };
@@ -436,7 +438,7 @@ impl Catalog {
             .iter()
             .find(|index| index.id == id)
             .and_then(|index| collection.schema.field_by_id(index.field))
-            .is_some_and(|field| field.data_type.is_vector());
+            .is_some_and(|field| field.element.unwrap_or(field.data_type).is_vector());
         if is_vector && collection.is_loaded() && !limits.drop_index_online {
             let id = collection.id;
             return Err(Error::invalid(format!("vector index cannot be dropped on loaded collection: {id}")));
@@ -524,7 +526,7 @@ pub(crate) fn index_spec(field: &Field, params: &[(String, String)]) -> Result<i
 
 /// What the vectors of `field` are made of.
 pub(crate) fn element_of(field: &Field) -> Result<index::Element, Error> {
-    Ok(match field.data_type {
+    Ok(match field.element.unwrap_or(field.data_type) {
         Type::FloatVector => index::Element::F32,
         Type::BinaryVector => index::Element::Bits,
         Type::Float16Vector => index::Element::F16,

@@ -1,5 +1,6 @@
 //! What a new collection must be like. Every mistake in a schema is found here, and told with Milvus's words.
 
+use crate::api::Properties;
 use crate::{Error, ErrorKind, Settings};
 use data::{Field, FieldId, Name, NameKind, Schema, Struct, Type, Value, Zone};
 use std::collections::HashSet;
@@ -17,6 +18,30 @@ pub(crate) fn name(kind: NameKind, text: &str) -> Result<String, Error> {
     })
 }
 
+/// Whether two schemas say the same but for the numbers of their fields, which depend on how a schema came about, and for
+/// the dynamic field's default, which it has when it came later than the first rows.
+pub(super) fn are_alike(a: &Schema, b: &Schema) -> bool {
+    let plain = |schema: &Schema| {
+        let mut schema = schema.clone();
+        for field in &mut schema.fields {
+            field.id = FieldId(0);
+            if field.is_dynamic {
+                *field = Field { id: FieldId(0), ..Field::dynamic() };
+            }
+        }
+        for one in &mut schema.structs {
+            (one.id, one.fields) = (FieldId(0), Vec::new());
+        }
+        schema
+    };
+    plain(a) == plain(b)
+}
+
+/// The most bytes of a collection's description.
+const DESCRIPTION_BYTES_MAX: usize = 1024;
+/// For how long rows are wanted, in seconds, and the largest number of them: a hundred years.
+const TTL: &str = "collection.ttl.seconds";
+const TTL_SECONDS_MAX: i64 = 3_155_760_000;
 /// The most elements of an array.
 pub(super) const ARRAY_CAPACITY_MAX: usize = 4096;
 
@@ -69,6 +94,13 @@ pub(super) fn schema(mut schema: Schema, limits: &Settings, zone: &Zone) -> Resu
         [_] => {}
         _ => return Err(Error::invalid("there are more than one partition key")),
     }
+    clustering_key(fields)?;
+    let length = schema.description.len();
+    if length > DESCRIPTION_BYTES_MAX {
+        return Err(Error::invalid(format!(
+            "the description of a collection should have at most {DESCRIPTION_BYTES_MAX} bytes, but has {length}"
+        )));
+    }
     for (place, field) in (FieldId::FIRST.0..).zip(&mut schema.fields) {
         field.id = FieldId(place);
     }
@@ -78,6 +110,32 @@ pub(super) fn schema(mut schema: Schema, limits: &Settings, zone: &Zone) -> Resu
         one.fields = sub_fields(one, &schema.fields);
     }
     Ok(schema)
+}
+
+fn clustering_key(fields: &[Field]) -> Result<(), Error> {
+    let keys: Vec<&Field> = fields.iter().filter(|field| field.is_clustering_key).collect();
+    match keys[..] {
+        [] => Ok(()),
+        [key] if key.data_type.is_vector() => Err(Error::new(
+            ErrorKind::ClusteringKey,
+            format!("vector clustering key not allowed[field={}]", key.name),
+        )),
+        [_] => Ok(()),
+        [first, second, ..] => Err(Error::invalid(format!(
+            "there are more than one clustering key, field name = {}, {}",
+            first.name, second.name
+        ))),
+    }
+}
+
+/// Checks the properties of a collection that this engine knows.
+pub(super) fn properties(properties: &Properties) -> Result<(), Error> {
+    let Some((_, text)) = properties.iter().find(|(key, _)| key == TTL) else { return Ok(()) };
+    let is_fine = text.trim().parse::<i64>().is_ok_and(|seconds| (-1..=TTL_SECONDS_MAX).contains(&seconds));
+    if is_fine {
+        return Ok(());
+    }
+    Err(Error::invalid(format!("collection TTL is out of range, expect [-1, {TTL_SECONDS_MAX}], got {text}")))
 }
 
 /// The numbers of the fields that are parts of `one` by their names.
@@ -219,7 +277,7 @@ fn default(field: &Field) -> Result<(), Error> {
     let fits = match (data_type, value) {
         (Type::Bool, Value::Bool(_)) => true,
         (Type::Float | Type::Double, Value::Double(number)) => number.is_finite(),
-        (Type::VarChar, Value::Text(text)) => text.len() <= field.max_length,
+        (Type::VarChar, Value::Text(text)) if text.len() <= field.max_length => true,
         (Type::Geometry, Value::Text(text)) => data::Shape::from_wkt(text).is_ok(),
         (Type::Timestamptz, Value::Int(_)) => true,
         (Type::Json | Type::Array | Type::Text, _) => {
@@ -230,6 +288,12 @@ fn default(field: &Field) -> Result<(), Error> {
         (data_type, _) if data_type.is_vector() => {
             return Err(Error::invalid(format!(
                 "type not support default_value, type:{data_type:?}, name:{name}"
+            )));
+        }
+        (Type::VarChar, Value::Text(text)) => {
+            let (length, max) = (text.len(), field.max_length);
+            return Err(Error::invalid(format!(
+                "the default value of field {name} exceeds max length: the length ({length}) of string exceeds max length ({max})"
             )));
         }
         (t, Value::Int(n)) => t.integer_range().is_some_and(|(low, high)| (low..=high).contains(n)),
@@ -254,6 +318,29 @@ mod tests {
     }
 
     #[test]
+    fn a_time_to_live_is_a_number_of_seconds() {
+        let of = |value: &str| properties(&vec![(TTL.to_owned(), value.to_owned())]);
+        for value in ["-1", "0", "3155760000"] {
+            assert!(of(value).is_ok(), "{value}");
+        }
+        for value in ["-2", "3155760001", "soon", ""] {
+            assert!(of(value).unwrap_err().to_string().contains("TTL is out of range"), "{value}");
+        }
+    }
+
+    #[test]
+    fn numbers_of_fields_do_not_tell_schemas_apart() {
+        let fields = vec![Field::new("id", Type::Int64).primary(), Field::dynamic()];
+        let schema = Schema { fields, ..Schema::default() };
+        let mut later = schema.clone();
+        later.fields[1].id = FieldId(107);
+        later.fields[1].default = Some(Value::Json("{}".into()));
+        assert!(are_alike(&schema, &later));
+        later.fields[0].description = "key".into();
+        assert!(!are_alike(&schema, &later));
+    }
+
+    #[test]
     fn schemas() {
         let key = || Field::new("id", Type::Int64).primary();
         let vector = |dim| Field::new("v", Type::FloatVector).with_dim(dim);
@@ -262,6 +349,8 @@ mod tests {
         assert_eq!(check(vec![key(), vector(8)]), "ok");
         assert_eq!(check(vec![key(), Field::new("s", Type::SparseVector), array(Type::Bool, 4096)]), "ok");
         let nullable = Field { nullable: true, ..vector(8) };
+        let short = Field::new("t", Type::VarChar).with_max_length(2);
+        let clustering = |name| Field { is_clustering_key: true, ..Field::new(name, Type::Int64) };
         let moment = with(Field::new("t", Type::Timestamptz), Value::Text("2025-01-01T00:00:00Z".into()));
         let place = with(Field::new("g", Type::Geometry), Value::Text("POINT (1 2)".into()));
         assert_eq!(check(vec![key(), nullable, moment, place, Field::new("w", Type::Text)]), "ok");
@@ -289,6 +378,15 @@ mod tests {
                 vec![key(), vector(8), with(Field::new("j", Type::Json), Value::Int(1))],
                 "type not support default_value",
             ),
+            (
+                vec![key(), vector(8), with(short, Value::Text("abc".into()))],
+                "the length (3) of string exceeds max length (2)",
+            ),
+            (
+                vec![key(), Field { is_clustering_key: true, ..vector(8) }],
+                "vector clustering key not allowed[field=v]",
+            ),
+            (vec![key(), vector(8), clustering("x"), clustering("y")], "more than one clustering key"),
             (
                 vec![key(), vector(8), with(Field::new("g", Type::Geometry), Value::Text("x".into()))],
                 "does not fit",

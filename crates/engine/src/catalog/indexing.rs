@@ -15,6 +15,8 @@ const INDEX_PARAMS_BYTES_MAX: usize = 100 << 10;
 pub(crate) enum IndexSpec {
     /// On vectors.
     Vector(index::Spec),
+    /// On the vectors of lists, which are sub-fields of structs.
+    Items(ItemSpec),
     /// On anything else.
     Scalar(ScalarSpec),
 }
@@ -22,8 +24,11 @@ pub(crate) enum IndexSpec {
 impl IndexSpec {
     /// Reads the parameters of an index on `field` of `schema`; every mistake in them is found here.
     pub(crate) fn parse(field: &Field, schema: &Schema, params: &[(String, String)]) -> Result<Self, Error> {
-        if field.data_type.is_vector() || field.element.is_some_and(data::Type::is_vector) {
+        if field.data_type.is_vector() {
             return apply::index_spec(field, params).map(Self::Vector);
+        }
+        if field.element.is_some_and(data::Type::is_vector) {
+            return ItemSpec::parse(field, params).map(Self::Items);
         }
         ScalarSpec::parse(field, schema, params).map(Self::Scalar).map_err(Error::from)
     }
@@ -32,6 +37,7 @@ impl IndexSpec {
     pub(crate) fn effective(&self) -> Vec<(String, String)> {
         match self {
             Self::Vector(spec) => spec.effective(),
+            Self::Items(items) => items.effective(items.spec.effective()),
             Self::Scalar(spec) => spec.effective(None),
         }
     }
@@ -39,7 +45,7 @@ impl IndexSpec {
     /// Where in JSON documents an index looks; empty for others.
     fn path(&self) -> &[String] {
         match self {
-            Self::Vector(_) => &[],
+            Self::Vector(_) | Self::Items(_) => &[],
             Self::Scalar(spec) => spec.path(),
         }
     }
@@ -47,6 +53,62 @@ impl IndexSpec {
     /// What an index is called that was given no name. Several on one JSON field differ by their paths.
     fn default_name(&self, field: &Field) -> String {
         self.path().iter().fold(field.name.clone(), |name, step| name + "/" + step)
+    }
+}
+
+/// What metrics of whole lists begin with.
+const LISTS: &str = "MAX_SIM";
+
+/// How near lists of vectors are, or their vectors one by one.
+#[derive(Debug, Clone)]
+pub(crate) struct ItemSpec {
+    /// Of all vectors of all lists.
+    pub(crate) spec: index::Spec,
+    /// Whether whole lists are held against each other: the metric is one of `MAX_SIM`'s.
+    pub(crate) by_list: bool,
+}
+
+impl ItemSpec {
+    /// Reads the parameters of an index on `field`, whose values are lists of vectors.
+    pub(crate) fn parse(field: &Field, params: &[(String, String)]) -> Result<Self, Error> {
+        let mut params = params.to_vec();
+        let metric = params.iter_mut().find(|(key, _)| key == "metric_type");
+        let Some((_, name)) = metric else {
+            return Ok(Self { spec: apply::index_spec(field, &params)?, by_list: true });
+        };
+        let (by_list, plain) = Self::metric(field, name);
+        *name = plain;
+        let spec = apply::index_spec(field, &params)?;
+        Ok(Self { spec, by_list })
+    }
+
+    /// A metric's name as whether it is one of whole lists, and how two vectors are compared.
+    pub(crate) fn metric(field: &Field, name: &str) -> (bool, String) {
+        let upper = name.trim().to_ascii_uppercase();
+        let Some(rest) = upper.strip_prefix(LISTS) else { return (false, name.to_owned()) };
+        match rest.strip_prefix('_') {
+            Some(plain) => (true, plain.to_owned()),
+            None if rest.is_empty() && field.element == Some(data::Type::BinaryVector) => {
+                (true, index::Metric::Hamming.name().to_owned())
+            }
+            None if rest.is_empty() => (true, index::Metric::Cosine.name().to_owned()),
+            None => (false, name.to_owned()),
+        }
+    }
+
+    /// The metric's name in full.
+    pub(crate) fn metric_name(by_list: bool, metric: index::Metric) -> String {
+        if by_list { format!("{LISTS}_{metric}") } else { metric.name().to_owned() }
+    }
+
+    /// What is built, with the metric's name in full.
+    pub(crate) fn effective(&self, mut effective: Vec<(String, String)>) -> Vec<(String, String)> {
+        for (key, value) in &mut effective {
+            if key == "metric_type" {
+                *value = Self::metric_name(self.by_list, self.spec.metric());
+            }
+        }
+        effective
     }
 }
 

@@ -12,6 +12,7 @@ mod registry;
 
 pub(crate) use apply::{Edit, Moved, element_of, index_not_found, index_spec};
 pub(crate) use indexing::IndexSpec;
+pub(crate) use indexing::ItemSpec;
 pub(crate) use registry::Registry;
 
 use crate::Error;

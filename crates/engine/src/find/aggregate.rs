@@ -16,7 +16,7 @@ const CHUNK_ROWS: usize = 1 << 16;
 
 /// What is made of the values of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Function {
+pub(super) enum Function {
     Count,
     Sum,
     Avg,
@@ -26,12 +26,12 @@ enum Function {
 
 /// `sum(price)` and the like.
 #[derive(Debug)]
-struct Aggregate {
+pub(super) struct Aggregate {
     /// As the user wrote it.
-    text: String,
-    function: Function,
+    pub(super) text: String,
+    pub(super) function: Function,
     /// `None`: `count(*)`.
-    field: Option<Field>,
+    pub(super) field: Option<Field>,
 }
 
 /// Whether a query asks for aggregates.
@@ -54,7 +54,7 @@ fn split(text: &str) -> Option<(Function, &str)> {
 }
 
 impl Aggregate {
-    fn new(schema: &Schema, text: &str) -> Result<Option<Self>, Error> {
+    pub(super) fn new(schema: &Schema, text: &str) -> Result<Option<Self>, Error> {
         let Some((function, name)) = split(text) else { return Ok(None) };
         let text = text.to_owned();
         if name == "*" {
@@ -104,7 +104,7 @@ impl Aggregate {
 
 /// What is known of one group for one aggregate.
 #[derive(Debug, Clone, Default)]
-struct Tally {
+pub(super) struct Tally {
     count: i64,
     ints: i128,
     floats: f64,
@@ -218,11 +218,17 @@ fn add(
     numbers: &[u32],
     tallies: &mut [Tally],
 ) -> Result<(), Error> {
-    let Some(field) = &aggregate.field else {
+    let column = aggregate.field.as_ref().map(|field| super::fetch::read(scope, field, chunk)).transpose()?;
+    tally(aggregate.function, column.as_ref(), numbers, tallies);
+    Ok(())
+}
+
+/// Adds the values of `column` to the tallies of their groups; without a column, rows are counted.
+pub(super) fn tally(function: Function, column: Option<&Column>, numbers: &[u32], tallies: &mut [Tally]) {
+    let Some(column) = column else {
         numbers.iter().for_each(|number| tallies[*number as usize].count += 1);
-        return Ok(());
+        return;
     };
-    let column = super::fetch::read(scope, field, chunk)?;
     let mut each = |add: &dyn Fn(&mut Tally, usize)| {
         for (row, number) in numbers.iter().enumerate().filter(|(row, _)| column.is_valid(*row)) {
             let tally = &mut tallies[*number as usize];
@@ -230,7 +236,7 @@ fn add(
             add(tally, row);
         }
     };
-    match (aggregate.function, column.values()) {
+    match (function, column.values()) {
         (Function::Count, _) => each(&|_, _| {}),
         (Function::Sum | Function::Avg, values) => match values {
             Values::Int8(v) => each(&|tally, row| tally.ints += i128::from(v[row])),
@@ -252,7 +258,6 @@ fn add(
             }
         }),
     }
-    Ok(())
 }
 
 fn is_less(a: &Value, b: &Value) -> bool {
@@ -265,7 +270,7 @@ fn is_less(a: &Value, b: &Value) -> bool {
 }
 
 /// The values of an aggregate, one a group.
-fn values(aggregate: &Aggregate, tallies: &[Tally]) -> Result<Column, Error> {
+pub(super) fn values(aggregate: &Aggregate, tallies: &[Tally]) -> Result<Column, Error> {
     let mut builder = ColumnBuilder::new(aggregate.shown().data_type, 0);
     for tally in tallies {
         let whole = aggregate.shown().data_type == Type::Int64;
@@ -336,6 +341,7 @@ fn answer(
         keys: None,
         primary: scope.primary_name(),
         fields: shown.collect(),
+        elements: None,
         timestamp: scope.at,
     })
 }

@@ -3,7 +3,7 @@
 use super::{Place, Scope};
 use crate::Error;
 use crate::api::OutputField;
-use data::{Column, ColumnBuilder, Field, Keys, Schema};
+use data::{Column, ColumnBuilder, Field, Keys, Schema, Type};
 
 /// The fields to give back.
 #[derive(Debug)]
@@ -32,10 +32,19 @@ impl Output {
                 parts.for_each(|field| output.add(field));
                 continue;
             }
+            let key = name.strip_prefix("$meta[").and_then(|rest| rest.strip_suffix(']'));
+            let base = name.split_once('[').map_or("", |(base, _)| base.trim());
+            let is_json = schema.field(base).is_some_and(|field| field.data_type == Type::Json);
+            if key
+                .map_or(!base.is_empty() && (is_json || schema.dynamic().is_some()), |key| key.contains('['))
+            {
+                return Err(Error::invalid(format!(
+                    "not support getting subkeys of json field yet: {name}, name the whole field"
+                )));
+            }
             let Some(dynamic) = schema.dynamic() else {
                 return Err(Error::invalid(format!("field {name} not exist")));
             };
-            let key = name.strip_prefix("$meta[").and_then(|rest| rest.strip_suffix(']'));
             let key = key.map_or(name.as_str(), |key| key.trim_matches(['"', '\'']));
             output.add_key(dynamic, key);
         }

@@ -3,52 +3,78 @@
 
 use super::Scope;
 use super::cells::{GroupField, Groups};
-use super::plan::{self, Plan};
+use super::plan::{self, Aim, Plan};
 use super::reduce::{Reduced, Window, reduce};
 use super::scatter;
 use crate::Error;
 use crate::api::{Group, OutputField, Search};
 use crate::node::Node;
-use data::Column;
+use data::{Column, Schema};
 use segment::Segment;
 
 /// The most rows a group (`quotaAndLimits.limits.maxGroupSize`).
 const SIZE_MAX: usize = 10;
 
-/// The best groups, and the value each hit's group has in common.
+/// The best groups, and the values each hit's group has in common.
 pub(super) fn best(
+    node: &Node,
+    scope: &Scope,
+    search: &Search,
+    plan: Plan<'_>,
+    group: &Group,
+) -> Result<(Reduced, Vec<OutputField>), Error> {
+    let size = group.size;
+    if !(1..=SIZE_MAX).contains(&size) {
+        return Err(Error::invalid(format!(
+            "input group size:{size} exceeds configured max group size:{SIZE_MAX}, it should be in range [1, {SIZE_MAX}]"
+        )));
+    }
+    kept(node, scope, search, plan, group)
+}
+
+/// The same for groups of any size.
+pub(super) fn kept(
     node: &Node,
     scope: &Scope,
     search: &Search,
     mut plan: Plan<'_>,
     group: &Group,
-) -> Result<(Reduced, OutputField), Error> {
-    check(search, &plan, group)?;
-    let by = GroupField::new(scope.schema(), &group.field)?;
-    let rows: usize = scope.segments.iter().map(Segment::rows).sum();
+) -> Result<(Reduced, Vec<OutputField>), Error> {
+    check(scope.schema(), search, &plan, group)?;
+    let by = group.fields.iter().map(|name| GroupField::new(scope.schema(), name));
+    let by = by.collect::<Result<Vec<_>, _>>()?;
+    let rows: usize = match plan.aim {
+        // How many structs there are shows when there are no more.
+        Aim::Elements => u32::MAX as usize / 2,
+        Aim::Rows | Aim::Lists => scope.segments.iter().map(Segment::rows).sum(),
+    };
     let mut k = (search.offset + search.limit).saturating_mul(group.size);
     loop {
         plan.query = plan::wider_query(&scope.collection, plan.field, search, k)?;
-        let window = Window { offset: 0, limit: k, k };
+        let window = Window { offset: 0, limit: k, k, elements: plan.aim == Aim::Elements };
         let hits = scatter::ask(node, scope, &plan)?;
         let reduced = reduce(scope, &hits, plan.metric, plan.queries.len(), &window)?;
-        let values = by.read(scope, &reduced.places)?;
+        let values = by.iter().map(|by| by.read(scope, &reduced.places)).collect::<Result<Vec<_>, _>>()?;
         let is_all = |q: usize| k >= rows || reduced.counts[q] < k && !reduced.is_short[q];
         if let Some((picks, counts)) = pick(&reduced.counts, &values, search, group, is_all) {
-            let field = by.shown(&group.field);
-            let column = values.take(&picks);
-            let values = OutputField { field, column, dynamic_keys: Vec::new() };
-            return Ok((reduced.pick(&picks, counts)?, values));
+            let shown = by.iter().zip(&group.fields).zip(&values).map(|((by, name), values)| OutputField {
+                field: by.shown(name),
+                column: values.take(&picks),
+                dynamic_keys: Vec::new(),
+            });
+            return Ok((reduced.pick(&picks, counts)?, shown.collect()));
         }
         k = k.saturating_mul(4).min(rows);
     }
 }
 
-fn check(search: &Search, plan: &Plan<'_>, group: &Group) -> Result<(), Error> {
-    let size = group.size;
-    if !(1..=SIZE_MAX).contains(&size) {
+fn check(schema: &Schema, search: &Search, plan: &Plan<'_>, group: &Group) -> Result<(), Error> {
+    let is_primary =
+        schema.primary().is_some_and(|field| [&field.name] == group.fields.iter().collect::<Vec<_>>()[..]);
+    if plan.aim == Aim::Elements && !is_primary {
         return Err(Error::invalid(format!(
-            "input group size:{size} exceeds configured max group size:{SIZE_MAX}, it should be in range [1, {SIZE_MAX}]"
+            "structs can be grouped by the primary key only, not by {}: group by field must be the primary key",
+            group.fields.join(", ")
         )));
     }
     if search.iteration.is_some() {
@@ -64,7 +90,7 @@ fn check(search: &Search, plan: &Plan<'_>, group: &Group) -> Result<(), Error> {
 /// query's hits are all there are.
 fn pick(
     counts: &[usize],
-    values: &Column,
+    values: &[Column],
     search: &Search,
     group: &Group,
     is_all: impl Fn(usize) -> bool,
@@ -76,7 +102,7 @@ fn pick(
         groups.clear();
         let mut members: Vec<Vec<u32>> = Vec::new();
         for hit in start..start + count {
-            let (number, is_new) = groups.number(std::slice::from_ref(values), hit);
+            let (number, is_new) = groups.number(values, hit);
             if is_new {
                 members.push(Vec::new());
             }

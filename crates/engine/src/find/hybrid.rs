@@ -1,14 +1,17 @@
 //! Several searches whose hits are ranked together. All of them read one moment.
-//! Invariant: a row counts once a search; ties stand in the order in which the searches found the rows.
+//! Invariant: a row (or a struct, where all searches are of structs of one array) counts once a search; ties stand in the
+//! order in which the searches found them.
 
+use super::cells::{GroupField, Groups};
 use super::fetch::{self, Output};
+use super::plan::Aim;
 use super::reduce::{Reduced, round};
-use super::{Place, Scope, Wanted, check_window, plan, search};
+use super::{Place, Scope, Wanted, check_window, group, plan, search};
 use crate::Error;
-use crate::api::{Found, Hybrid, Rank};
+use crate::api::{Found, Group, GroupScore, Hybrid, OutputField, Rank, Search};
 use crate::node::Node;
 use index::Metric;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::f64::consts::PI;
 
 /// The most searches at once.
@@ -24,39 +27,184 @@ pub(crate) fn hybrid(node: &Node, hybrid: Hybrid) -> Result<Found, Error> {
         partitions: &hybrid.partitions,
         time: hybrid.time,
         ignore_growing: hybrid.ignore_growing,
+        zone: hybrid.zone.as_ref(),
     };
     let scope = Scope::new(node, &wanted)?;
     let output = Output::new(scope.schema(), &hybrid.output, false)?;
-    let mut lists = Vec::with_capacity(hybrid.searches.len());
-    for one in &hybrid.searches {
-        plan::check(node, one)?;
-        let plan = plan::plan(&scope, one)?;
-        let metric = plan.metric;
-        lists.push((metric, search::best(node, &scope, one, plan)?));
-    }
-    let queries = lists.first().map_or(0, |(_, list)| list.counts.len());
-    if let Some((_, other)) = lists.iter().find(|(_, list)| list.counts.len() != queries) {
+    let lists = best_of_each(node, &scope, &hybrid)?;
+    let queries = lists.first().map_or(0, |list| list.reduced.counts.len());
+    if let Some(other) = lists.iter().find(|list| list.reduced.counts.len() != queries) {
         return Err(Error::invalid(format!(
             "the searches of a hybrid search must have as many queries each, but one has {queries} and another {}: nq mismatch",
-            other.counts.len()
+            other.reduced.counts.len()
         )));
     }
-    let (places, mut scores, counts) = fuse(&lists, queries, &hybrid);
-    output.check_size(places.len(), node.settings.output_bytes_max)?;
+    let fused = fuse(&lists, queries, &hybrid.rank);
+    let (fused, groups) = match &hybrid.group {
+        Some(group) => {
+            let (fused, groups) = in_groups(&scope, &hybrid, group, &fused)?;
+            (fused, groups)
+        }
+        None => (fused.window(hybrid.offset, hybrid.limit), Vec::new()),
+    };
+    output.check_size(fused.places.len(), node.settings.output_bytes_max)?;
+    let places = fused.places;
+    let mut scores: Vec<f32> = fused.scores.into_iter().map(|score| score as f32).collect();
     round(&mut scores, hybrid.round_decimal);
     Ok(Found {
         queries,
         limit: hybrid.limit,
-        counts,
+        counts: fused.counts,
         keys: fetch::keys(&scope, &places)?,
         scores,
         primary: scope.primary_name(),
         fields: output.fetch(&scope, &places)?,
-        groups: None,
+        groups,
+        buckets: None,
+        elements: fused.elements,
         bound: None,
         explained: Vec::new(),
         timestamp: scope.at,
     })
+}
+
+/// What one of the searches found.
+struct List {
+    metric: Metric,
+    reduced: Reduced,
+}
+
+/// Asks each search. Their hits are structs when all of them look at structs of one array, else rows.
+fn best_of_each(node: &Node, scope: &Scope, hybrid: &Hybrid) -> Result<Vec<List>, Error> {
+    let (mut lists, mut parents) = (Vec::with_capacity(hybrid.searches.len()), Vec::new());
+    for one in &hybrid.searches {
+        let one = Search { group: hybrid.group.clone(), iteration: None, ..one.clone() };
+        plan::check(node, &one)?;
+        let plan = plan::plan(scope, &one)?;
+        let parent = plan.field.name.split_once('[').map(|(parent, _)| parent.to_owned());
+        parents.push(parent.filter(|_| plan.aim == Aim::Elements));
+        let metric = plan.metric;
+        let reduced = match &one.group {
+            Some(group) => group::best(node, scope, &one, plan, group)?.0,
+            None => search::best(node, scope, &one, plan)?,
+        };
+        lists.push(List { metric, reduced });
+    }
+    let is_one_struct =
+        parents.first().is_some_and(Option::is_some) && parents.windows(2).all(|pair| pair[0] == pair[1]);
+    if !is_one_struct {
+        if hybrid.group.is_some() && parents.iter().any(Option::is_some) {
+            return Err(Error::invalid(
+                "a hybrid search of structs in groups must have all its searches on one array of structs",
+            ));
+        }
+        let rows = |list: List| Ok(List { reduced: best_of_rows(list.reduced)?, ..list });
+        return lists.into_iter().map(rows).collect();
+    }
+    Ok(lists)
+}
+
+/// The best struct of each row stands for it.
+fn best_of_rows(reduced: Reduced) -> Result<Reduced, Error> {
+    if reduced.elements.is_none() {
+        return Ok(reduced);
+    }
+    let (mut picks, mut counts, mut start) = (Vec::new(), Vec::new(), 0);
+    for count in &reduced.counts {
+        let mut seen = HashSet::new();
+        let before = picks.len();
+        picks.extend(
+            (start..start + count).filter(|hit| seen.insert(reduced.places[*hit])).map(|hit| hit as u32),
+        );
+        counts.push(picks.len() - before);
+        start += count;
+    }
+    Ok(Reduced { elements: None, ..reduced.pick(&picks, counts)? })
+}
+
+/// Hits of all queries under their common scores, best first.
+#[derive(Debug, Default)]
+struct Fused {
+    counts: Vec<usize>,
+    places: Vec<Place>,
+    elements: Option<Vec<u32>>,
+    scores: Vec<f64>,
+    /// Whether the smallest score is the best.
+    is_rising: bool,
+}
+
+impl Fused {
+    fn pick(&self, picks: &[usize], counts: Vec<usize>) -> Self {
+        Self {
+            counts,
+            places: picks.iter().map(|pick| self.places[*pick]).collect(),
+            elements: self.elements.as_ref().map(|all| picks.iter().map(|pick| all[*pick]).collect()),
+            scores: picks.iter().map(|pick| self.scores[*pick]).collect(),
+            is_rising: self.is_rising,
+        }
+    }
+
+    /// Of each query, `limit` hits after the first `offset`.
+    fn window(&self, offset: usize, limit: usize) -> Self {
+        let (mut picks, mut counts, mut start) = (Vec::new(), Vec::new(), 0);
+        for count in &self.counts {
+            let before = picks.len();
+            picks.extend((start..start + count).skip(offset).take(limit));
+            counts.push(picks.len() - before);
+            start += count;
+        }
+        self.pick(&picks, counts)
+    }
+}
+
+/// Shares the hits of each query out to groups, each as good as `hybrid.group_score` makes of its hits.
+fn in_groups(
+    scope: &Scope,
+    hybrid: &Hybrid,
+    group: &Group,
+    fused: &Fused,
+) -> Result<(Fused, Vec<OutputField>), Error> {
+    let by = group.fields.iter().map(|name| GroupField::new(scope.schema(), name));
+    let by = by.collect::<Result<Vec<_>, _>>()?;
+    let values = by.iter().map(|by| by.read(scope, &fused.places)).collect::<Result<Vec<_>, _>>()?;
+    let (mut picks, mut counts, mut start) = (Vec::new(), Vec::new(), 0);
+    for count in &fused.counts {
+        let mut groups = Groups::default();
+        let mut members: Vec<Vec<usize>> = Vec::new();
+        for hit in start..start + count {
+            let (number, is_new) = groups.number(&values, hit);
+            if is_new {
+                members.push(Vec::new());
+            }
+            if let Some(of_group) = members.get_mut(number as usize).filter(|hits| hits.len() < group.size) {
+                of_group.push(hit);
+            }
+        }
+        let score = |hits: &[usize]| {
+            let sum: f64 = hits.iter().map(|hit| fused.scores[*hit]).sum();
+            match hybrid.group_score {
+                // Hits come best first.
+                GroupScore::Max => hits.first().map_or(0.0, |hit| fused.scores[*hit]),
+                GroupScore::Sum => sum,
+                GroupScore::Avg => sum / hits.len().max(1) as f64,
+            }
+        };
+        members.sort_by(|a, b| {
+            let order = score(a).total_cmp(&score(b));
+            if fused.is_rising { order } else { order.reverse() }
+        });
+        let before = picks.len();
+        picks.extend(members.into_iter().skip(hybrid.offset).take(hybrid.limit).flatten());
+        counts.push(picks.len() - before);
+        start += count;
+    }
+    let taken: Vec<u32> = picks.iter().map(|pick| *pick as u32).collect();
+    let shown = by.iter().zip(&group.fields).zip(&values).map(|((by, name), values)| OutputField {
+        field: by.shown(name),
+        column: values.take(&taken),
+        dynamic_keys: Vec::new(),
+    });
+    Ok((fused.pick(&picks, counts), shown.collect()))
 }
 
 fn check(node: &Node, hybrid: &Hybrid) -> Result<(), Error> {
@@ -87,34 +235,39 @@ fn check(node: &Node, hybrid: &Hybrid) -> Result<(), Error> {
     }
 }
 
-/// The fused hits of all queries: places, scores, and how many each query has.
-fn fuse(lists: &[(Metric, Reduced)], queries: usize, hybrid: &Hybrid) -> (Vec<Place>, Vec<f32>, Vec<usize>) {
-    let scoring = Scoring::new(&hybrid.rank, lists);
-    let (mut places, mut scores, mut counts) = (Vec::new(), Vec::new(), Vec::with_capacity(queries));
+/// The fused hits of all queries, all of them.
+fn fuse(lists: &[List], queries: usize, rank: &Rank) -> Fused {
+    let scoring = Scoring::new(rank, lists);
+    let has_elements = lists.iter().all(|list| list.reduced.elements.is_some());
+    let mut fused = Fused { is_rising: scoring.is_rising, ..Fused::default() };
+    let mut elements = Vec::new();
     let mut starts = vec![0; lists.len()];
     for query in 0..queries {
-        let mut sums: Vec<(Place, f64)> = Vec::new();
-        let mut known: HashMap<Place, usize> = HashMap::new();
-        for (s, (metric, list)) in lists.iter().enumerate() {
-            let range = starts[s]..starts[s] + list.counts[query];
+        let mut sums: Vec<((Place, u32), f64)> = Vec::new();
+        let mut known: HashMap<(Place, u32), usize> = HashMap::new();
+        for (s, List { metric, reduced }) in lists.iter().enumerate() {
+            let range = starts[s]..starts[s] + reduced.counts[query];
             starts[s] = range.end;
             for (rank, hit) in range.enumerate() {
-                let at = *known.entry(list.places[hit]).or_insert_with(|| {
-                    sums.push((list.places[hit], 0.0));
+                let element = reduced.elements.as_ref().map_or(0, |elements| elements[hit]);
+                let row = (reduced.places[hit], element);
+                let at = *known.entry(row).or_insert_with(|| {
+                    sums.push((row, 0.0));
                     sums.len() - 1
                 });
-                sums[at].1 += scoring.score(s, *metric, rank, list.scores[hit]);
+                sums[at].1 += scoring.score(s, *metric, rank, reduced.scores[hit]);
             }
         }
         sums.sort_by(|a, b| if scoring.is_rising { a.1.total_cmp(&b.1) } else { b.1.total_cmp(&a.1) });
-        let before = places.len();
-        for (place, score) in sums.into_iter().skip(hybrid.offset).take(hybrid.limit) {
-            places.push(place);
-            scores.push(score as f32);
+        fused.counts.push(sums.len());
+        for ((place, element), score) in sums {
+            fused.places.push(place);
+            elements.push(element);
+            fused.scores.push(score);
         }
-        counts.push(places.len() - before);
     }
-    (places, scores, counts)
+    fused.elements = has_elements.then_some(elements);
+    fused
 }
 
 /// What a hit adds to its row.
@@ -127,8 +280,8 @@ struct Scoring<'a> {
 }
 
 impl<'a> Scoring<'a> {
-    fn new(rank: &'a Rank, lists: &[(Metric, Reduced)]) -> Self {
-        let distances = lists.iter().filter(|(metric, _)| metric.smaller_is_better()).count();
+    fn new(rank: &'a Rank, lists: &[List]) -> Self {
+        let distances = lists.iter().filter(|list| list.metric.smaller_is_better()).count();
         let is_plain = matches!(rank, Rank::Weighted { is_normalised: false, .. });
         Self {
             rank,

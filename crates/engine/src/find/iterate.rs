@@ -2,7 +2,7 @@
 //! a batch never ends between rows of equal score.
 
 use super::Scope;
-use super::plan::{self, Plan};
+use super::plan::{self, Aim, Plan};
 use super::reduce::{Reduced, Window, reduce};
 use super::scatter;
 use crate::Error;
@@ -30,7 +30,7 @@ pub(super) fn next(
         if let Some(score) = iteration.after {
             plan.query = plan.query.after(score);
         }
-        let window = Window { offset: 0, limit: k, k };
+        let window = Window { offset: 0, limit: k, k, elements: plan.aim == Aim::Elements };
         let hits = scatter::ask(node, scope, &plan)?;
         let reduced = reduce(scope, &hits, plan.metric, 1, &window)?;
         let has_more = reduced.keys.len() == k || reduced.is_short.contains(&true);

@@ -2,6 +2,7 @@
 //! scope takes the moment first and the list of segments second, so that nothing written up to the moment is missed.
 
 mod aggregate;
+mod buckets;
 mod cells;
 mod current;
 mod fetch;
@@ -55,6 +56,8 @@ struct Wanted<'a> {
     partitions: &'a [String],
     time: ReadTime,
     ignore_growing: bool,
+    /// Of moments without an offset, if it is not to be the collection's.
+    zone: Option<&'a Zone>,
 }
 
 impl Scope {
@@ -85,7 +88,7 @@ impl Scope {
             // A merge has just forgotten this moment; the next one is fine.
         };
         let segments = chosen(&members, &partitions, wanted.ignore_growing);
-        let zone = catalog.zone(collection);
+        let zone = wanted.zone.cloned().unwrap_or_else(|| catalog.zone(collection));
         Ok(Self { collection: Arc::clone(collection), segments, at, zone })
     }
 

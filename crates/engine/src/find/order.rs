@@ -25,7 +25,7 @@ pub(super) fn compare(sorters: &[Sorter], a: u32, b: u32) -> Ordering {
 }
 
 /// Absent values are the largest.
-fn compare_values(column: &Column, a: usize, b: usize) -> Ordering {
+pub(super) fn compare_values(column: &Column, a: usize, b: usize) -> Ordering {
     match (column.is_valid(a), column.is_valid(b)) {
         (true, true) => {}
         (a, b) => return b.cmp(&a),
@@ -45,7 +45,7 @@ fn compare_values(column: &Column, a: usize, b: usize) -> Ordering {
 }
 
 /// The field that an order names.
-fn field<'a>(schema: &'a Schema, order: &Order) -> Result<&'a Field, Error> {
+pub(super) fn field<'a>(schema: &'a Schema, order: &Order) -> Result<&'a Field, Error> {
     let name = &order.field;
     let field = schema.field(name).ok_or_else(|| {
         Error::new(

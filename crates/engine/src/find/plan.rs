@@ -4,12 +4,23 @@
 use super::fetch;
 use super::{Place, Scope, check_window, predicate, queries};
 use crate::api::{Queries, Search};
-use crate::catalog::{Collection, element_of, index_spec};
+use crate::catalog::{Collection, ItemSpec, element_of, index_spec};
 use crate::node::Node;
 use crate::{Error, ErrorKind};
 use data::{Column, Field, Keys, Schema};
 use filter::Predicate;
 use index::Metric;
+
+/// What the hits of a search are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Aim {
+    /// Rows with a near vector.
+    Rows,
+    /// Structs of rows with a near vector.
+    Elements,
+    /// Rows with a near list of vectors.
+    Lists,
+}
 
 /// A search, checked against the collection.
 pub(super) struct Plan<'a> {
@@ -18,13 +29,23 @@ pub(super) struct Plan<'a> {
     pub(super) query: index::Query,
     pub(super) predicate: Option<Predicate>,
     pub(super) queries: Column,
+    pub(super) aim: Aim,
+}
+
+impl Plan<'_> {
+    /// Whether the filter says which structs are searched.
+    pub(super) fn filters_elements(&self) -> bool {
+        let parent = self.field.name.split_once('[').map(|(parent, _)| parent);
+        let filtered = self.predicate.as_ref().and_then(Predicate::filtered_struct);
+        self.aim == Aim::Elements && parent.is_some() && parent == filtered
+    }
 }
 
 pub(super) fn check(node: &Node, search: &Search) -> Result<(), Error> {
     let limits = &node.settings;
     check_window(search.limit, search.offset, limits.limit_max, "topk")?;
     let count = match &search.queries {
-        Queries::Vectors(column) => column.len(),
+        Queries::Vectors(column) | Queries::Lists(column) => column.len(),
         Queries::Keys(keys) => keys.len(),
     };
     if !(1..=limits.queries_max).contains(&count) {
@@ -55,7 +76,7 @@ pub(super) fn vector_field<'a>(schema: &'a Schema, name: &str) -> Result<&'a Fie
     let field = schema.field(name).ok_or_else(|| {
         Error::new(ErrorKind::FieldNotFound, format!("failed to get field schema by name: fieldName({name}) not found: field not found[field={name}]"))
     })?;
-    if field.data_type.is_vector() {
+    if field.element.unwrap_or(field.data_type).is_vector() {
         return Ok(field);
     }
     Err(Error::invalid(format!("anns_field {name} is not a vector field")))
@@ -63,14 +84,51 @@ pub(super) fn vector_field<'a>(schema: &'a Schema, name: &str) -> Result<&'a Fie
 
 pub(super) fn plan<'a>(scope: &'a Scope, search: &Search) -> Result<Plan<'a>, Error> {
     let field = vector_field(scope.schema(), &search.field)?;
-    let (metric, query) = index_query(&scope.collection, field, search, search.limit + search.offset)?;
+    let (metric, aim, query) = index_query(&scope.collection, field, search, search.limit + search.offset)?;
     let predicate = predicate(scope.schema(), &scope.zone, &search.filter, &search.templates, "query")?;
     let predicate = predicate.map(|predicate| predicate.with_seed(scope.at.0));
-    let queries = match &search.queries {
-        Queries::Vectors(column) => queries::fit(field, column.clone())?,
-        Queries::Keys(keys) => vectors_of_keys(scope, field, keys)?,
+    if aim == Aim::Lists {
+        refuse_of_lists(search, &query)?;
+    }
+    let queries = match (&search.queries, aim) {
+        (Queries::Keys(_), Aim::Elements) => {
+            return Err(Error::invalid(format!(
+                "vectors of structs, of which {} has many a row, cannot be searched by primary key",
+                field.name
+            )));
+        }
+        (Queries::Keys(keys), _) => vectors_of_keys(scope, field, keys)?,
+        (Queries::Lists(lists), Aim::Lists) => queries::fit_lists(field, lists)?,
+        (Queries::Vectors(vectors), Aim::Rows) => queries::fit(field, vectors.clone())?,
+        (Queries::Vectors(vectors), Aim::Elements) => queries::fit_items(field, vectors.clone())?,
+        (Queries::Lists(_), Aim::Rows | Aim::Elements) => {
+            return Err(Error::invalid(format!(
+                "embedding lists search fields that are indexed by a MAX_SIM metric, but that of {} is {metric}: vector type must be the same",
+                field.name
+            )));
+        }
+        (Queries::Vectors(_), Aim::Lists) => {
+            return Err(Error::invalid(format!(
+                "field {} is indexed by MAX_SIM_{metric} and searched by embedding lists, not by single vectors: vector type must be the same",
+                field.name
+            )));
+        }
     };
-    Ok(Plan { field, metric, query, predicate, queries })
+    Ok(Plan { field, metric, query, predicate, queries, aim })
+}
+
+/// What a search by whole lists cannot do.
+fn refuse_of_lists(search: &Search, query: &index::Query) -> Result<(), Error> {
+    let what = if query.radius().is_some() {
+        "range search"
+    } else if search.group.is_some() {
+        "group by search"
+    } else if search.iteration.is_some() {
+        "search iterator"
+    } else {
+        return Ok(());
+    };
+    Err(Error::invalid(format!("{what} is not supported for embedding list search")))
 }
 
 /// What to ask an index, or a scan when there is none: then any metric of the field's type will do.
@@ -79,19 +137,51 @@ fn index_query(
     field: &Field,
     search: &Search,
     k: usize,
-) -> Result<(Metric, index::Query), Error> {
-    let spec = match collection.index_on(field.id) {
-        Some(index) => index_spec(field, &index.params)?,
+) -> Result<(Metric, Aim, index::Query), Error> {
+    let mut search_params = search.params.clone();
+    if field.element.is_none() {
+        let spec = match collection.index_on(field.id) {
+            Some(index) => index_spec(field, &index.params)?,
+            None => {
+                let named = (!search.metric.is_empty()).then_some(search.metric.as_str());
+                index::Spec::unindexed(element_of(field)?, field.dim, named)?
+            }
+        };
+        check_metric(&search.metric, spec.metric().name())?;
+        return Ok((spec.metric(), Aim::Rows, spec.query(k, &search_params)?));
+    }
+    let ItemSpec { spec, by_list } = match collection.index_on(field.id) {
+        Some(index) => ItemSpec::parse(field, &index.params)?,
         None => {
-            let named = (!search.metric.is_empty()).then_some(search.metric.as_str());
-            index::Spec::unindexed(element_of(field)?, field.dim, named)?
+            let (by_list, plain) = match search.metric.as_str() {
+                "" => (matches!(search.queries, Queries::Lists(_)), None),
+                name => {
+                    let (by_list, plain) = ItemSpec::metric(field, name);
+                    (by_list, Some(plain))
+                }
+            };
+            let spec = index::Spec::unindexed(element_of(field)?, field.dim, plain.as_deref())?;
+            ItemSpec { spec, by_list }
         }
     };
-    let metric = spec.metric();
-    if !search.metric.is_empty() && !search.metric.eq_ignore_ascii_case(metric.name()) {
-        return Err(Error::expected("metric type not match", metric.name(), &search.metric));
+    let name = ItemSpec::metric_name(by_list, spec.metric());
+    let full = |given: &str| {
+        let (by_list, plain) = ItemSpec::metric(field, given);
+        if by_list { format!("MAX_SIM_{plain}") } else { plain }
+    };
+    check_metric(&full(&search.metric), &name)?;
+    // The index compares single vectors, and would not know the metric of lists.
+    search_params.retain(|(key, _)| key != "metric_type");
+    let aim = if by_list { Aim::Lists } else { Aim::Elements };
+    Ok((spec.metric(), aim, spec.query(k, &search_params)?))
+}
+
+/// The metric that a search names, if any, must be the index's.
+fn check_metric(given: &str, metric: &str) -> Result<(), Error> {
+    if given.is_empty() || given.eq_ignore_ascii_case(metric) {
+        return Ok(());
     }
-    Ok((metric, spec.query(k, &search.params)?))
+    Err(Error::expected("metric type not match", metric, given))
 }
 
 /// The same question for `k` rows, with no less effort than that takes.
@@ -104,7 +194,7 @@ pub(super) fn wider_query(
     let mut wider = search.clone();
     let is_enough = |text: &str| text.trim().parse::<usize>().is_ok_and(|ef| ef >= k);
     wider.params.retain(|(key, value)| key != "ef" || is_enough(value));
-    index_query(collection, field, &wider, k).map(|(_, query)| query)
+    index_query(collection, field, &wider, k).map(|(_, _, query)| query)
 }
 
 fn vectors_of_keys(scope: &Scope, field: &Field, keys: &Keys) -> Result<Column, Error> {
@@ -116,7 +206,8 @@ fn vectors_of_keys(scope: &Scope, field: &Field, keys: &Keys) -> Result<Column, 
                 Err(error) => Some(Err(Error::from(error))),
             }
         });
-        let missing = || Error::invalid(format!("primary key {} to search by does not exist", key.to_key()));
+        let missing =
+            || Error::invalid(format!("some of the provided primary key IDs do not exist: {}", key.to_key()));
         places.push(found.ok_or_else(missing)??);
     }
     fetch::read(scope, field, &places)

@@ -1,13 +1,82 @@
 //! Query vectors, held against the field they are for.
 
 use crate::Error;
-use data::{Buffer, Column, Field, Type, Values};
+use data::{Buffer, Column, Field, Kind, Lists, Type, Values};
 use half::{bf16, f16};
 
 /// `column` as queries of `field`: of its type and dimension. 32-bit floats become 16-bit ones where the field has
 /// those.
 pub(super) fn fit(field: &Field, column: Column) -> Result<Column, Error> {
-    let (want, got) = (field.kind(), column.kind());
+    fit_kind(field.kind(), column)
+}
+
+/// The same for single vectors among the lists that are the values of `field`.
+pub(super) fn fit_items(field: &Field, column: Column) -> Result<Column, Error> {
+    let item = field.kind().item();
+    fit_kind(item.ok_or_else(|| Error::internal("a field of lists without a kind of items"))?, column)
+}
+
+/// `column` as lists of queries of `field`, whose values are lists of vectors.
+pub(super) fn fit_lists(field: &Field, column: &Column) -> Result<Column, Error> {
+    let (Some(want), Values::Array(lists)) = (field.kind().item(), column.values()) else {
+        return Err(Error::invalid("vector type must be the same: lists of vectors are searched by lists"));
+    };
+    let lists = lists.compact();
+    let unit = match want.data_type {
+        Type::BinaryVector => 8,
+        _ => 1,
+    };
+    let (per_vector, items) = match lists.items().kind().dim {
+        dim if dim == want.dim => (1, lists.items().clone()),
+        dim if dim == unit => (want.dim / unit, joined(lists.items(), want.dim)?),
+        _ => (1, lists.items().clone()),
+    };
+    let mut offsets = Vec::with_capacity(lists.len() + 1);
+    for offset in lists.offsets() {
+        if offset % per_vector as i64 != 0 {
+            let bytes = want.vector_bytes();
+            return Err(Error::invalid(format!(
+                "vector dimension mismatch, expected lists of vectors of size(byte) {bytes}, but one is no multiple of it"
+            )));
+        }
+        offsets.push(offset / per_vector as i64);
+    }
+    if offsets.windows(2).any(|pair| pair[0] == pair[1]) {
+        return Err(Error::invalid("an embedding list to search by is empty"));
+    }
+    let items = fit_kind(want, items)?;
+    let lists = Lists::new(offsets.into(), items).map_err(|error| Error::internal(error.to_string()))?;
+    halves(Values::Array(lists))
+}
+
+/// Vectors of one component each as vectors of `dim`.
+fn joined(items: &Column, dim: usize) -> Result<Column, Error> {
+    let values = match items.values().clone() {
+        Values::FloatVector { values, .. } => {
+            Values::FloatVector { dim, values: values.slice(0, values.len() / dim * dim) }
+        }
+        Values::Int8Vector { values, .. } => {
+            Values::Int8Vector { dim, values: values.slice(0, values.len() / dim * dim) }
+        }
+        Values::BinaryVector { bytes, .. } => {
+            let len = bytes.len() / (dim / 8) * (dim / 8);
+            Values::BinaryVector { dim, bytes: bytes.slice_with_length(0, len) }
+        }
+        Values::Float16Vector { bytes, .. } => {
+            let len = bytes.len() / (2 * dim) * (2 * dim);
+            Values::Float16Vector { dim, bytes: bytes.slice_with_length(0, len) }
+        }
+        Values::BFloat16Vector { bytes, .. } => {
+            let len = bytes.len() / (2 * dim) * (2 * dim);
+            Values::BFloat16Vector { dim, bytes: bytes.slice_with_length(0, len) }
+        }
+        other => other,
+    };
+    halves(values)
+}
+
+fn fit_kind(want: Kind, column: Column) -> Result<Column, Error> {
+    let got = column.kind();
     let column = match (want.data_type, column.values()) {
         (Type::Float16Vector, Values::FloatVector { dim, values }) => {
             let bytes = values.iter().flat_map(|value| f16::from_f32(*value).to_le_bytes());

@@ -20,6 +20,7 @@ pub(crate) fn query(node: &Node, query: Query) -> Result<Queried, Error> {
         partitions: &query.partitions,
         time: query.time,
         ignore_growing: query.ignore_growing,
+        zone: query.zone.as_ref(),
     };
     let is_aggregate = aggregate::is_wanted(&query);
     let is_count = is_aggregate
@@ -42,7 +43,7 @@ pub(crate) fn query(node: &Node, query: Query) -> Result<Queried, Error> {
     let (primary, timestamp) = (scope.primary_name(), scope.at);
     if is_count {
         let count = Some(count(&scope, predicate.as_ref())?);
-        return Ok(Queried { count, keys: None, primary, fields: Vec::new(), timestamp });
+        return Ok(Queried { count, keys: None, primary, fields: Vec::new(), elements: None, timestamp });
     }
     if is_aggregate {
         return aggregate::query(&scope, predicate.as_ref(), &query);
@@ -52,7 +53,9 @@ pub(crate) fn query(node: &Node, query: Query) -> Result<Queried, Error> {
         Some(keys) => by_keys(&scope, &keys.iter().collect::<Vec<_>>())?,
         None => match_rows(&scope, predicate.as_ref())?,
     };
-    let window = (query.offset, query.limit);
+    let filtered = predicate.as_ref().filter(|predicate| predicate.filtered_struct().is_some());
+    // With a filter of structs the window is one of structs.
+    let window = if filtered.is_some() { (0, None) } else { (query.offset, query.limit) };
     let (places, keys) = if query.order.is_empty() {
         in_key_order(&scope, places, window)?
     } else {
@@ -60,9 +63,54 @@ pub(crate) fn query(node: &Node, query: Query) -> Result<Queried, Error> {
         let picks = order::rows(&scope, &places, &query.order)?;
         cut(&places, &keys, picks.into_iter(), window)?
     };
+    let (places, keys, elements) = match filtered {
+        Some(predicate) => {
+            let (picks, elements) = struct_window(&scope, predicate, &places, &keys, &query)?;
+            let (places, keys) = cut(&places, &keys, picks.into_iter(), (0, None))?;
+            (places, keys, Some(elements))
+        }
+        None => (places, keys, None),
+    };
     output.check_size(places.len(), node.settings.output_bytes_max)?;
     let fields = output.fetch(&scope, &places)?;
-    Ok(Queried { count: None, keys: Some(keys), primary, fields, timestamp })
+    Ok(Queried { count: None, keys: Some(keys), primary, fields, elements, timestamp })
+}
+
+/// The rows some of whose structs pass the filter and lie in the query's window, and which structs these are.
+fn struct_window(
+    scope: &Scope,
+    predicate: &Predicate,
+    places: &[Place],
+    keys: &Keys,
+    query: &Query,
+) -> Result<(Vec<u32>, Vec<Vec<u32>>), Error> {
+    let mut rows: Vec<Vec<u32>> = vec![Vec::new(); scope.segments.len()];
+    places.iter().for_each(|(segment, row)| rows[*segment as usize].push(*row));
+    let passing = scope.segments.iter().zip(&rows).map(|(segment, rows)| {
+        let passing = if rows.is_empty() { None } else { segment.elements_of(predicate, rows)? };
+        Ok(passing.unwrap_or_default().into_iter())
+    });
+    let mut passing = passing.collect::<Result<Vec<_>, Error>>()?;
+    let (mut skip, mut left) = (query.offset, query.limit.unwrap_or(usize::MAX));
+    let (mut picks, mut kept) = (Vec::new(), Vec::new());
+    for (at, (segment, _)) in places.iter().enumerate() {
+        let mut elements = passing[*segment as usize].next().unwrap_or_default();
+        if let Some((_, last)) =
+            query.after.as_ref().filter(|(key, _)| key.to_string() == keys.get(at).to_key().to_string())
+        {
+            elements.retain(|element| element > last);
+        }
+        let skipped = skip.min(elements.len());
+        skip -= skipped;
+        elements.drain(..skipped);
+        elements.truncate(left);
+        left -= elements.len();
+        if !elements.is_empty() {
+            picks.push(at as u32);
+            kept.push(elements);
+        }
+    }
+    Ok((picks, kept))
 }
 
 /// Whether a query is expected to be over in well under a millisecond: it names keys, or there are few rows.
@@ -174,8 +222,13 @@ pub(crate) fn keys_to_delete(
     }
     let target = Target::new(&collection.database, &collection.name);
     let partitions: Vec<String> = if partition.is_empty() { Vec::new() } else { vec![partition.to_owned()] };
-    let wanted =
-        Wanted { target: &target, partitions: &partitions, time: ReadTime::default(), ignore_growing: false };
+    let wanted = Wanted {
+        target: &target,
+        partitions: &partitions,
+        time: ReadTime::default(),
+        ignore_growing: false,
+        zone: None,
+    };
     let scope = Scope::new(node, &wanted)?;
     let predicate = predicate.with_seed(scope.at.0);
     let places = match_rows(&scope, Some(&predicate))?;

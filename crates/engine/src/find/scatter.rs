@@ -1,14 +1,14 @@
 //! A search asked of all segments: on the caller when it is quick, else shared out on the search pool.
 
 use super::Scope;
-use super::plan::{Plan, vector_field};
+use super::plan::{Aim, Plan, vector_field};
 use crate::Error;
 use crate::api::{Explained, Queries, Search};
 use crate::node::Node;
 use data::Field;
 use host::{Cancel, Pool};
-use index::{Hits, Vectors};
-use segment::{Nearest, Segment};
+use index::Vectors;
+use segment::{ElementHits, Mask, Nearest, NearestLists, Segment, items_of, vectors_of};
 use std::ops::Range;
 
 /// Searches expected to take less than this run on the caller, without a hand-over to another thread.
@@ -16,6 +16,8 @@ const QUICK_NS_MAX: u64 = 1_000_000;
 /// What a search of an index of one segment costs, about, and what a scan costs a byte.
 const INDEX_NS: u64 = 100_000;
 const SCAN_BYTES_PER_NS: u64 = 15;
+/// How many vectors a list has, about.
+const LIST_ITEMS: u64 = 16;
 /// What a filter costs a row, about.
 const FILTER_NS_PER_ROW: u64 = 2;
 
@@ -30,6 +32,8 @@ pub(crate) fn is_quick(node: &Node, search: &Search) -> bool {
     let segments: Vec<Segment> = shard.members().list.iter().map(|member| member.segment.clone()).collect();
     let count = match &search.queries {
         Queries::Vectors(column) => column.len(),
+        // Lists take their time.
+        Queries::Lists(_) => return false,
         Queries::Keys(keys) => keys.len(),
     };
     cost_ns(&segments, field, count, !search.filter.is_empty()) <= QUICK_NS_MAX
@@ -39,7 +43,8 @@ fn cost_ns(segments: &[Segment], field: &Field, queries: usize, has_filter: bool
     let of = |segment: &Segment| {
         let rows = segment.rows() as u64;
         let indexed = matches!(segment, Segment::Sealed(sealed) if sealed.index(field.id).is_some());
-        let scan_ns = rows * field.vector_bytes() as u64 / SCAN_BYTES_PER_NS;
+        let lists = if field.element.is_some() { LIST_ITEMS } else { 1 };
+        let scan_ns = rows * lists * field.kind().vector_bytes() as u64 / SCAN_BYTES_PER_NS;
         let nearest_ns = if indexed { scan_ns.min(INDEX_NS) } else { scan_ns };
         nearest_ns * queries as u64 + if has_filter { rows * FILTER_NS_PER_ROW } else { 0 }
     };
@@ -47,43 +52,58 @@ fn cost_ns(segments: &[Segment], field: &Field, queries: usize, has_filter: bool
 }
 
 /// The hits of each query in each segment: outer by segment, inner by query.
-pub(super) fn ask(node: &Node, scope: &Scope, plan: &Plan<'_>) -> Result<Vec<Vec<Hits>>, Error> {
-    let cost_ns = cost_ns(&scope.segments, plan.field, plan.queries.len(), plan.predicate.is_some());
+pub(super) fn ask(node: &Node, scope: &Scope, plan: &Plan<'_>) -> Result<Vec<Vec<ElementHits>>, Error> {
+    let count = plan.queries.len();
+    let cost_ns = cost_ns(&scope.segments, plan.field, count, plan.predicate.is_some());
     let inline = Pool::inline();
-    let pool = if cost_ns <= QUICK_NS_MAX { &inline } else { &node.pools.search };
-    let Some(vectors) = segment::vectors_of(&plan.queries) else {
-        return Err(Error::internal("query vectors of no vector type"));
-    };
+    let is_quick = cost_ns <= QUICK_NS_MAX && plan.aim != Aim::Lists;
+    let pool = if is_quick { &inline } else { &node.pools.search };
     let cancel = Cancel::new();
     let masks =
         pool.map(scope.segments.len(), |s| scope.matches(&scope.segments[s], plan.predicate.as_ref()));
     let masks = masks.into_iter().collect::<Result<Vec<_>, _>>()?;
     // Many queries of few segments are shared out, too.
-    let per_unit = vectors.len().div_ceil(pool.threads());
+    let per_unit = count.div_ceil(pool.threads());
     let units: Vec<(usize, Range<usize>)> = (0..scope.segments.len())
-        .flat_map(|s| {
-            (0..vectors.len()).step_by(per_unit).map(move |q| (s, q..(q + per_unit).min(vectors.len())))
-        })
+        .flat_map(|s| (0..count).step_by(per_unit).map(move |q| (s, q..(q + per_unit).min(count))))
         .collect();
     let answers = pool.map(units.len(), |u| {
         let (s, range) = &units[u];
-        let queries: Vectors<'_> = vectors.slice(range.clone());
-        let request = Nearest {
-            field: plan.field.id,
-            queries,
-            query: &plan.query,
-            metric: plan.metric,
-            mask: &masks[*s],
-            use_index: true,
-            cancel: &cancel,
-        };
-        scope.segments[*s].search(&request)
+        ask_one(&scope.segments[*s], &masks[*s], plan, range.clone(), &cancel)
     });
-    let mut hits: Vec<Vec<Hits>> = vec![Vec::with_capacity(vectors.len()); scope.segments.len()];
+    let mut hits: Vec<Vec<ElementHits>> = vec![Vec::with_capacity(count); scope.segments.len()];
     for ((segment, _), answer) in units.iter().zip(answers) {
         hits[*segment].extend(answer?);
     }
     Ok(hits)
+}
+
+/// The hits of some queries in one segment.
+fn ask_one(
+    segment: &Segment,
+    mask: &Mask,
+    plan: &Plan<'_>,
+    range: Range<usize>,
+    cancel: &Cancel,
+) -> Result<Vec<ElementHits>, Error> {
+    let no_vectors = || Error::internal("query vectors of no vector type");
+    let (field, metric, query) = (plan.field.id, plan.metric, &plan.query);
+    let whole = |hits| ElementHits { hits, elements: Vec::new() };
+    if plan.aim == Aim::Lists {
+        let lists = items_of(&plan.queries).ok_or_else(no_vectors)?;
+        let vectors = vectors_of(lists.items()).ok_or_else(no_vectors)?;
+        let queries: Vec<Vectors<'_>> = range.map(|list| vectors.slice(lists.range(list))).collect();
+        let request = NearestLists { field, queries: &queries, query, metric, mask, cancel };
+        return Ok(segment.search_lists(&request)?.into_iter().map(whole).collect());
+    }
+    let queries = vectors_of(&plan.queries).ok_or_else(no_vectors)?.slice(range);
+    let request = Nearest { field, queries, query, metric, mask, use_index: true, cancel };
+    if plan.aim == Aim::Rows {
+        return Ok(segment.search(&request)?.into_iter().map(whole).collect());
+    }
+    let filter = plan.predicate.as_ref().filter(|_| plan.filters_elements());
+    let elements = filter.map(|predicate| segment.elements(predicate)).transpose()?.flatten();
+    Ok(segment.search_elements(&request, elements.as_ref())?)
 }
 
 /// How the segments are searched.

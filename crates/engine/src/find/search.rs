@@ -2,9 +2,9 @@
 //! then read the fields of the winners.
 
 use super::fetch::Output;
-use super::plan::{self, Plan};
+use super::plan::{self, Aim, Plan};
 use super::reduce::{Reduced, Window, reduce, round};
-use super::{Scope, Wanted, group, iterate, order, scatter};
+use super::{Scope, Wanted, buckets, group, iterate, order, scatter};
 use crate::Error;
 use crate::api::{Found, OutputField, Search};
 use crate::node::Node;
@@ -19,6 +19,7 @@ pub(crate) fn search(node: &Node, search: Search) -> Result<Found, Error> {
         partitions: &search.partitions,
         time: search.time,
         ignore_growing: search.ignore_growing,
+        zone: search.zone.as_ref(),
     };
     let scope = Scope::new(node, &wanted)?;
     let output = Output::new(scope.schema(), &search.output, false)?;
@@ -27,6 +28,9 @@ pub(crate) fn search(node: &Node, search: Search) -> Result<Found, Error> {
     let rows: usize = scope.segments.iter().map(Segment::rows).sum();
     let hits = search.limit.saturating_mul(search.group.as_ref().map_or(1, |group| group.size));
     output.check_size(count.saturating_mul(hits.min(rows)), node.settings.output_bytes_max)?;
+    if let Some(wanted) = &search.buckets {
+        return buckets::search(node, &scope, &search, plan, wanted, &output);
+    }
     let explained = if search.explain { scatter::explain(&scope, &plan)? } else { Vec::new() };
     let (mut reduced, groups) = winners(node, &scope, &search, plan)?;
     if !search.order.is_empty() {
@@ -42,15 +46,12 @@ fn winners(
     scope: &Scope,
     search: &Search,
     plan: Plan<'_>,
-) -> Result<(Reduced, Option<OutputField>), Error> {
+) -> Result<(Reduced, Vec<OutputField>), Error> {
     node.last_search_ms.store(node.oracle.clock().now_ms(), Ordering::Relaxed);
     match (&search.group, search.iteration) {
-        (Some(group), _) => {
-            let (reduced, values) = group::best(node, scope, search, plan, group)?;
-            Ok((reduced, Some(values)))
-        }
-        (None, Some(iteration)) => Ok((iterate::next(node, scope, search, plan, iteration)?, None)),
-        (None, None) => Ok((best(node, scope, search, plan)?, None)),
+        (Some(group), _) => group::best(node, scope, search, plan, group),
+        (None, Some(iteration)) => Ok((iterate::next(node, scope, search, plan, iteration)?, Vec::new())),
+        (None, None) => Ok((best(node, scope, search, plan)?, Vec::new())),
     }
 }
 
@@ -61,7 +62,12 @@ pub(super) fn best(
     search: &Search,
     mut plan: Plan<'_>,
 ) -> Result<Reduced, Error> {
-    let mut window = Window { offset: search.offset, limit: search.limit, k: search.offset + search.limit };
+    let mut window = Window {
+        offset: search.offset,
+        limit: search.limit,
+        k: search.offset + search.limit,
+        elements: plan.aim == Aim::Elements,
+    };
     loop {
         let hits = scatter::ask(node, scope, &plan)?;
         let reduced = reduce(scope, &hits, plan.metric, plan.queries.len(), &window)?;
@@ -78,12 +84,13 @@ fn finish(
     scope: &Scope,
     search: Search,
     reduced: Reduced,
-    groups: Option<OutputField>,
+    groups: Vec<OutputField>,
     output: &Output,
 ) -> Result<Found, Error> {
     let fields = output.fetch(scope, &reduced.places)?;
     let mut scores = reduced.scores;
     let bound = scores.last().copied();
+    let elements = reduced.elements;
     round(&mut scores, search.round_decimal);
     Ok(Found {
         queries: reduced.counts.len(),
@@ -94,6 +101,8 @@ fn finish(
         primary: scope.primary_name(),
         fields,
         groups,
+        buckets: None,
+        elements,
         bound,
         explained: Vec::new(),
         timestamp: scope.at,

@@ -249,7 +249,7 @@ impl Node {
             self.blobs.delete(&file)?;
         }
         let bytes = opened::build(&spec, &column, (&self.blobs, &file), pool, (cancel, progress))?;
-        let opened = Opened::open(&spec, &self.blobs, &file, sealed.rows())?;
+        let opened = Opened::open(&spec, &self.blobs, &file, (sealed, index.field))?;
         let build_ms = self.oracle.clock().now_ms().saturating_sub(started_ms);
         let effective = opened.effective(&spec);
         let entry = IndexEntry { index: index.id, file, bytes, build_ms, effective };

@@ -39,14 +39,33 @@ pub(crate) fn build(
             let image = index::build(spec, vectors, SEED, pool, cancel, progress)?;
             write_image(blobs, file, &image)
         }
+        IndexSpec::Items(items) => {
+            let lists = segment::items_of(column);
+            let lists = lists.ok_or_else(|| Error::internal("an index on no lists of vectors"))?;
+            let vectors = segment::vectors_of(lists.items());
+            let vectors = vectors.ok_or_else(|| Error::internal("an index on no vectors"))?;
+            let image = index::build(&items.spec, vectors, SEED, pool, cancel, progress)?;
+            write_image(blobs, file, &image)
+        }
         IndexSpec::Scalar(spec) => Ok(segment::build_scalar(spec, column, blobs, file, cancel, progress)?),
     }
 }
 
 impl Opened {
-    /// Opens `file`, which [`build`] has written for `spec` over `rows` rows.
-    pub(crate) fn open(spec: &IndexSpec, blobs: &Blobs, file: &str, rows: usize) -> Result<Self, Error> {
+    /// Opens `file`, which [`build`] has written for `spec` over `field` of `sealed`.
+    pub(crate) fn open(
+        spec: &IndexSpec,
+        blobs: &Blobs,
+        file: &str,
+        (sealed, field): (&Sealed, FieldId),
+    ) -> Result<Self, Error> {
+        let rows = sealed.rows();
         Ok(match spec {
+            IndexSpec::Items(items) => {
+                let count = segment::items_of(&sealed.column(field)?).map_or(0, |lists| lists.items().len());
+                let image = read_image(blobs, file)?;
+                Self::Vector(Arc::new(index::Index::open(&items.spec, image, count)?))
+            }
             IndexSpec::Vector(spec) => {
                 let image = read_image(blobs, file)?;
                 Self::Vector(Arc::new(index::Index::open(spec, image, rows)?))

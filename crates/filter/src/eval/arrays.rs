@@ -7,6 +7,7 @@ use crate::json;
 use crate::predicate::{Elements, Leaf};
 use crate::probe::Answers;
 use data::{Column, Lists, Values};
+use simd::Bits;
 
 /// The lists of array columns, by slot, each beginning with its first item: so that the elements of the sub-fields of a
 /// struct have the same places.
@@ -142,6 +143,21 @@ fn keep(block: &mut Block, from: usize, to: usize) {
 /// The items of all rows of a block.
 fn span(lists: &Lists, place: Place) -> std::ops::Range<usize> {
     lists.offsets()[place.start] as usize..lists.offsets()[place.start + place.rows] as usize
+}
+
+/// The elements of all rows that pass the inner test, a bit each.
+pub(super) fn passing(elements: &Elements, columns: &[Option<&Column>]) -> Bits {
+    let lists = lists(columns);
+    let items = items(&lists);
+    let count =
+        lists.get(elements.anchor.slot).and_then(Option::as_ref).map_or(0, |lists| lists.items().len());
+    let answers = Answers::default();
+    let inner = Context { fields: &items, lists: &[], items: &[], paths: &[], answers: &answers };
+    let mut bits = ItemBits::new(0..count, count, |place, want, yes| {
+        inner.node(&elements.inner, place, want, yes);
+    });
+    bits.words.resize(count.div_ceil(64), 0);
+    Bits::from_words(count, bits.words)
 }
 
 impl Context<'_> {

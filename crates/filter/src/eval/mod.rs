@@ -10,7 +10,7 @@ mod paths;
 mod shapes;
 mod texts;
 
-use crate::predicate::{Access, Leaf, Node, Predicate, Test};
+use crate::predicate::{Access, Elements, Leaf, Node, Predicate, Quantifier, Test};
 use crate::probe::{Answer, Answers, Probe};
 use crate::sample::Sample;
 use crate::zones::{self, Verdict, ZONE_ROWS, Zones};
@@ -105,6 +105,38 @@ impl Predicate {
             chunk.copy_from_slice(&yes[..chunk.len()]);
         }
         Bits::from_words(len, words)
+    }
+}
+
+impl Predicate {
+    /// The name of the array of structs, when the predicate has an `element_filter` of one.
+    pub fn filtered_struct(&self) -> Option<&str> {
+        self.element_filter().map(|elements| elements.name.as_str())
+    }
+
+    /// A sub-field of that array: its values have an element for each struct.
+    pub fn filtered_field(&self) -> Option<FieldId> {
+        self.element_filter().and_then(|elements| self.fields.get(elements.anchor.slot)).copied()
+    }
+
+    fn element_filter(&self) -> Option<&Elements> {
+        let of = |node: &Node| matches!(node, Node::Elements(elements) if elements.quantifier == Quantifier::Filter);
+        let node = match &self.root {
+            Node::All(nodes) => nodes.iter().find(|node| of(node)),
+            node => Some(node).filter(|node| of(node)),
+        };
+        node.and_then(|node| match node {
+            Node::Elements(elements) => Some(&**elements),
+            _ => None,
+        })
+    }
+
+    /// The structs that pass the predicate's `element_filter`, whatever else is asked of their rows: one bit for each
+    /// struct of each row, row after row. `None`: there is no such filter.
+    pub fn eval_elements(&self, rows: &dyn Rows) -> Option<Bits> {
+        let elements = self.element_filter()?;
+        let columns: Vec<Option<&Column>> = self.fields.iter().map(|id| rows.column(*id)).collect();
+        Some(arrays::passing(elements, &columns))
     }
 }
 

@@ -53,6 +53,18 @@ impl Query {
         self
     }
 
+    /// The same for `k` rows, if that is more, with no less effort than they take.
+    pub fn widened(mut self, k: usize) -> Self {
+        self.k = self.k.max(k);
+        let least = i64::try_from(self.k).unwrap_or(i64::MAX);
+        for (name, value) in &mut self.values {
+            if let ("ef" | "search_list" | "reorder_k", Value::Whole(effort)) = (*name, value) {
+                *effort = (*effort).max(least);
+            }
+        }
+        self
+    }
+
     /// How many rows at most.
     pub fn k(&self) -> usize {
         self.k

@@ -1,8 +1,8 @@
 //! Several searches ranked together.
 
-use super::{Call, read_time, search, zone};
+use super::{Call, named_zone, read_time, search};
 use crate::status::Fault;
-use engine::api::{Hybrid, Rank, Search};
+use engine::api::{GroupScore, Hybrid, Rank, Search};
 use wire::params::{Params, Twice, flatten, take, take_bool, take_number};
 use wire::proto::milvus as pb;
 use wire::proto::schema::{FunctionSchema, FunctionType};
@@ -10,9 +10,6 @@ use wire::proto::schema::{FunctionSchema, FunctionType};
 /// Does it.
 pub(crate) fn hybrid(call: &Call, request: pb::HybridSearchRequest) -> Result<pb::SearchResults, Fault> {
     let mut params = flatten(request.rank_params, Twice::OuterWins)?;
-    if take(&mut params, "group_by_field").is_some_and(|field| !field.is_empty()) {
-        return Err(Fault::unsupported("a hybrid search in groups"));
-    }
     if !request.function_chains.is_empty() {
         return Err(Fault::invalid("function_chains is not supported for hybrid search yet"));
     }
@@ -22,7 +19,7 @@ pub(crate) fn hybrid(call: &Call, request: pb::HybridSearchRequest) -> Result<pb
     };
     let searches = request.requests.into_iter().map(|one| search::lower(call, one).map(|one| one.search));
     let limit: Option<usize> = take_number(&mut params, "limit")?;
-    let timezone = take(&mut params, "timezone");
+    let zone = named_zone(take(&mut params, "timezone"))?;
     let hybrid = Hybrid {
         target: call.target(request.db_name, request.collection_name.clone()),
         partitions: request.partition_names,
@@ -33,11 +30,26 @@ pub(crate) fn hybrid(call: &Call, request: pb::HybridSearchRequest) -> Result<pb
         output: request.output_fields,
         round_decimal: take_number(&mut params, "round_decimal")?.unwrap_or(-1),
         ignore_growing: take_bool(&mut params, "ignore_growing")?.unwrap_or(false),
+        group: search::group(&mut params)?,
+        group_score: group_score(take(&mut params, "rank_group_scorer").as_deref())?,
+        zone: zone.clone(),
         time: read_time(request.guarantee_timestamp, request.travel_timestamp),
     };
-    let zone = zone(call, hybrid.target.clone(), timezone)?;
+    let zone = super::zone(call, hybrid.target.clone(), zone)?;
     let found = call.engine().search(hybrid)?;
     Ok(search::reply(found, request.collection_name, &zone, false))
+}
+
+/// How groups are scored.
+fn group_score(name: Option<&str>) -> Result<GroupScore, Fault> {
+    match name.unwrap_or("max").to_ascii_lowercase().as_str() {
+        "max" => Ok(GroupScore::Max),
+        "sum" => Ok(GroupScore::Sum),
+        "avg" => Ok(GroupScore::Avg),
+        other => Err(Fault::invalid(format_args!(
+            "input group scorer type: {other} is not supported, use max, sum or avg"
+        ))),
+    }
 }
 
 /// The ranker called `name`; reciprocal rank fusion when there is no name.

@@ -3,6 +3,7 @@
 //! Invariant: nothing here decides what is in the database; the most that is decided is how Milvus would word it.
 
 pub(crate) mod alias;
+mod buckets;
 pub(crate) mod collection;
 pub(crate) mod compact;
 pub(crate) mod database;
@@ -161,10 +162,16 @@ fn consistency_level(level: data::Consistency) -> common::ConsistencyLevel {
     }
 }
 
+/// The zone that a request names.
+fn named_zone(name: Option<String>) -> Result<Option<Zone>, Fault> {
+    let name = name.filter(|name| !name.is_empty());
+    name.map(|name| Zone::named(&name).map_err(Fault::invalid)).transpose()
+}
+
 /// The zone in which a request wants moments: the one it names, else its collection's.
-fn zone(call: &Call, target: Target, named: Option<String>) -> Result<Zone, Fault> {
-    match named.filter(|name| !name.is_empty()) {
-        Some(name) => Zone::named(&name).map_err(Fault::invalid),
+fn zone(call: &Call, target: Target, named: Option<Zone>) -> Result<Zone, Fault> {
+    match named {
+        Some(zone) => Ok(zone),
         None => Ok(call.engine().describe(engine::api::TimeZone { target })?),
     }
 }

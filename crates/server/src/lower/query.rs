@@ -1,11 +1,12 @@
 //! Rows by what they say.
 
-use super::{Call, iteration_time, ok, orders, output, read_time, signed, zone};
+use super::{Call, iteration_time, named_zone, ok, orders, output, read_time, signed, zone};
 use crate::status::Fault;
-use data::{Column, Field, Type, Zone};
+use data::{Column, Field, Key, Type, Zone};
 use engine::api::{OutputField, Queried, Query};
-use wire::params::{decode, find, take, take_bool, take_number};
+use wire::params::{Params, decode, find, take, take_bool, take_number};
 use wire::proto::milvus as pb;
+use wire::proto::schema::LongArray;
 
 /// What a count is called, in requests and in replies.
 const COUNT: &str = "count(*)";
@@ -15,14 +16,12 @@ const COUNT: &str = "count(*)";
 pub(crate) struct Plan {
     query: Query,
     collection: String,
-    /// In which moments are to be written; empty = the collection's own.
-    timezone: Option<String>,
 }
 
 /// Understands a request.
 pub(crate) fn plan(call: &Call, request: pb::QueryRequest) -> Result<Plan, Fault> {
     let mut params = decode(request.query_params);
-    let timezone = take(&mut params, "timezone");
+    let zone = named_zone(take(&mut params, "timezone"))?;
     let group_by = find(&params, "group_by_fields").unwrap_or_default();
     let group_by = group_by.split(',').map(str::trim).filter(|name| !name.is_empty());
     let group_by = group_by.map(str::to_owned).collect();
@@ -42,13 +41,23 @@ pub(crate) fn plan(call: &Call, request: pb::QueryRequest) -> Result<Plan, Fault
         ignore_growing: take_bool(&mut params, "ignore_growing")?.unwrap_or(false),
         group_by,
         order,
+        zone,
+        after: last_struct(&mut params)?,
         time: if is_iteration {
             iteration_time(request.guarantee_timestamp)
         } else {
             read_time(request.guarantee_timestamp, request.travel_timestamp)
         },
     };
-    Ok(Plan { query, collection: request.collection_name, timezone })
+    Ok(Plan { query, collection: request.collection_name })
+}
+
+/// The struct with which the last batch of an iteration ended.
+fn last_struct(params: &mut Params) -> Result<Option<(Key, u32)>, Fault> {
+    let element: Option<u32> = take_number(params, "query_iter_last_element_offset")?;
+    let key = take(params, "query_iter_last_pk");
+    let (Some(element), Some(key)) = (element, key) else { return Ok(None) };
+    Ok(Some((key.parse().map_or(Key::Text(key), Key::Int), element)))
 }
 
 fn non_negative(limit: i64) -> Result<usize, Fault> {
@@ -63,9 +72,14 @@ pub(crate) fn is_quick(call: &Call, plan: &Plan) -> bool {
 
 /// Does it.
 pub(crate) fn run(call: &Call, plan: Plan) -> Result<pb::QueryResults, Fault> {
-    let zone = zone(call, plan.query.target.clone(), plan.timezone)?;
+    let zone = zone(call, plan.query.target.clone(), plan.query.zone.clone())?;
     let queried = call.engine().query(plan.query)?;
     Ok(reply(queried, plan.collection, &zone))
+}
+
+fn structs(elements: Vec<u32>) -> pb::ElementIndices {
+    let data = elements.into_iter().map(i64::from).collect();
+    pb::ElementIndices { indices: Some(LongArray { data }) }
 }
 
 fn reply(queried: Queried, collection_name: String, zone: &Zone) -> pb::QueryResults {
@@ -85,6 +99,7 @@ fn reply(queried: Queried, collection_name: String, zone: &Zone) -> pb::QueryRes
         output_fields,
         session_ts: queried.timestamp.0,
         primary_field_name: queried.primary,
+        element_indices: queried.elements.unwrap_or_default().into_iter().map(structs).collect(),
         ..pb::QueryResults::default()
     }
 }

@@ -1,8 +1,8 @@
 //! Nearest neighbours.
 
-use super::{Call, iteration_time, orders, output, read_time, zone};
+use super::{Call, buckets, iteration_time, named_zone, orders, output, read_time, zone};
 use crate::status::Fault;
-use data::Zone;
+use data::{Type, Zone};
 use engine::api::{Explained, Found, Group, Iteration, Queries, Search};
 use wire::params::{Params, Twice, find, flatten, take, take_bool, take_number};
 use wire::proto::common::Status;
@@ -29,15 +29,13 @@ const IGNORED: [&str; 10] = [
 ];
 
 /// Parameters that change the answer and that this server does not do yet.
-const UNSUPPORTED: [&str; 2] = ["analyzer_name", "group_by_fields"];
+const UNSUPPORTED: [&str; 1] = ["analyzer_name"];
 
 /// A search that is understood.
 #[derive(Debug)]
 pub(crate) struct Plan {
     search: Search,
     collection: String,
-    /// In which moments are to be written; empty = the collection's own.
-    timezone: Option<String>,
 }
 
 /// Whether only decoding it may take long.
@@ -57,9 +55,9 @@ pub(crate) fn is_quick(call: &Call, plan: &Plan) -> bool {
 pub(crate) fn plan(call: &Call, request: pb::SearchRequest) -> Result<Plan, Fault> {
     let collection = request.collection_name.clone();
     let (guarantee, travel) = (request.guarantee_timestamp, request.travel_timestamp);
-    let Lowered { search, is_iteration, timezone } = lower(call, request)?;
+    let Lowered { search, is_iteration } = lower(call, request)?;
     let time = if is_iteration { iteration_time(guarantee) } else { read_time(guarantee, travel) };
-    Ok(Plan { search: Search { time, ..search }, collection, timezone })
+    Ok(Plan { search: Search { time, ..search }, collection })
 }
 
 /// A request but for its time.
@@ -67,14 +65,16 @@ pub(super) struct Lowered {
     pub(super) search: Search,
     /// Whether it is part of an iteration.
     is_iteration: bool,
-    timezone: Option<String>,
 }
 
 /// Understands all of a request but its time.
 pub(super) fn lower(call: &Call, request: pb::SearchRequest) -> Result<Lowered, Fault> {
     refuse_extras(&request)?;
     let queries = match request.search_input {
-        Some(SearchInput::PlaceholderGroup(group)) => Queries::Vectors(wire::vectors::decode(group)?),
+        Some(SearchInput::PlaceholderGroup(group)) => match wire::vectors::decode(group)? {
+            lists if lists.data_type() == Type::Array => Queries::Lists(lists),
+            vectors => Queries::Vectors(vectors),
+        },
         Some(SearchInput::Ids(ids)) => {
             let keys =
                 wire::hits::keys(ids).ok_or_else(|| Fault::invalid("the ids to search by cannot be read"))?;
@@ -83,13 +83,16 @@ pub(super) fn lower(call: &Call, request: pb::SearchRequest) -> Result<Lowered, 
         None => return Err(Fault::invalid("the search has no vectors")),
     };
     let mut params = flatten(request.search_params, Twice::OuterWins)?;
-    let timezone = take(&mut params, "timezone");
+    let zone = named_zone(take(&mut params, "timezone"))?;
     refuse_unsupported(&params)?;
     let is_iteration = find(&params, "iterator").is_some_and(|value| value.eq_ignore_ascii_case("true"));
     let iteration = iteration(&mut params)?;
-    let limit = match iteration {
-        Some((_, batch)) => batch,
-        None => limit(&mut params)?,
+    let buckets = request.search_aggregation.map(buckets::wanted).transpose()?;
+    let limit = match (iteration, &buckets) {
+        (Some((_, batch)), _) => batch,
+        // The buckets say how many they are.
+        (None, Some(_)) => limit(&mut params).map_or(1, |limit| limit.clamp(1, BATCH_MAX)),
+        (None, None) => limit(&mut params)?,
     };
     let search = Search {
         partitions: request.partition_names,
@@ -102,13 +105,15 @@ pub(super) fn lower(call: &Call, request: pb::SearchRequest) -> Result<Lowered, 
         round_decimal: take_number(&mut params, "round_decimal")?.unwrap_or(-1),
         ignore_growing: take_bool(&mut params, "ignore_growing")?.unwrap_or(false),
         group: group(&mut params)?,
+        buckets,
         order: orders(&take(&mut params, "order_by_fields").unwrap_or_default())?,
         iteration: iteration.map(|(iteration, _)| iteration),
         explain: take_bool(&mut params, "explain")?.unwrap_or(false),
         params: rest(params),
+        zone,
         ..Search::new(call.target(request.db_name, request.collection_name), queries, limit)
     };
-    Ok(Lowered { search, is_iteration, timezone })
+    Ok(Lowered { search, is_iteration })
 }
 
 /// The batch of an iteration (version 2) and its size, when the request is for one.
@@ -131,18 +136,22 @@ fn iteration(params: &mut Params) -> Result<Option<(Iteration, usize)>, Fault> {
     }
 }
 
-fn group(params: &mut Params) -> Result<Option<Group>, Fault> {
+pub(super) fn group(params: &mut Params) -> Result<Option<Group>, Fault> {
     let field = take(params, "group_by_field").unwrap_or_default();
+    let several = take(params, "group_by_fields").unwrap_or_default();
+    let fields = std::iter::once(field.as_str()).chain(several.split(','));
+    let fields: Vec<String> =
+        fields.map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
     let size: Option<i64> = take_number(params, "group_size")?;
     let is_strict = take_bool(params, "strict_group_size")?.unwrap_or(false);
-    if field.is_empty() {
+    if fields.is_empty() {
         return Ok(None);
     }
     let size = size.unwrap_or(1);
     let size = usize::try_from(size).map_err(|_| {
         Fault::invalid(format_args!("input group size:{size} is negative, failed to do search_groupby"))
     })?;
-    Ok(Some(Group { field, size, is_strict }))
+    Ok(Some(Group { fields, size, is_strict }))
 }
 
 fn limit(params: &mut Params) -> Result<usize, Fault> {
@@ -174,8 +183,6 @@ fn refuse_extras(request: &pb::SearchRequest) -> Result<(), Fault> {
         "a search of several vectors"
     } else if request.function_score.is_some() || !request.function_chains.is_empty() {
         "reranking"
-    } else if request.search_aggregation.is_some() {
-        "search aggregation"
     } else if request.highlighter.is_some() {
         "highlighting"
     } else {
@@ -186,7 +193,7 @@ fn refuse_extras(request: &pb::SearchRequest) -> Result<(), Fault> {
 
 /// Does it.
 pub(crate) fn run(call: &Call, plan: Plan) -> Result<pb::SearchResults, Fault> {
-    let zone = zone(call, plan.search.target.clone(), plan.timezone)?;
+    let zone = zone(call, plan.search.target.clone(), plan.search.zone.clone())?;
     let after = plan.search.iteration.map(|iteration| iteration.after);
     let mut found = call.engine().search(plan.search)?;
     if let Some(after) = after {
@@ -221,8 +228,9 @@ pub(super) fn reply(
     // The server keeps nothing of an iteration: the client brings the bound back, and the moment.
     let iteration = is_iteration
         .then(|| wire::hits::Batch { token: format!("{:032x}", found.timestamp.0), bound: found.bound });
-    let group =
-        found.groups.as_ref().map(|groups| wire::columns::encode(&groups.field, &groups.column, zone));
+    let groups =
+        found.groups.iter().map(|group| wire::columns::encode(&group.field, &group.column, zone)).collect();
+    let buckets = buckets::told(&found, zone);
     let hits = wire::hits::Hits {
         queries: found.queries,
         limit: found.limit,
@@ -232,7 +240,9 @@ pub(super) fn reply(
         primary: found.primary,
         fields,
         output,
-        group,
+        groups,
+        buckets,
+        elements: found.elements,
         iteration,
     };
     pb::SearchResults {

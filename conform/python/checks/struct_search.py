@@ -1,0 +1,189 @@
+"""Search of vectors inside arrays of structs: by whole lists, by single structs, and queries that tell structs apart."""
+
+import time
+
+import numpy as np
+from pymilvus import AnnSearchRequest, DataType, RRFRanker
+
+from checks.types import message, opened
+from world import equal
+
+ROWS, DIM = 2400, 8
+KINDS = ["index", "search", "intro"]
+
+
+def near(metric, query, vectors):
+    query, vectors = np.asarray(query, np.float64), np.asarray(vectors, np.float64)
+    if metric == "L2":
+        return ((vectors - query) ** 2).sum(axis=1)
+    dots = vectors @ query
+    return dots if metric == "IP" else dots / np.linalg.norm(vectors, axis=1) / np.linalg.norm(query)
+
+
+def schema_of(client):
+    schema = client.create_schema()
+    schema.add_field("id", DataType.INT64, is_primary=True)
+    schema.add_field("group", DataType.INT64)
+    schema.add_field("title", DataType.FLOAT_VECTOR, dim=DIM)
+    part = client.create_struct_field_schema()
+    part.add_field("kind", DataType.VARCHAR, max_length=16)
+    part.add_field("page", DataType.INT64)
+    for name in ("cosines", "products", "distances", "single", "more"):
+        part.add_field(name, DataType.FLOAT_VECTOR, dim=DIM)
+    part.add_field("bits", DataType.BINARY_VECTOR, dim=32)
+    schema.add_field("parts", DataType.ARRAY, element_type=DataType.STRUCT, struct_schema=part, max_capacity=8)
+    return schema
+
+
+LISTS = {"cosines": "COSINE", "products": "IP", "distances": "L2"}
+
+
+def filled(client, name):
+    random = np.random.default_rng(11)
+    client.drop_collection(name)
+    params = client.prepare_index_params()
+    params.add_index("title", index_type="AUTOINDEX", metric_type="L2")
+    for field, metric in LISTS.items():
+        index_type, options = ("HNSW", {"M": 16, "efConstruction": 100}) if field == "cosines" else ("IVF_FLAT", {"nlist": 8})
+        params.add_index(f"parts[{field}]", index_name=field, index_type=index_type, metric_type=f"MAX_SIM_{metric}", params=options)
+    params.add_index("parts[single]", index_name="single", index_type="HNSW", metric_type="COSINE", params={"M": 16, "efConstruction": 200})
+    params.add_index("parts[more]", index_name="more", index_type="FLAT", metric_type="COSINE")
+    params.add_index("parts[bits]", index_name="bits", index_type="BIN_FLAT", metric_type="MAX_SIM_HAMMING")
+    client.create_collection(name, schema=schema_of(client), index_params=params, consistency_level="Strong")
+    rows = []
+    for at in range(ROWS):
+        parts = [{
+            "kind": KINDS[int(random.integers(3))], "page": page, "bits": random.bytes(4),
+            **{field: random.normal(size=DIM).astype(np.float32) for field in (*LISTS, "single", "more")},
+        } for page in range(int(random.integers(0, 6)))]
+        rows.append({"id": at, "group": at % 7, "title": random.normal(size=DIM).astype(np.float32), "parts": parts})
+    for start in range(0, ROWS, 800):
+        client.insert(name, rows[start:start + 800])
+    return rows
+
+
+def elements(rows, field, query, keep=lambda row, part: True):
+    """Structs by nearness: (score, row, place)."""
+    found = []
+    for row in rows:
+        kept = [(place, part[field]) for place, part in enumerate(row["parts"]) if keep(row, part)]
+        if kept:
+            scores = near("COSINE", query, [vector for _, vector in kept])
+            found += [(score, row["id"], place) for score, (place, _) in zip(scores, kept, strict=True)]
+    return sorted(found, key=lambda one: -one[0])
+
+
+def hits_of(hits):
+    return [(hit["id"], hit["offset"]) for hit in hits]
+
+
+def search(world, report):
+    client, name = opened(world), "struct_search"
+    from pymilvus.client.embedding_list import EmbeddingList
+
+    rows = filled(client, name)
+    random = np.random.default_rng(5)
+    lists = [random.normal(size=(3, DIM)).astype(np.float32), random.normal(size=(1, DIM)).astype(np.float32)]
+    query = random.normal(size=DIM).astype(np.float32).tolist()
+
+    def by_lists():
+        for field, metric in LISTS.items():
+            for options, keep in (({}, lambda row: True), ({"filter": "group == 3"}, lambda row: row["group"] == 3)):
+                answers = client.search(name, data=[EmbeddingList(list(one)) for one in lists], anns_field=f"parts[{field}]", limit=5, **options)
+                for one, hits in zip(lists, answers, strict=True):
+                    best = min if metric == "L2" else max
+                    scores = {row["id"]: sum(best(near(metric, token, [part[field] for part in row["parts"]])) for token in one)
+                              for row in rows if row["parts"] and keep(row)}
+                    wanted = sorted(scores, key=scores.get, reverse=metric != "L2")[:5]
+                    equal([hit["id"] for hit in hits], wanted)
+                    assert np.allclose([hit["distance"] for hit in hits], [scores[key] for key in wanted], atol=1e-4), (field, hits)
+
+    def by_bits():
+        asked = [row["parts"][0]["bits"] for row in rows if row["parts"]][:2]
+        hits = client.search(name, data=[EmbeddingList([np.frombuffer(one, np.uint8) for one in asked], dtype=DataType.BINARY_VECTOR)],
+                             anns_field="parts[bits]", limit=3)[0]
+        unpacked = [np.unpackbits(np.frombuffer(one, np.uint8)) for one in asked]
+        scores = {row["id"]: sum(min(int((np.unpackbits(np.frombuffer(part["bits"], np.uint8)) != one).sum()) for part in row["parts"]) for one in unpacked)
+                  for row in rows if row["parts"]}
+        equal([hit["distance"] for hit in hits], sorted(scores.values())[:3])
+
+    def by_structs():
+        truth = elements(rows, "single", query)
+        equal(hits_of(client.search(name, data=[query], anns_field="parts[single]", limit=10)[0]), [one[1:] for one in truth[:10]])
+        filtered = elements(rows, "single", query, lambda row, part: row["id"] > 5 and part["kind"] == "index" and part["page"] > 1)
+        found = client.search(name, data=[query], anns_field="parts[single]", limit=10,
+                              filter='id > 5 and element_filter(parts, $[kind] == "index" and $[page] > 1)')[0]
+        equal(hits_of(found), [one[1:] for one in filtered[:10]])
+        inside = {one[1:] for one in truth if one[0] > 0.8}
+        found = client.search(name, data=[query], anns_field="parts[single]", limit=2000, search_params={"params": {"radius": 0.8, "range_filter": 1.0, "ef": 2000}})[0]
+        assert len(inside) * 0.9 <= len(set(hits_of(found)) & inside) and set(hits_of(found)) <= inside, (len(found), len(inside))
+        best = {}
+        for _, key, place in truth:
+            best.setdefault(key, place)
+        found = client.search(name, data=[query], anns_field="parts[single]", limit=10, group_by_field="id")[0]
+        equal(hits_of(found), list(best.items())[:10])
+
+    def hybrids():
+        asked = [AnnSearchRequest([query], "title", {"metric_type": "L2"}, limit=30), AnnSearchRequest([query], "parts[single]", {"metric_type": "COSINE"}, limit=30)]
+        hits = client.hybrid_search(name, asked, RRFRanker(), limit=10)[0]
+        titles = [rows[at]["id"] for at in np.argsort(near("L2", query, [row["title"] for row in rows]))[:30]]
+        parts = list(dict.fromkeys(key for _, key, _ in elements(rows, "single", query)[:30]))
+        fused = {}
+        for ranked in (titles, parts):
+            for rank, key in enumerate(ranked):
+                fused[key] = fused.get(key, 0) + 1 / (61 + rank)
+        assert np.allclose([hit["distance"] for hit in hits], sorted(fused.values(), reverse=True)[:10], atol=1e-5), hits
+        asked = [AnnSearchRequest([query], f"parts[{field}]", {"metric_type": "COSINE"}, limit=30) for field in ("single", "more")]
+        hits = client.hybrid_search(name, asked, RRFRanker(), limit=10)[0]
+        fused = {}
+        for field in ("single", "more"):
+            for rank, one in enumerate(elements(rows, field, query)[:30]):
+                fused[one[1:]] = fused.get(one[1:], 0) + 1 / (61 + rank)
+        assert np.allclose([hit["distance"] for hit in hits], sorted(fused.values(), reverse=True)[:10], atol=1e-5), hits
+        assert all(abs(fused[(hit["id"], hit["offset"])] - hit["distance"]) < 1e-5 for hit in hits), hits
+
+    def queries():
+        passing = [(row["id"], place) for row in rows[:60] for place, part in enumerate(row["parts"]) if part["kind"] == "intro" and part["page"] >= 1]
+        text = 'id < 60 and element_filter(parts, $[kind] == "intro" and $[page] >= 1)'
+        found = client.query(name, filter=text, output_fields=["group"])
+        equal([(one["id"], one["offset"]) for one in found], passing)
+        equal([(one["id"], one["offset"]) for one in client.query(name, filter=text, output_fields=["group"], limit=7, offset=3)], passing[3:10])
+        walk, seen = client.query_iterator(name, filter=text, output_fields=["group"], batch_size=4), []
+        while batch := walk.next():
+            seen += [(one["id"], one["offset"]) for one in batch]
+        equal(seen, passing)
+        counted = client.query(name, filter='match_any(parts, $[kind] == "intro")', output_fields=["count(*)"])
+        equal(counted[0]["count(*)"], sum(any(part["kind"] == "intro" for part in row["parts"]) for row in rows))
+
+    def all_of(when):
+        for what, check in (("by lists, each MAX_SIM metric", by_lists), ("by lists of bits", by_bits), ("by single structs, filtered, in a range, in groups", by_structs),
+                            ("hybrid with rows and with other structs", hybrids), ("queries tell which structs pass", queries)):
+            with report.check(f"{what}, {when}"):
+                check()
+
+    all_of("in memory")
+    client.flush(name)
+    for _ in range(200):
+        if all(client.describe_index(name, index)["pending_index_rows"] == 0 for index in ("cosines", "single")):
+            break
+        time.sleep(0.1)
+    all_of("by index")
+    with report.check("describe_index says which metric"):
+        equal([client.describe_index(name, field)["metric_type"] for field in ("cosines", "distances", "single")], ["MAX_SIM_COSINE", "MAX_SIM_L2", "COSINE"])
+    one = EmbeddingList([np.ones(DIM, np.float32)])
+    cases = [
+        ("single vectors where lists are asked for", {"data": [query], "anns_field": "parts[cosines]"}, "vector type must be the same"),
+        ("lists where single vectors are asked for", {"data": [one], "anns_field": "parts[single]"}, "vector type must be the same"),
+        ("lists of vectors of another dimension", {"data": [EmbeddingList([np.ones(DIM - 1, np.float32)])], "anns_field": "parts[cosines]"}, "dimension mismatch"),
+        ("another metric than the index's", {"data": [one], "anns_field": "parts[cosines]", "search_params": {"metric_type": "MAX_SIM_IP"}}, "metric type not match"),
+        ("lists in groups", {"data": [one], "anns_field": "parts[cosines]", "group_by_field": "group"}, "not supported"),
+        ("lists in a range", {"data": [one], "anns_field": "parts[cosines]", "search_params": {"params": {"radius": 1}}}, "not supported"),
+        ("structs in groups by anything but the key", {"data": [query], "anns_field": "parts[single]", "group_by_field": "group"}, "primary key"),
+    ]
+    for what, options, fragment in cases:
+        with report.check(f"refused: {what}"):
+            said = message(lambda options=options: client.search(name, limit=3, **options))
+            assert "1100" in said and fragment in said, said
+    client.drop_collection(name)
+
+
