@@ -4,7 +4,7 @@ import time
 
 from pymilvus import DataType
 
-from checks.types import dense, made, message, opened, row
+from checks.types import dense, made, message, opened_newer, row
 from world import equal
 
 SHAPES = {
@@ -45,7 +45,7 @@ def ids(client, name, text, **options):
 
 
 def shapes(world, report):
-    client, name = opened(world), "moments_shapes"
+    client, name = opened_newer(world), "moments_shapes"
     schema = dense(client)
     schema.add_field("place", DataType.GEOMETRY, nullable=True)
     made(client, name, schema, vector="L2")
@@ -83,7 +83,7 @@ def shapes(world, report):
 
 
 def times(world, report):
-    client, name = opened(world), "moments_times"
+    client, name = opened_newer(world), "moments_times"
     schema = dense(client)
     schema.add_field("at", DataType.TIMESTAMPTZ, nullable=True)
     made(client, name, schema, vector="L2")
@@ -126,6 +126,13 @@ def times(world, report):
         equal(client.query(name, filter=text, output_fields=["at"], timezone="Asia/Shanghai")[0]["at"], "2025-01-01T08:00:00+08:00")
         hits = client.search(name, [[0.0, 1.0]], limit=3, filter=text, output_fields=["at"], timezone="Asia/Shanghai")[0]
         equal([(hit["id"], hit["entity"]["at"]) for hit in hits], [(0, "2025-01-01T08:00:00+08:00")])
+    with report.check("parts of moments in their place"):
+        parts = "year, month, day, hour, minute, second, microsecond"
+        found = client.query(name, filter="id in [0, 4, 5]", output_fields=["at"], time_fields=parts, timezone="Asia/Shanghai")
+        equal([one["at"] and list(one["at"]) for one in found], [[2025, 1, 1, 8, 0, 0, 0], [2025, 1, 1, 7, 59, 59, 999999], None])
+        hits = client.search(name, [[0.0, 1.0]], limit=1, output_fields=["at"], time_fields="year,hour")[0]
+        equal(list(hits[0]["entity"]["at"]), [2025, 0])
+        assert "1100" in message(lambda: client.query(name, filter="id == 0", output_fields=["at"], time_fields="week"))
     with report.check("and else in the collection's"):
         client.alter_collection_properties(name, properties={"timezone": "America/New_York"})
         equal(ids(client, name, "at == ISO '2024-12-31T19:00:00'"), [0])

@@ -20,6 +20,13 @@ def opened(world):
     return world.client()
 
 
+def opened_newer(world):
+    """For what clients have from 2.6 on."""
+    if not world.elanus or not world.since(2, 6):
+        raise Absent("not in this client")
+    return world.client()
+
+
 def made(client, name, schema, **indexes):
     if client.has_collection(name):
         client.drop_collection(name)

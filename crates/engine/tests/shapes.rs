@@ -5,7 +5,7 @@
 
 use data::{Column, ColumnBuilder, Consistency, Field, Schema, Timestamp, Type, Value};
 use engine::api::{
-    Change, Compact, CreateCollection, CreateIndex, Flush, Found, Group, Hybrid, Iteration, Load,
+    Change, Compact, CreateCollection, CreateIndex, Flush, Found, Group, GroupScore, Hybrid, Iteration, Load,
     NamedColumn, Order, Queries, Query, Rank, ReadTime, Rows, Search, Target, Write,
 };
 use engine::{Engine, Settings};
@@ -343,6 +343,9 @@ fn a_hybrid_search_sums_reciprocal_ranks() {
         output: vec!["id".to_owned()],
         round_decimal: -1,
         ignore_growing: false,
+        group: None,
+        group_score: GroupScore::Max,
+        zone: None,
         time: ReadTime::default(),
     };
     let found = world.engine.search(hybrid.clone()).unwrap();

@@ -1,6 +1,6 @@
 //! Collections: make, drop, rename, alter, describe, list, count.
 
-use super::{Call, consistency, consistency_level, done, ok, pairs, properties, signed, zone};
+use super::{Call, consistency, consistency_level, done, ok, pairs, properties, signed};
 use crate::status::Fault;
 use data::{CollectionId, Zone};
 use engine::api::{self, Change, CollectionInfo, CreateCollection, LoadState, RowCount};
@@ -143,7 +143,8 @@ fn describe_one(
     let named = call.database(database.clone());
     match look(call, database, name.clone(), id) {
         Ok(info) => {
-            let zone = zone(call, api::Target::new(&info.database, &info.name), None)?;
+            let target = api::Target::new(&info.database, &info.name);
+            let zone = call.engine().describe(api::TimeZone { target })?;
             Ok(description(info, &zone))
         }
         Err(fault) if fault.code() == Code::CollectionNotFound => {

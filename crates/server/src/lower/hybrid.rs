@@ -1,6 +1,7 @@
 //! Several searches ranked together.
 
-use super::{Call, named_zone, read_time, search};
+use super::moments::Wish;
+use super::{Call, read_time, search};
 use crate::status::Fault;
 use engine::api::{GroupScore, Hybrid, Rank, Search};
 use wire::params::{Params, Twice, flatten, take, take_bool, take_number};
@@ -19,7 +20,7 @@ pub(crate) fn hybrid(call: &Call, request: pb::HybridSearchRequest) -> Result<pb
     };
     let searches = request.requests.into_iter().map(|one| search::lower(call, one).map(|one| one.search));
     let limit: Option<usize> = take_number(&mut params, "limit")?;
-    let zone = named_zone(take(&mut params, "timezone"))?;
+    let moments = Wish::take(&mut params)?;
     let hybrid = Hybrid {
         target: call.target(request.db_name, request.collection_name.clone()),
         partitions: request.partition_names,
@@ -32,12 +33,12 @@ pub(crate) fn hybrid(call: &Call, request: pb::HybridSearchRequest) -> Result<pb
         ignore_growing: take_bool(&mut params, "ignore_growing")?.unwrap_or(false),
         group: search::group(&mut params)?,
         group_score: group_score(take(&mut params, "rank_group_scorer").as_deref())?,
-        zone: zone.clone(),
+        zone: moments.zone.clone(),
         time: read_time(request.guarantee_timestamp, request.travel_timestamp),
     };
-    let zone = super::zone(call, hybrid.target.clone(), zone)?;
+    let moments = moments.resolve(call, hybrid.target.clone())?;
     let found = call.engine().search(hybrid)?;
-    Ok(search::reply(found, request.collection_name, &zone, false))
+    Ok(search::reply(found, request.collection_name, &moments, false))
 }
 
 /// How groups are scored.

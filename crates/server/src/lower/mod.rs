@@ -11,6 +11,7 @@ pub(crate) mod flush;
 pub(crate) mod hybrid;
 pub(crate) mod index;
 pub(crate) mod load;
+mod moments;
 pub(crate) mod partition;
 pub(crate) mod query;
 pub(crate) mod rows;
@@ -20,9 +21,10 @@ pub(crate) mod system;
 
 use crate::Settings;
 use crate::status::Fault;
-use data::{Struct, Zone};
+use data::Struct;
 use engine::Engine;
 use engine::api::{Order, OutputField, Properties, ReadTime, Target};
+use moments::Moments;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
@@ -162,27 +164,17 @@ fn consistency_level(level: data::Consistency) -> common::ConsistencyLevel {
     }
 }
 
-/// The zone that a request names.
-fn named_zone(name: Option<String>) -> Result<Option<Zone>, Fault> {
-    let name = name.filter(|name| !name.is_empty());
-    name.map(|name| Zone::named(&name).map_err(Fault::invalid)).transpose()
-}
-
-/// The zone in which a request wants moments: the one it names, else its collection's.
-fn zone(call: &Call, target: Target, named: Option<Zone>) -> Result<Zone, Fault> {
-    match named {
-        Some(zone) => Ok(zone),
-        None => Ok(call.engine().describe(engine::api::TimeZone { target })?),
-    }
-}
-
 /// The fields of rows as messages, and the names that stand for them: a field of the schema for itself, the dynamic field
-/// for the keys that were asked for, an array of structs for its sub-fields. Moments are written in `zone`.
-fn output(fields: &[OutputField], zone: &Zone) -> (Vec<FieldData>, Vec<String>) {
+/// for the keys that were asked for, an array of structs for its sub-fields.
+fn output(fields: &[OutputField], moments: &Moments) -> (Vec<FieldData>, Vec<String>) {
     let (mut messages, mut names) = (Vec::with_capacity(fields.len()), Vec::with_capacity(fields.len()));
     let mut structs: Vec<(&str, Vec<FieldData>)> = Vec::new();
     for field in fields {
-        let message = wire::columns::encode(&field.field, &field.column, zone);
+        let zone = &moments.zone;
+        let message = match moments.parts(&field.field, &field.column) {
+            Some((parts, column)) => wire::columns::encode(&parts, &column, zone),
+            None => wire::columns::encode(&field.field, &field.column, zone),
+        };
         // No other field has a bracket in its name.
         if let Some((parent, _)) = field.field.name.split_once('[') {
             match structs.iter_mut().find(|(name, _)| *name == parent) {

@@ -1,8 +1,9 @@
 //! Rows by what they say.
 
-use super::{Call, iteration_time, named_zone, ok, orders, output, read_time, signed, zone};
+use super::moments::{Moments, Wish};
+use super::{Call, iteration_time, ok, orders, output, read_time, signed};
 use crate::status::Fault;
-use data::{Column, Field, Key, Type, Zone};
+use data::{Column, Field, Key, Type};
 use engine::api::{OutputField, Queried, Query};
 use wire::params::{Params, decode, find, take, take_bool, take_number};
 use wire::proto::milvus as pb;
@@ -16,12 +17,13 @@ const COUNT: &str = "count(*)";
 pub(crate) struct Plan {
     query: Query,
     collection: String,
+    moments: Wish,
 }
 
 /// Understands a request.
 pub(crate) fn plan(call: &Call, request: pb::QueryRequest) -> Result<Plan, Fault> {
     let mut params = decode(request.query_params);
-    let zone = named_zone(take(&mut params, "timezone"))?;
+    let moments = Wish::take(&mut params)?;
     let group_by = find(&params, "group_by_fields").unwrap_or_default();
     let group_by = group_by.split(',').map(str::trim).filter(|name| !name.is_empty());
     let group_by = group_by.map(str::to_owned).collect();
@@ -41,7 +43,7 @@ pub(crate) fn plan(call: &Call, request: pb::QueryRequest) -> Result<Plan, Fault
         ignore_growing: take_bool(&mut params, "ignore_growing")?.unwrap_or(false),
         group_by,
         order,
-        zone,
+        zone: moments.zone.clone(),
         after: last_struct(&mut params)?,
         time: if is_iteration {
             iteration_time(request.guarantee_timestamp)
@@ -49,7 +51,7 @@ pub(crate) fn plan(call: &Call, request: pb::QueryRequest) -> Result<Plan, Fault
             read_time(request.guarantee_timestamp, request.travel_timestamp)
         },
     };
-    Ok(Plan { query, collection: request.collection_name })
+    Ok(Plan { query, collection: request.collection_name, moments })
 }
 
 /// The struct with which the last batch of an iteration ended.
@@ -72,9 +74,9 @@ pub(crate) fn is_quick(call: &Call, plan: &Plan) -> bool {
 
 /// Does it.
 pub(crate) fn run(call: &Call, plan: Plan) -> Result<pb::QueryResults, Fault> {
-    let zone = zone(call, plan.query.target.clone(), plan.query.zone.clone())?;
+    let moments = plan.moments.resolve(call, plan.query.target.clone())?;
     let queried = call.engine().query(plan.query)?;
-    Ok(reply(queried, plan.collection, &zone))
+    Ok(reply(queried, plan.collection, &moments))
 }
 
 fn structs(elements: Vec<u32>) -> pb::ElementIndices {
@@ -82,15 +84,15 @@ fn structs(elements: Vec<u32>) -> pb::ElementIndices {
     pb::ElementIndices { indices: Some(LongArray { data }) }
 }
 
-fn reply(queried: Queried, collection_name: String, zone: &Zone) -> pb::QueryResults {
+fn reply(queried: Queried, collection_name: String, moments: &Moments) -> pb::QueryResults {
     let count = queried.count.map(|count| OutputField {
         field: Field::new(COUNT, Type::Int64),
         column: Column::from_ints(vec![signed(count)]),
         dynamic_keys: Vec::new(),
     });
     let (fields_data, output_fields) = match count {
-        Some(count) => output(&[count], zone),
-        None => output(&queried.fields, zone),
+        Some(count) => output(&[count], moments),
+        None => output(&queried.fields, moments),
     };
     pb::QueryResults {
         status: ok(),
@@ -100,6 +102,5 @@ fn reply(queried: Queried, collection_name: String, zone: &Zone) -> pb::QueryRes
         session_ts: queried.timestamp.0,
         primary_field_name: queried.primary,
         element_indices: queried.elements.unwrap_or_default().into_iter().map(structs).collect(),
-        ..pb::QueryResults::default()
     }
 }

@@ -1,8 +1,9 @@
 //! Nearest neighbours.
 
-use super::{Call, buckets, iteration_time, named_zone, orders, output, read_time, zone};
+use super::moments::{Moments, Wish};
+use super::{Call, buckets, iteration_time, orders, output, read_time};
 use crate::status::Fault;
-use data::{Type, Zone};
+use data::Type;
 use engine::api::{Explained, Found, Group, Iteration, Queries, Search};
 use wire::params::{Params, Twice, find, flatten, take, take_bool, take_number};
 use wire::proto::common::Status;
@@ -15,7 +16,7 @@ const BATCH_MAX: usize = 16_384;
 const QUICK_BYTES_MAX: usize = 256 << 10;
 
 /// Parameters that say how to search but not to the index; Milvus ignores those that do not apply.
-const IGNORED: [&str; 10] = [
+const IGNORED: [&str; 9] = [
     "iterator",
     "collection_id",
     "guarantee_timestamp",
@@ -24,7 +25,6 @@ const IGNORED: [&str; 10] = [
     "json_path",
     "json_type",
     "strict_cast",
-    "time_fields",
     "rank_group_scorer",
 ];
 
@@ -36,6 +36,7 @@ const UNSUPPORTED: [&str; 1] = ["analyzer_name"];
 pub(crate) struct Plan {
     search: Search,
     collection: String,
+    moments: Wish,
 }
 
 /// Whether only decoding it may take long.
@@ -55,9 +56,9 @@ pub(crate) fn is_quick(call: &Call, plan: &Plan) -> bool {
 pub(crate) fn plan(call: &Call, request: pb::SearchRequest) -> Result<Plan, Fault> {
     let collection = request.collection_name.clone();
     let (guarantee, travel) = (request.guarantee_timestamp, request.travel_timestamp);
-    let Lowered { search, is_iteration } = lower(call, request)?;
+    let Lowered { search, is_iteration, moments } = lower(call, request)?;
     let time = if is_iteration { iteration_time(guarantee) } else { read_time(guarantee, travel) };
-    Ok(Plan { search: Search { time, ..search }, collection })
+    Ok(Plan { search: Search { time, ..search }, collection, moments })
 }
 
 /// A request but for its time.
@@ -65,6 +66,7 @@ pub(super) struct Lowered {
     pub(super) search: Search,
     /// Whether it is part of an iteration.
     is_iteration: bool,
+    moments: Wish,
 }
 
 /// Understands all of a request but its time.
@@ -83,7 +85,7 @@ pub(super) fn lower(call: &Call, request: pb::SearchRequest) -> Result<Lowered, 
         None => return Err(Fault::invalid("the search has no vectors")),
     };
     let mut params = flatten(request.search_params, Twice::OuterWins)?;
-    let zone = named_zone(take(&mut params, "timezone"))?;
+    let moments = Wish::take(&mut params)?;
     refuse_unsupported(&params)?;
     let is_iteration = find(&params, "iterator").is_some_and(|value| value.eq_ignore_ascii_case("true"));
     let iteration = iteration(&mut params)?;
@@ -110,10 +112,10 @@ pub(super) fn lower(call: &Call, request: pb::SearchRequest) -> Result<Lowered, 
         iteration: iteration.map(|(iteration, _)| iteration),
         explain: take_bool(&mut params, "explain")?.unwrap_or(false),
         params: rest(params),
-        zone,
+        zone: moments.zone.clone(),
         ..Search::new(call.target(request.db_name, request.collection_name), queries, limit)
     };
-    Ok(Lowered { search, is_iteration })
+    Ok(Lowered { search, is_iteration, moments })
 }
 
 /// The batch of an iteration (version 2) and its size, when the request is for one.
@@ -193,14 +195,14 @@ fn refuse_extras(request: &pb::SearchRequest) -> Result<(), Fault> {
 
 /// Does it.
 pub(crate) fn run(call: &Call, plan: Plan) -> Result<pb::SearchResults, Fault> {
-    let zone = zone(call, plan.search.target.clone(), plan.search.zone.clone())?;
+    let moments = plan.moments.resolve(call, plan.search.target.clone())?;
     let after = plan.search.iteration.map(|iteration| iteration.after);
     let mut found = call.engine().search(plan.search)?;
     if let Some(after) = after {
         // A batch without rows leaves the bound where it was.
         found.bound = found.bound.or(after);
     }
-    Ok(reply(found, plan.collection, &zone, after.is_some()))
+    Ok(reply(found, plan.collection, &moments, after.is_some()))
 }
 
 /// Says in a reply what the planner did: JSON, a list of segments, under `trace`.
@@ -221,10 +223,11 @@ fn with_trace(mut status: Status, explained: &[Explained]) -> Status {
 pub(super) fn reply(
     found: Found,
     collection_name: String,
-    zone: &Zone,
+    moments: &Moments,
     is_iteration: bool,
 ) -> pb::SearchResults {
-    let (fields, output) = output(&found.fields, zone);
+    let zone = &moments.zone;
+    let (fields, output) = output(&found.fields, moments);
     // The server keeps nothing of an iteration: the client brings the bound back, and the moment.
     let iteration = is_iteration
         .then(|| wire::hits::Batch { token: format!("{:032x}", found.timestamp.0), bound: found.bound });
