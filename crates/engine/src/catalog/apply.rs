@@ -82,7 +82,10 @@ impl Catalog {
                 alter(&mut self.database_mut(&name)?.properties, set, &delete);
                 Ok(())
             }
-            Change::CreateCollection(create) => self.create_collection(create, now, limits),
+            Change::CreateCollection(create) => {
+                check::properties(&create.properties)?;
+                self.create_collection(create, now, limits)
+            }
             Change::DropCollection(target) => self.drop_collection(&target),
             Change::RenameCollection { from, to } => self.rename(&from, &to, now),
             Change::AlterCollection { target, set, delete } => {
@@ -187,7 +190,6 @@ impl Catalog {
         let names = self.database(&database)?;
         let zone = zone_of(&[&create.properties, &names.properties])?;
         let schema = check::schema(create.schema, limits, &zone)?;
-        check::properties(&create.properties)?;
         if names.aliases.contains_key(&name) {
             let text = format!(
                 "collection name [{name}] conflicts with an existing alias, please choose a unique name"
