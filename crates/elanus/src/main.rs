@@ -1,11 +1,13 @@
-//! The binary: `serve`, `demo`, `inspect`, `check`, `config`.
+//! The binary: `serve`, `demo`, `bench`, `inspect`, `check`, `config`.
 
+mod bench;
 mod check;
 mod config;
 mod demo;
 mod inspect;
 mod serve;
 mod show;
+mod vectors;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -24,6 +26,8 @@ enum Command {
     Serve(serve::Arguments),
     /// Show the main job on real data: create, insert, index, describe, search, filter, drop.
     Demo(demo::Arguments),
+    /// Measure kinds of indexes on your own vectors: recall, speed, building, memory.
+    Bench(bench::Arguments),
     /// Print any file of a data folder, or an overview of the folder.
     Inspect(inspect::Arguments),
     /// Verify every checksum of a data folder.
@@ -36,6 +40,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Serve(arguments) => serve::run(arguments),
         Command::Demo(arguments) => demo::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Config => {

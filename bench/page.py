@@ -1,0 +1,155 @@
+"""The page of results, docs/benchmarks.md, out of what the races have left: tables, and each goal with how far it is met or missed."""
+import glob
+import json
+import math
+import os
+import platform
+import statistics
+from importlib import metadata
+
+import libraries
+import sets
+
+WANTED = (0.90, 0.95, 0.99)
+GRAPHS = ("HNSW", "HNSW_SQ 4 bits", "AUTOINDEX")
+LISTS = {"IVF_FLAT": "faiss-ivf-flat", "IVF_SQ8": "faiss-ivf-sq8", "IVF_PQ": "faiss-ivf-pq-fastscan", "IVF_RABITQ": "faiss-ivf-rabitq", "SCANN": "scann"}
+
+
+def rate(point):
+    return max(statistics.median(rounds) for rounds in (point["each"], point.get("together")) if rounds)
+
+
+def at(points, recall):
+    """Queries a second at a recall, log-linear on the front; None where no point reaches it."""
+    front, best = [], 0.0
+    for point in sorted(points, key=lambda point: -point["recall"]):
+        if rate(point) > best:
+            best = rate(point)
+            front.append((point["recall"], best))
+    front.reverse()
+    if not front or front[-1][0] < recall:
+        return None
+    for (low, fast), (high, slow) in zip(front, front[1:]):
+        if low <= recall <= high:
+            part = (recall - low) / max(high - low, 1e-9)
+            return math.exp(math.log(fast) * (1 - part) + math.log(slow) * part)
+    return front[0][1]
+
+
+class Race:
+    """What one set's race has left."""
+
+    def __init__(self, said):
+        self.said, self.runners = said, {runner["name"]: runner for runner in said["runners"]}
+        self.name = said["set"]
+
+    def speed(self, name, k, recall):
+        runner = self.runners.get(name)
+        points = runner and runner["points"].get(str(k))
+        return at(points, recall) if points else None
+
+    def best(self, names, k, recall):
+        """The fastest of `names`, and its speed."""
+        found = [(self.speed(name, k, recall), name) for name in names]
+        found = [one for one in found if one[0]]
+        return max(found) if found else (None, None)
+
+    def cost(self, name, key):
+        return self.runners[name]["cost"].get(key)
+
+    def is_ours(self, name):
+        return self.runners[name]["package"] == "elanus"
+
+
+def number(value, digits=0):
+    return "-" if value is None else f"{value:,.{digits}f}"
+
+
+def table(race, k):
+    lines = [f"| k = {k} | 0.90 | 0.95 | 0.99 | build, CPU-s | memory, MB | on disk, MB |", "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"]
+    order = sorted(race.runners, key=lambda name: -(race.speed(name, k, 0.95) or race.speed(name, k, 0.90) or 0))
+    for name in order:
+        speeds = [number(race.speed(name, k, recall)) for recall in WANTED]
+        costs = [number(race.cost(name, "build_cpu_s"), 1)] + [number((race.cost(name, key) or 0) / 1e6) for key in ("memory_bytes", "disk_bytes")]
+        mark = f"**Elanus {name}**" if race.is_ours(name) else name
+        lines.append("| " + " | ".join([mark, *speeds, *costs]) + " |")
+    return lines
+
+
+def verdict(ours, wanted, what):
+    if ours is None:
+        return f"{what}: not reached"
+    return f"{what}: {ours:.2f}x, " + ("met" if ours >= wanted else f"missed ({ours / wanted:.0%} of the goal)")
+
+
+def quotient(a, b):
+    return a / b if a and b else None
+
+
+def goals(race):
+    lines = []
+    peers = [name for name in libraries.GRAPHS if name in race.runners]
+    mine = [name for name in GRAPHS if name in race.runners]
+    for k in (10, 100):
+        for recall in (0.95, 0.99):
+            (ours, which), (theirs, peer) = race.best(mine, k, recall), race.best(peers, k, recall)
+            if theirs:
+                memory = f"{race.cost(which, 'memory_bytes') / 1e6:.0f} MB against {race.cost(peer, 'memory_bytes') / 1e6:.0f} MB" if which else ""
+                lines.append(verdict(quotient(ours, theirs), 1.2, f"fastest graph ({which}) against the fastest library ({peer}), k = {k}, recall {recall}, goal 1.2x; {memory}"))
+    for peer in ("hnswlib", "faiss-hnsw"):
+        if peer not in race.runners:
+            continue
+        lean = [name for name in mine if race.cost(name, "memory_bytes") <= race.cost(peer, "memory_bytes")]
+        fits = lean or mine
+        for recall in (0.95, 0.99):
+            ours, which = race.best(fits, 10, recall)
+            note = "" if lean else " (none fits its memory)"
+            lines.append(verdict(quotient(ours, race.speed(peer, 10, recall)), 2.0, f"graph ({which}) at no more memory than {peer}{note}, k = 10, recall {recall}, goal 2x"))
+    if "hnswlib" in race.runners and mine:
+        lines.append(verdict(quotient(race.cost("hnswlib", "build_cpu_s"), race.cost(mine[0], "build_cpu_s")), 2.0, f"build of {mine[0]} against hnswlib's, CPU time, goal 2x less"))
+    for name, peer in LISTS.items():
+        if name not in race.runners or peer not in race.runners:
+            continue
+        for recall in (0.95, 0.99):
+            ours, theirs = race.speed(name, 10, recall), race.speed(peer, 10, recall)
+            if theirs:
+                lines.append(verdict(quotient(ours, theirs), 1.5, f"{name} against {peer}, k = 10, recall {recall}, goal 1.5x"))
+            else:
+                lines.append(f"{name} against {peer}, k = 10, recall {recall}: {'only ours reaches it' if ours else 'neither reaches it'}")
+        lines.append(verdict(quotient(race.cost(peer, "build_cpu_s"), race.cost(name, "build_cpu_s")), 2.0, f"build of {name} against {peer}'s, CPU time, goal 2x less"))
+    if "FLAT" in race.runners and "faiss-flat" in race.runners:
+        lines.append(verdict(quotient(race.speed("FLAT", 10, 1.0), race.speed("faiss-flat", 10, 1.0)), 1.0, "FLAT against faiss-flat, one query a call or many, goal 1x"))
+    if "BIN_FLAT" in race.runners and "faiss-binary-flat" in race.runners:
+        lines.append(verdict(quotient(race.speed("BIN_FLAT", 10, 1.0), race.speed("faiss-binary-flat", 10, 1.0)), 1.0, "BIN_FLAT against faiss-binary-flat, goal 1x"))
+    return lines
+
+
+def processor():
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        name = next((line.split(":")[1].strip() for line in file if line.startswith("model name")), platform.processor())
+    return f"{name}, {os.cpu_count()} cores"
+
+
+def text(work):
+    out = ["# Benchmarks", "", "Written by `bench/peers.py page` and `bench/filter_peers.py` out of what they measured; do not edit. How it is measured is said at the top of these files.", ""]
+    races = [Race(json.load(open(file, encoding="ascii"))) for file in sorted(glob.glob(f"{work}/results/*.json")) if not os.path.basename(file).startswith("filter")]
+    packages = sorted({runner["package"] for race in races for runner in race.runners.values() if runner["package"] != "elanus"})
+    out += [f"Machine: {processor()}. Libraries: " + ", ".join(f"{package} {metadata.version(package)}" for package in packages) + ".", ""]
+    out += ["Commands:", "", "    python bench/peers.py build --data FOLDER --work WORK", "    python bench/peers.py race --work WORK --elanus target/release/elanus",
+            "    python bench/peers.py page --work WORK > docs/benchmarks.md", ""]
+    out += ["Figures are queries a second at recall@k 0.90, 0.95 and 0.99, one thread, medians of interleaved rounds; `-` is a recall that no setting tried reached. A library that "
+            "answers many queries in one call on one thread counts with the faster of its two ways. Memory is the growth of the process with the index loaded and searched, "
+            "rows included; ours is the index and the rows. An hnswlib of M 16 has as many links as a HNSW of ours with M 16. Lists are 2 sqrt(rows) for all.", ""]
+    for race in races:
+        out += [f"## {race.name}", "", f"{race.said['rounds']} rounds, {race.said['when']}" + (", nothing else running." if race.said["alone"] else ", beside other work."), ""]
+        told = [f"`{runner['told']}`" for runner in race.runners.values() if "told" in runner]
+        out += ["Ours: " + ", ".join(told) + ".", ""]
+        for k in sorted({int(k) for runner in race.runners.values() for k in runner["points"]}):
+            out += table(race, k) + [""]
+        out += ["Goals:", ""] + [f"- {line}" for line in goals(race)] + [""]
+    for file in sorted(glob.glob(f"{work}/results/filter*.md")):
+        out += [open(file, encoding="utf-8").read().rstrip(), ""]
+    notes = os.path.join(os.path.dirname(os.path.abspath(__file__)), "notes.md")
+    if os.path.exists(notes):
+        out += [open(notes, encoding="utf-8").read().rstrip(), ""]
+    return "\n".join(out)
