@@ -9,8 +9,8 @@ import shutil
 
 import numpy as np
 
-EF = [10, 12, 14, 17, 20, 24, 28, 34, 40, 48, 56, 68, 80, 96, 112, 136, 160, 192, 224, 272, 320, 448, 640]
-PROBES = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256]
+EF = [10, 12, 14, 17, 20, 24, 28, 34, 40, 50, 60, 72, 88, 104, 128, 160, 200, 256, 320, 448, 640]
+PROBES = [1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128]
 
 
 def lists(rows):
@@ -103,7 +103,7 @@ class FaissLists(Faiss):
 
     def points(self, k):
         if hasattr(self.index, "k_factor"):
-            return [[probes, factor] for probes in PROBES for factor in ((2, 5, 12) if k < 100 else (1, 2, 5))]
+            return [[probes, factor] for probes in PROBES for factor in ((2, 5, 12) if k < 100 else (1, 3))]
         return PROBES
 
     def open(self, folder, dim, metric):
@@ -198,7 +198,7 @@ class Scann(Library):
         self.index = scann.scann_ops_pybind.load_searcher(folder)
 
     def points(self, k):
-        return [[leaves, reorder] for leaves in (1, 2, 3, 5, 8, 12, 18, 27, 40, 60, 90, 130) for reorder in ((25, 40, 70, 120) if k < 100 else (150, 250, 400, 800))]
+        return [[leaves, reorder] for leaves in (2, 4, 8, 12, 18, 27, 40, 60, 90) for reorder in ((25, 40, 80) if k < 100 else (150, 250, 500))]
 
     def one(self, query, k):
         return self.index.search(query, k, self.point[1], self.point[0])[0]

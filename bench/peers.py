@@ -36,7 +36,7 @@ OURS = {
     "IVF_SQ8": "IVF_SQ8 nlist={lists}",
     "IVF_PQ": "IVF_PQ nlist={lists} m={parts} nbits=4 refine=true refine_k=2,5,12",
     "IVF_RABITQ": "IVF_RABITQ nlist={lists} refine=true refine_k=2,5,12",
-    "SCANN": "SCANN nlist={lists} reorder_k=25,40,70,120",
+    "SCANN": "SCANN nlist={lists} reorder_k=25,40,80",
     "FLAT": "FLAT",
 }
 PROBES = ",".join(map(str, libraries.PROBES))
@@ -140,9 +140,9 @@ class Ours:
         return said, points
 
     def explore(self, k):
-        text = self.text if "reorder_k" not in self.text or k < 100 else self.text.replace("25,40,70,120", "150,250,400,800")
+        text = self.text if "reorder_k" not in self.text or k < 100 else self.text.replace("25,40,80", "150,250,500")
         if k >= 100:
-            text = text.replace("refine_k=2,5,12", "refine_k=1,2,5")
+            text = text.replace("refine_k=2,5,12", "refine_k=1,3")
         if "_k=" in text and "nlist" in text:
             text += f" nprobe={PROBES}"
         said, points = self.bench(k, text)
@@ -209,18 +209,16 @@ def alone(command):
 
 def race(options, name):
     runners = [Ours(options, name, kind) for kind in options.ours] + [Peer(options.work, name, peer) for peer in options.peers]
-    for runner in runners:
-        for k in options.k:
-            runner.explore(k)
-            print(f"{name} {runner.name} k={k}: {[(p['point'], round(p['recall'], 4), round(p['rough'])) for p in runner.points[k]]}", flush=True)
-    turns = [(runner, k) for _ in range(options.rounds) for k in options.k for runner in runners]
+    turns = [(runner, "explore", k) for runner in runners for k in options.k]
+    turns += [(runner, "timed", k) for _ in range(options.rounds) for k in options.k for runner in runners]
     while turns:
         with alone(options.alone):
             until = time.monotonic() + options.lease
             while turns and time.monotonic() < until:
-                runner, k = turns.pop(0)
-                runner.timed(k)
-        print(f"{name}: {len(turns)} passes to go", flush=True)
+                runner, do, k = turns.pop(0)
+                start = time.monotonic()
+                getattr(runner, do)(k)
+                print(f"{name} {runner.name} k={k} {do} {time.monotonic() - start:.1f} s", flush=True)
     said = dict(set=name, rounds=options.rounds, when=time.strftime("%Y-%m-%d %H:%M"), alone=bool(options.alone), runners=[runner.said() for runner in runners])
     for runner in runners:
         runner.close()

@@ -7,6 +7,8 @@
 //! [`Error`]. [`build`] makes an [`Image`] of named sections, [`Index::open`] reads one back, [`scan`] does without.
 //!
 //! This crate knows no files, no collections and no deletes: it gets vectors, a mask of bits and a pool of threads.
+//! `cargo run --release -p index --example ten_lines` shows all of it in ten lines.
+//!
 //! Results always carry exact scores. The same vectors and the same seed make the same image, whatever the number of
 //! threads and the instruction set.
 

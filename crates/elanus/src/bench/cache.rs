@@ -9,6 +9,8 @@ use store::{Blobs, Folder, file};
 
 const KIND: [u8; 8] = *b"bench\0\0\0";
 const VERSION: u32 = 1;
+/// Where in the folder.
+const KEPT: &str = "kept";
 
 /// A folder, or nothing if there is none.
 pub(super) struct Cache {
@@ -19,9 +21,10 @@ impl Cache {
     /// The cache in `folder`. One that cannot be written is told, and does without.
     pub(super) fn open(folder: Option<PathBuf>) -> Self {
         let blobs = folder.and_then(|path| {
-            let opened = Folder::open(&path).map_err(|error| error.to_string());
+            let made = std::fs::create_dir_all(path.join(KEPT)).and_then(|()| Folder::open(&path));
+            let opened = made.map_err(|error| error.to_string());
             let opened = opened
-                .and_then(|folder| Blobs::over(Arc::new(folder), "kept").map_err(|error| error.to_string()));
+                .and_then(|folder| Blobs::over(Arc::new(folder), KEPT).map_err(|error| error.to_string()));
             opened
                 .map_err(|error| show::error(format!("nothing is kept in {}: {error}", path.display())))
                 .ok()
