@@ -4,6 +4,7 @@
     python3.11 -m venv venv && venv/bin/pip install -r bench/requirements.txt
     cargo build --release
     venv/bin/python bench/peers.py build --data FOLDER --work WORK                # indexes of all libraries, kept in WORK; an hour
+    venv/bin/python bench/peers.py explore --work WORK --ours ''                  # what each setting finds; at any time
     venv/bin/python bench/peers.py race --work WORK --elanus target/release/elanus
     venv/bin/python bench/peers.py page --work WORK > docs/benchmarks.md
 
@@ -26,6 +27,8 @@ import libraries
 import page
 import sets
 
+# Large pages for everybody; threads that wait actively would count as work.
+ENVIRONMENT = dict(os.environ, OMP_WAIT_POLICY="PASSIVE", GLIBC_TUNABLES="glibc.malloc.hugetlb=1")
 HERE = os.path.dirname(os.path.abspath(__file__))
 WANTED = (0.90, 0.95, 0.99)
 # Ours: a name, the sets it runs on and what `elanus bench --index` is told. {lists} and {parts} as for the others.
@@ -44,7 +47,7 @@ PROBES = ",".join(map(str, libraries.PROBES))
 
 def main():
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("do", choices=["build", "race", "page"])
+    options.add_argument("do", choices=["build", "explore", "race", "page"])
     options.add_argument("--work", required=True, help="where prepared sets, indexes and results are kept")
     options.add_argument("--data", help="the folder of the sets")
     options.add_argument("--sets", default=",".join(sets.SETS))
@@ -62,7 +65,7 @@ def main():
     options.k = [int(k) for k in options.k.split(",")]
     if options.do == "build":
         build(options)
-    elif options.do == "race":
+    elif options.do in ("explore", "race"):
         for name in options.sets:
             race(options, name)
     else:
@@ -74,9 +77,8 @@ def build(options):
         sets.prepare(options.data, options.work, name)
         for peer in options.peers:
             if not os.path.exists(f"{options.work}/indexes/{name}+{peer}.json"):
-                # Threads that wait actively would count as work of a build.
                 run = [sys.executable, f"{HERE}/worker.py", "build", options.work, name, peer, str(options.threads)]
-                subprocess.run(run, check=True, env=dict(os.environ, OMP_WAIT_POLICY="PASSIVE"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                subprocess.run(run, check=True, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
                 print(f"{name} {peer} built", flush=True)
 
 
@@ -84,11 +86,11 @@ class Peer:
     """A library in its own process."""
 
     def __init__(self, work, name, peer):
-        self.name = peer
-        with open(f"{work}/indexes/{name}+{peer}.json", encoding="ascii") as file:
+        self.name, self.known = peer, f"{work}/indexes/{name}+{peer}"
+        with open(f"{self.known}.json", encoding="ascii") as file:
             self.cost = json.load(file)
         command = [sys.executable, f"{HERE}/worker.py", "serve", work, name, peer]
-        environment = dict(os.environ, OMP_NUM_THREADS="1", OMP_WAIT_POLICY="PASSIVE")
+        environment = dict(ENVIRONMENT, OMP_NUM_THREADS="1")
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment)
         self.points = {}
 
@@ -101,7 +103,14 @@ class Peer:
         return json.loads(answer)
 
     def explore(self, k):
-        said = self.ask(do="recall", k=k, points=None)
+        # What a setting finds is settled once for an index.
+        kept = f"{self.known}.k{k}.json"
+        if not os.path.exists(kept):
+            said = self.ask(do="recall", k=k, points=None)
+            with open(kept, "w", encoding="ascii") as file:
+                json.dump(said, file)
+        with open(kept, encoding="ascii") as file:
+            said = json.load(file)
         self.cost["memory_bytes"] = said["memory_bytes"]
         self.points[k] = [dict(point, each=[], together=[]) for point in chosen(said["points"])]
 
@@ -135,7 +144,7 @@ class Ours:
             self.base += ["--element", "bits"]
 
     def bench(self, k, text):
-        said = json.loads(subprocess.run([*self.base, "--k", str(k), "--index", text], check=True, capture_output=True, text=True).stdout)["indexes"][0]
+        said = json.loads(subprocess.run([*self.base, "--k", str(k), "--index", text], check=True, capture_output=True, text=True, env=ENVIRONMENT).stdout)["indexes"][0]
         points = [dict(point=point["search"], recall=point["recall"], rough=point["queries_s"]) for point in said["runs"][0]["points"]]
         return said, points
 
@@ -209,8 +218,13 @@ def alone(command):
 
 def race(options, name):
     runners = [Ours(options, name, kind) for kind in options.ours] + [Peer(options.work, name, peer) for peer in options.peers]
-    turns = [(runner, "explore", k) for runner in runners for k in options.k]
-    turns += [(runner, "timed", k) for _ in range(options.rounds) for k in options.k for runner in runners]
+    for runner in runners:
+        for k in options.k:
+            runner.explore(k)
+            print(f"{name} {runner.name} k={k}: {[(point['point'], round(point['recall'], 4)) for point in runner.points[k]]}", flush=True)
+    if options.do == "explore":
+        return [runner.close() for runner in runners]
+    turns = [(runner, "timed", k) for _ in range(options.rounds) for k in options.k for runner in runners]
     while turns:
         with alone(options.alone):
             until = time.monotonic() + options.lease

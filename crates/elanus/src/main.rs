@@ -27,7 +27,7 @@ enum Command {
     /// Show the main job on real data: create, insert, index, describe, search, filter, drop.
     Demo(demo::Arguments),
     /// Measure kinds of indexes on your own vectors: recall, speed, building, memory.
-    Bench(bench::Arguments),
+    Bench(Box<bench::Arguments>),
     /// Print any file of a data folder, or an overview of the folder.
     Inspect(inspect::Arguments),
     /// Verify every checksum of a data folder.

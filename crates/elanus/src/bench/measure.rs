@@ -38,13 +38,13 @@ pub(super) struct Cost {
     pub(super) disk_bytes: u64,
 }
 
-/// Builds what `plan` says, or takes it out of the cache.
+/// Builds what `plan` says, or takes it out of the cache: mapped, or read into memory.
 pub(super) fn build<'p>(
     plan: &'p Plan,
     dataset: &Dataset,
     seed: u64,
     pool: &Pool,
-    cache: Option<&Cache>,
+    cache: Option<(&Cache, bool)>,
 ) -> Result<Built<'p>, String> {
     let rows = dataset.rows();
     let what = format!("{:?} {seed} {}", plan.spec.effective(), env!("CARGO_PKG_VERSION"));
@@ -54,7 +54,11 @@ pub(super) fn build<'p>(
         Ok::<_, String>(Built { plan, index, cost, row_bytes: dataset.row_bytes() })
     };
     let kept = || {
-        let (cost, image) = unwrap(cache?.read(&name)?)?;
+        let (cache, is_mapped) = cache?;
+        let (cost, mut image) = unwrap(cache.read(&name)?)?;
+        if !is_mapped {
+            image.sections.iter_mut().for_each(|(_, bytes)| *bytes = in_memory(bytes));
+        }
         opened(image, cost).ok()
     };
     if let Some(kept) = kept() {
@@ -79,10 +83,20 @@ pub(super) fn build<'p>(
         threads: pool.threads(),
         disk_bytes: image.bytes(),
     };
-    if let Some(cache) = cache {
+    if let Some((cache, _)) = cache {
         cache.write(&name, &wrap(&image, cost));
     }
     kept().map_or_else(|| opened(image, cost), Ok)
+}
+
+/// A copy that begins where a line of the processor's cache does.
+fn in_memory(bytes: &Bytes) -> Bytes {
+    const LINE: usize = 64;
+    let mut copy: Vec<u8> = Vec::with_capacity(bytes.len() + LINE);
+    let start = copy.as_ptr().align_offset(LINE).min(LINE);
+    copy.resize(start, 0);
+    copy.extend_from_slice(bytes);
+    Bytes::from(copy).slice(start..)
 }
 
 /// An image together with what it cost.

@@ -72,9 +72,12 @@ pub(crate) struct Arguments {
     /// Where true neighbours are kept for the next time. [default: FILE.bench beside the vectors]
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
-    /// Keeps indexes there, too, and takes them from there, mapped.
+    /// Keeps indexes there, too, and takes them from there.
     #[arg(long)]
     keep: bool,
+    /// Searches kept indexes in their mapped files, as a server does, not in memory.
+    #[arg(long, requires = "keep")]
+    mapped: bool,
     /// Writes everything measured into a file, or with - instead of the table.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -155,7 +158,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
     }
     let mut built = Vec::with_capacity(plans.len());
     for plan in &plans {
-        let keep = arguments.keep.then_some(&cache);
+        let keep = arguments.keep.then_some((&cache, arguments.mapped));
         let one = measure::build(plan, &dataset, seed, &pool, keep)?;
         say(format!("{}", table::Heading(&one)));
         built.push(one);
