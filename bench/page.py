@@ -133,6 +133,8 @@ def processor():
 def text(work):
     out = ["# Benchmarks", "", "Written by `bench/peers.py page` and `bench/filter_peers.py` out of what they measured; do not edit. How it is measured is said at the top of these files.", ""]
     races = [Race(json.load(open(file, encoding="ascii"))) for file in sorted(glob.glob(f"{work}/results/*.json")) if not os.path.basename(file).startswith("filter")]
+    if not races:
+        return "\n".join(out + ["No race has been run for this version.", ""])
     packages = sorted({runner["package"] for race in races for runner in race.runners.values() if runner["package"] != "elanus"})
     out += [f"Machine: {processor()}. Libraries: " + ", ".join(f"{package} {metadata.version(package)}" for package in packages) + ".", ""]
     out += ["Commands:", "", "    python bench/peers.py build --data FOLDER --work WORK", "    python bench/peers.py race --work WORK --elanus target/release/elanus",

@@ -187,8 +187,8 @@ def chosen(points):
     """Those of the explored points that decide the speed at the wanted recalls: on the front of recall and rough speed, or close to it, around each."""
     front, best = [], 0.0
     for point in sorted(points, key=lambda point: -point["recall"]):
-        # Speeds are rough still: who is nearly on the front is kept.
-        if point["rough"] > 0.85 * best:
+        # Speeds are rough still: who is nearly on the front is kept. With one parameter, more effort is always slower.
+        if is_one_parameter(point) or point["rough"] > 0.85 * best:
             front.append(point)
             best = max(best, point["rough"])
     front.reverse()
@@ -196,8 +196,12 @@ def chosen(points):
     for wanted in WANTED:
         below = [point for point in front if point["recall"] < wanted][-2 if len(front) > 8 else -1:]
         above = [point for point in front if point["recall"] >= wanted][:2 if len(front) > 8 else 1]
-        keep += below[-1:] + above if isinstance(front[0]["point"], int) else below + above
+        keep += below[-1:] + above[:1] if is_one_parameter(front[0]) else below + above
     return [point for point in front if any(point is kept for kept in keep)]
+
+
+def is_one_parameter(point):
+    return isinstance(point["point"], int) or isinstance(point["point"], str) and " " not in point["point"]
 
 
 @contextlib.contextmanager
