@@ -72,7 +72,7 @@ impl Default for Settings {
             memory_limit_bytes: host::machine_memory_bytes() / 100 * MEMORY_PERCENT_MAX,
             index_rows_min: 1024,
             segment_bytes_max: 256 << 20,
-            scanned_bytes_max: 8 << 20,
+            scanned_bytes_max: 32 << 20,
             merged_bytes_max: 1 << 30,
             idle_flush_ms: 2_000,
             retention_ms: 0,

@@ -4,7 +4,7 @@
 //! while searching: the rows, a byte an element, 1 to 9 bits an element, two-byte floats, or product codes. The best
 //! found by codes are always measured on the rows. Names, parameters, defaults and ranges of all kinds stand in
 //! one table; [`Spec::parse`] and [`Spec::query`] turn what a user wrote into what is valid, or into a precise
-//! [`Error`]. [`build`] makes an [`Image`] of named sections, [`Index::open`] reads one back, [`scan`] does without.
+//! [`Error`]. [`build`] makes an [`Image`] of named sections, [`Index::open`] reads one back, [`scan`] does without; [`scan_outlined`] finds the same through a byte an element.
 //!
 //! This crate knows no files, no collections and no deletes: it gets vectors, a mask of bits and a pool of threads.
 //! `cargo run --release -p index --example ten_lines` shows all of it in ten lines.
@@ -24,6 +24,7 @@ mod kmeans;
 mod maxsim;
 mod metric;
 mod nearest;
+mod outline;
 mod refine;
 mod scan;
 mod score;
@@ -37,6 +38,7 @@ pub use image::Image;
 pub use index::{Index, Way, build};
 pub use maxsim::MaxSim;
 pub use metric::{Element, Metric};
+pub use outline::{Outline, Outlined, scan_outlined};
 pub use scan::scan;
 pub use spec::{Kind, Query, Spec};
 pub use vectors::Vectors;

@@ -8,7 +8,7 @@ use crate::score::{Scorer, is_hit};
 use crate::{Error, Hits, Metric, Query, Vectors};
 
 /// Rows looked at between two looks at the cancel flag; one word of a mask.
-const BLOCK: usize = 64;
+pub(crate) const BLOCK: usize = 64;
 /// Queries scored together, so that a row is used several times while it is near.
 pub(crate) const GROUP: usize = 16;
 
@@ -65,14 +65,15 @@ pub fn scan(
     Ok(())
 }
 
-fn start(metric: Metric, query: &Query, hits: &Hits) -> Top {
+/// The best so far.
+pub(crate) fn start(metric: Metric, query: &Query, hits: &Hits) -> Top {
     let mut top = Top::new(metric, query.k());
     top.extend(hits);
     top
 }
 
 /// 64 bits of a mask from any place.
-fn word_at(mask: &Bits, bit: usize) -> u64 {
+pub(crate) fn word_at(mask: &Bits, bit: usize) -> u64 {
     let words = mask.words();
     let (word, shift) = (bit / 64, bit % 64);
     let low = words[word] >> shift;

@@ -2,8 +2,10 @@
 //! rows; a chunk never changes.
 
 use crate::Error;
+use crate::nearest::vectors_of;
 use data::{Batch, Column, ColumnBuilder, Field, FieldId, KeyRef, Schema, Timestamp, Type, Values};
-use std::sync::Arc;
+use index::Outline;
+use std::sync::{Arc, OnceLock};
 
 /// Stamps of neighbouring rows, as runs of equal ones: a batch has one stamp for all its rows.
 #[derive(Debug, Clone, Default)]
@@ -50,7 +52,11 @@ pub(crate) struct Chunk {
     pub(crate) columns: Vec<Column>,
     pub(crate) stamps: Stamps,
     pub(crate) schema: Arc<Schema>,
+    outlines: Outlines,
 }
+
+/// The outlines of columns of vectors, in the order of the columns, each made when it is first asked for.
+type Outlines = Vec<OnceLock<Option<Arc<Outline>>>>;
 
 impl Chunk {
     /// `batch` as it is, all rows stamped `stamp`.
@@ -67,7 +73,9 @@ impl Chunk {
         let rows = batch.rows() as u32;
         let mut stamps = Stamps::default();
         stamps.push(rows, stamp);
-        Ok(Self { first, rows, columns: batch.into_columns(), stamps, schema: Arc::clone(schema) })
+        let columns = batch.into_columns();
+        let outlines = vec![OnceLock::new(); columns.len()];
+        Ok(Self { first, rows, columns, stamps, schema: Arc::clone(schema), outlines })
     }
 
     /// The rows of `parts`, neighbours in this order, copied into one chunk.
@@ -88,13 +96,20 @@ impl Chunk {
             }
             builder.finish()
         });
+        let outlines = (0..first.columns.len()).map(|c| joined_outline(parts, c));
         Self {
             first: first.first,
             rows: parts.iter().map(|part| part.rows).sum(),
             columns: columns.collect(),
             stamps,
             schema: Arc::clone(&first.schema),
+            outlines: outlines.collect(),
         }
+    }
+
+    /// The outline of the vectors in column `c`; `None` when they have none.
+    pub(crate) fn outline(&self, c: usize) -> Option<Arc<Outline>> {
+        self.outlines[c].get_or_init(|| outline_of(&self.columns[c])).clone()
     }
 
     /// The same rows under a later schema: fields that are new hold their default, or nothing.
@@ -103,12 +118,16 @@ impl Chunk {
             Some(column) => column.clone(),
             None => absent(field, self.rows as usize),
         };
+        let outline = |field: &Field| {
+            self.schema.position(field.id).map(|c| self.outlines[c].clone()).unwrap_or_default()
+        };
         Self {
             first: self.first,
             rows: self.rows,
             columns: schema.fields.iter().map(column).collect(),
             stamps: self.stamps.clone(),
             schema: Arc::clone(schema),
+            outlines: schema.fields.iter().map(outline).collect(),
         }
     }
 
@@ -121,6 +140,27 @@ impl Chunk {
     pub(crate) fn bytes(&self) -> usize {
         self.columns.iter().map(Column::bytes).sum::<usize>() + self.stamps.runs.len() * 16
     }
+
+    /// Bytes the outlines have in memory.
+    pub(crate) fn outline_bytes(&self) -> usize {
+        self.outlines.iter().filter_map(OnceLock::get).flatten().map(|outline| outline.bytes()).sum()
+    }
+}
+
+/// The outline of a column of vectors; `None` when it has none.
+pub(crate) fn outline_of(column: &Column) -> Option<Arc<Outline>> {
+    Outline::of(vectors_of(column)?).map(Arc::new)
+}
+
+/// The outline of column `c` of all `parts`, when somebody has asked for that of a part before.
+fn joined_outline(parts: &[&Chunk], c: usize) -> OnceLock<Option<Arc<Outline>>> {
+    if parts.iter().all(|part| part.outlines[c].get().is_none()) {
+        return OnceLock::new();
+    }
+    let outlines: Vec<_> = parts.iter().filter_map(|part| part.outline(c)).collect();
+    let outlines: Vec<&Outline> = outlines.iter().map(|outline| &**outline).collect();
+    let is_whole = outlines.len() == parts.len();
+    OnceLock::from(Outline::concat(&outlines).filter(|_| is_whole).map(Arc::new))
 }
 
 /// The key in `row` of a column of keys.

@@ -6,6 +6,7 @@ use crate::chunk::{Chunk, key_of};
 use crate::deletes::{DeleteList, Deletes};
 use crate::keys::KeyTable;
 use crate::mask::Joined;
+use crate::nearest::Piece;
 use crate::{Error, Mask};
 use data::{
     Batch, Column, ColumnBuilder, FieldId, Key, KeyRef, Keys, PartitionId, Schema, SegmentId, Timestamp,
@@ -120,7 +121,8 @@ impl Growing {
     /// Bytes it takes in memory, about.
     pub fn bytes(&self) -> usize {
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner).bytes();
-        self.state().bytes + keys
+        let state = self.state();
+        state.bytes + keys + state.chunks.iter().map(|chunk| chunk.outline_bytes()).sum::<usize>()
     }
 
     /// The smallest stamp of a row; [`Timestamp::MAX`] when there are none.
@@ -379,6 +381,17 @@ impl View {
     pub(crate) fn pieces(&self, field: FieldId) -> Option<Vec<(u32, Column)>> {
         let position = self.schema.position(field)?;
         Some(self.chunks.iter().map(|chunk| (chunk.first, chunk.columns[position].clone())).collect())
+    }
+
+    /// The vectors of `field` in every chunk, and their outlines.
+    pub(crate) fn outlined(&self, field: FieldId) -> Option<Vec<Piece>> {
+        let position = self.schema.position(field)?;
+        let piece = |chunk: &Arc<Chunk>| Piece {
+            first: chunk.first,
+            column: chunk.columns[position].clone(),
+            outline: chunk.outline(position),
+        };
+        Some(self.chunks.iter().map(piece).collect())
     }
 
     /// The values of `field` at `rows`, in that order.

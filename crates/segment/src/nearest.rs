@@ -4,9 +4,15 @@
 use crate::{Error, Growing, Mask, Sealed};
 use data::{Column, FieldId, NullBuffer, Values};
 use host::Cancel;
-use index::{Hits, Metric, Query, Vectors, Way, scan};
+use index::{Hits, Metric, Outline, Outlined, Query, Vectors, Way, scan, scan_outlined};
 use simd::Bits;
 use std::borrow::Cow;
+use std::sync::Arc;
+
+/// More queries at once than this make better use of a row than of its outline: they share the reading of it.
+const OUTLINED_QUERIES_MAX: usize = 4;
+/// Of fewer rows than this part of a segment it is quicker to look at the rows than to make an outline of all.
+const OUTLINED_SHARE_MIN: usize = 8;
 
 /// A search for nearest rows.
 #[derive(Debug, Clone, Copy)]
@@ -23,6 +29,8 @@ pub struct Nearest<'a> {
     pub mask: &'a Mask,
     /// Whether an index may answer; otherwise every row of the mask is scored exactly.
     pub use_index: bool,
+    /// Whether the field is to have an index: a sealed segment that still lacks it is scanned through an outline.
+    pub awaits_index: bool,
     /// Looked at once per block.
     pub cancel: &'a Cancel,
 }
@@ -40,13 +48,23 @@ pub fn vectors_of(column: &Column) -> Option<Vectors<'_>> {
     }
 }
 
+/// Some vectors of a segment.
+#[derive(Debug)]
+pub(crate) struct Piece {
+    /// The number of the first row.
+    pub(crate) first: u32,
+    pub(crate) column: Column,
+    /// The outline of the vectors, if it is worth to have one.
+    pub(crate) outline: Option<Arc<Outline>>,
+}
+
 impl Growing {
     /// As [`crate::Segment::search`].
     ///
     /// # Errors
     /// As [`crate::Segment::search`].
     pub fn search(&self, request: &Nearest<'_>) -> Result<Vec<Hits>, Error> {
-        let pieces = self.view().pieces(request.field);
+        let pieces = self.view().outlined(request.field);
         let pieces = pieces.ok_or(Error::NoField { segment: self.id(), field: request.field })?;
         scan_pieces(&pieces, request)
     }
@@ -69,7 +87,9 @@ impl Sealed {
         // An index may be dropped and made anew while a search is on its way.
         let index = index.filter(|index| index.metric() == request.metric);
         let Some(index) = index else {
-            return scan_pieces(&[(0, column)], request);
+            let is_worth = request.awaits_index && request.mask.count() >= self.rows() / OUTLINED_SHARE_MIN;
+            let outline = if is_worth { self.outline(request.field, &column) } else { None };
+            return scan_pieces(&[Piece { first: 0, column, outline }], request);
         };
         let vectors = vectors_of(&column).ok_or_else(|| no_vectors(request.field, &column))?;
         if request.mask.count() == 0 || column.null_count() == column.len() {
@@ -84,19 +104,26 @@ fn no_vectors(field: FieldId, column: &Column) -> Error {
     Error::NotSearchable { field, why: format!("it holds {:?}, not vectors", column.data_type()) }
 }
 
-/// Scores every row of the mask in `pieces`, which are columns and the numbers of their first rows.
-fn scan_pieces(pieces: &[(u32, Column)], request: &Nearest<'_>) -> Result<Vec<Hits>, Error> {
+/// Scores every row of the mask in `pieces`, as far as its outline does not rule it out.
+fn scan_pieces(pieces: &[Piece], request: &Nearest<'_>) -> Result<Vec<Hits>, Error> {
     let mut hits = vec![Hits::default(); request.queries.len()];
-    let mask = with_vectors(request.mask, pieces.iter().map(|(first, column)| (*first, column.validity())));
-    for (first, column) in pieces {
+    let validities = pieces.iter().map(|piece| (piece.first, piece.column.validity()));
+    let mask = with_vectors(request.mask, validities);
+    for Piece { first, column, outline } in pieces {
         let vectors = vectors_of(column).ok_or_else(|| no_vectors(request.field, column))?;
         let rows = request.mask.rows().saturating_sub(*first as usize).min(vectors.len());
         if rows == 0 || request.mask.count() == 0 || column.null_count() == column.len() {
             continue;
         }
         let (metric, queries, query) = (request.metric, request.queries, request.query);
-        let rows = vectors.slice(0..rows);
-        scan(metric, rows, queries, *first, mask.as_deref(), query, &mut hits, request.cancel)?;
+        let (vectors, mask) = (vectors.slice(0..rows), mask.as_deref());
+        match outline.as_deref().filter(|_| queries.len() <= OUTLINED_QUERIES_MAX) {
+            Some(outline) => {
+                let rows = Outlined { vectors, outline };
+                scan_outlined(metric, rows, queries, *first, mask, query, &mut hits, request.cancel)?;
+            }
+            None => scan(metric, vectors, queries, *first, mask, query, &mut hits, request.cancel)?,
+        }
     }
     Ok(hits)
 }

@@ -1,6 +1,7 @@
 //! Immutable rows in one mapped file. Invariant: the file never changes; what can change beside it (deletes, indexes,
 //! the schema it is read by) sits behind locks that are held only for moments.
 
+use crate::chunk::outline_of;
 use crate::column::{Slots, check_lengths};
 use crate::deletes::{DeleteList, Deletes};
 use crate::files::{Head, KIND, Opened, VERSION};
@@ -10,13 +11,16 @@ use data::{
     Column, FieldId, IndexId, Key, KeyRef, Keys, PartitionId, ScalarBuffer, Schema, SegmentId, Timestamp,
 };
 use filter::Predicate;
-use index::Index;
+use index::{Index, Outline};
 use simd::Bits;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 use store::Blobs;
 
 /// Keys looked up in one go.
 const KEYS_AT_ONCE: usize = 1024;
+
+/// Vectors of more bytes than this are scanned as they are while they wait for their index.
+const OUTLINED_BYTES_MAX: usize = 256 << 20;
 
 /// Indexes on scalar fields; replaced as a whole, so that a reader holds what it began with.
 type Scalars = Arc<Vec<(IndexId, Arc<ScalarIndex>)>>;
@@ -32,6 +36,8 @@ pub struct Sealed {
     stamps: OnceLock<ScalarBuffer<u64>>,
     keys: OnceLock<KeyOrder>,
     indexes: RwLock<Vec<(FieldId, Arc<Index>)>>,
+    /// Of vectors that wait for their index.
+    outlines: RwLock<Vec<(FieldId, Option<Arc<Outline>>)>>,
     scalars: RwLock<Scalars>,
     deletes: RwLock<Deletes>,
 }
@@ -63,6 +69,7 @@ impl Sealed {
             stamps: OnceLock::new(),
             keys: OnceLock::new(),
             indexes: RwLock::default(),
+            outlines: RwLock::default(),
             scalars: RwLock::default(),
             deletes: RwLock::default(),
         })
@@ -250,6 +257,28 @@ impl Sealed {
         let mut indexes = self.indexes.write().unwrap_or_else(PoisonError::into_inner);
         indexes.retain(|entry| entry.0 != field);
         indexes.push((field, index));
+        let mut outlines = self.outlines.write().unwrap_or_else(PoisonError::into_inner);
+        outlines.retain(|entry| entry.0 != field);
+    }
+
+    /// The outline of the vectors of `field`, made when it is first asked for and kept until the field has its index;
+    /// `None` for vectors that have none or are so many that it would take much memory.
+    pub(crate) fn outline(&self, field: FieldId, column: &Column) -> Option<Arc<Outline>> {
+        if column.bytes() > OUTLINED_BYTES_MAX {
+            return None;
+        }
+        let known = |outlines: &[(FieldId, Option<Arc<Outline>>)]| {
+            outlines.iter().find(|entry| entry.0 == field).map(|entry| entry.1.clone())
+        };
+        if let Some(outline) = known(&self.outlines.read().unwrap_or_else(PoisonError::into_inner)) {
+            return outline;
+        }
+        let mut outlines = self.outlines.write().unwrap_or_else(PoisonError::into_inner);
+        known(&outlines).unwrap_or_else(|| {
+            let outline = outline_of(column);
+            outlines.push((field, outline.clone()));
+            outline
+        })
     }
 
     /// Takes the index of `field` out of use and hands it back.

@@ -126,6 +126,7 @@ mod tests {
                 metric: Metric::L2,
                 mask: &mask,
                 use_index: true,
+                awaits_index: true,
                 cancel: &Cancel::new(),
             };
             let _ = sealed.search(&request);

@@ -76,6 +76,7 @@ mod tests {
             metric: Metric::L2,
             mask,
             use_index,
+            awaits_index: true,
             cancel: &Cancel::new(),
         })
     }

@@ -25,6 +25,8 @@ pub(super) enum Aim {
 /// A search, checked against the collection.
 pub(super) struct Plan<'a> {
     pub(super) field: &'a Field,
+    /// Whether the field has an index, though perhaps not yet on every segment.
+    pub(super) awaits_index: bool,
     pub(super) metric: Metric,
     pub(super) query: index::Query,
     pub(super) predicate: Option<Predicate>,
@@ -114,7 +116,8 @@ pub(super) fn plan<'a>(scope: &'a Scope, search: &Search) -> Result<Plan<'a>, Er
             )));
         }
     };
-    Ok(Plan { field, metric, query, predicate, queries, aim })
+    let awaits_index = scope.collection.index_on(field.id).is_some();
+    Ok(Plan { field, awaits_index, metric, query, predicate, queries, aim })
 }
 
 /// What a search by whole lists cannot do.

@@ -97,7 +97,8 @@ fn ask_one(
         return Ok(segment.search_lists(&request)?.into_iter().map(whole).collect());
     }
     let queries = vectors_of(&plan.queries).ok_or_else(no_vectors)?.slice(range);
-    let request = Nearest { field, queries, query, metric, mask, use_index: true, cancel };
+    let awaits_index = plan.awaits_index;
+    let request = Nearest { field, queries, query, metric, mask, use_index: true, awaits_index, cancel };
     if plan.aim == Aim::Rows {
         return Ok(segment.search(&request)?.into_iter().map(whole).collect());
     }

@@ -1,5 +1,5 @@
 //! A table of what building and searching cost.
-//! `cargo bench -p index --bench table -- [mnist|sift|arxiv] [flat] [hnsw] [ivf] [IVF_PQ ...] [sparse] [M=16 ...]`.
+//! `cargo bench -p index --bench table -- [mnist|sift|arxiv] [flat] [outline] [hnsw] [ivf] [IVF_PQ ...] [sparse] [M=16 ...]`.
 //! `VALUES=8,16` in the environment tries only these values of `ef` or `nprobe`.
 //!
 //! Times of builds are of the processor, those of searches and scans the best of several, so that other work on the
@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use data::Set;
 use host::{Cancel, Pool, Progress};
-use index::{Element, Hits, Index, Query, Spec, Vectors, build, scan};
+use index::{Element, Hits, Index, Outline, Outlined, Query, Spec, Vectors, build, scan, scan_outlined};
 
 fn main() -> std::io::Result<()> {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
@@ -34,6 +34,9 @@ fn main() -> std::io::Result<()> {
         if set.truth.is_empty() {
             set.truth = exact.iter().flat_map(|hits| hits.rows.clone()).collect();
         }
+    }
+    if wants("outline") {
+        outline(&set, &mut out)?;
     }
     let metric = ("metric_type", set.metric.name());
     let efs = [10, 12, 14, 20, 28, 32, 40, 56, 100, 200];
@@ -139,6 +142,44 @@ fn flat(set: &Set, out: &mut impl Write) -> std::io::Result<Vec<Hits>> {
     let pairs = (hits.len() * rows(set).len()) as f64;
     writeln!(out, "FLAT: many queries {:.1} M pairs a CPU-second", pairs / (thread_s() - start) / 1e6)?;
     Ok(hits)
+}
+
+/// What a scan through byte codes costs beside one of the rows, for some rows and queries at once, interleaved.
+fn outline(set: &Set, out: &mut impl Write) -> std::io::Result<()> {
+    for count in [2_000, 10_000, 20_000] {
+        let some = rows(set).slice(0..count.min(rows(set).len()));
+        let start = Instant::now();
+        let outline = Outline::of(some).expect("rows of floats");
+        let made_ns = start.elapsed().as_nanos() / some.len() as u128;
+        let query = Query::exact(set.metric, 10);
+        for many in [1, 2, 4, 16] {
+            let (mut plain, mut outlined) = (Vec::new(), Vec::new());
+            for first in (0..240).step_by(many) {
+                let queries = queries(set).slice(first..first + many);
+                let (mut want, mut got) = (vec![Hits::default(); many], vec![Hits::default(); many]);
+                let start = Instant::now();
+                scan(set.metric, some, queries, 0, None, &query, &mut want, &Cancel::new()).expect("a scan");
+                plain.push(start.elapsed().as_secs_f64());
+                let both = Outlined { vectors: some, outline: &outline };
+                let start = Instant::now();
+                scan_outlined(set.metric, both, queries, 0, None, &query, &mut got, &Cancel::new())
+                    .expect("a scan");
+                outlined.push(start.elapsed().as_secs_f64());
+                assert_eq!(want, got, "an outline changes no answer");
+            }
+            plain.sort_by(f64::total_cmp);
+            outlined.sort_by(f64::total_cmp);
+            let us = |times: &[f64]| times[times.len() / 2] / many as f64 * 1e6;
+            writeln!(
+                out,
+                "outline: {count} rows, {many} at once: {:.0} us a query, plain {:.0}, {:.2}x; making it {made_ns} ns a row",
+                us(&outlined),
+                us(&plain),
+                us(&plain) / us(&outlined)
+            )?;
+        }
+    }
+    Ok(())
 }
 
 fn read_all(values: &[f32]) -> u32 {

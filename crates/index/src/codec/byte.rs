@@ -86,6 +86,11 @@ impl Space {
         self.metric
     }
 
+    /// The space that rows of `dim` floats are in, with nothing taken off and nothing added: L2 as it is.
+    pub(crate) fn plain(dim: usize) -> Self {
+        Self { metric: Metric::L2, mean: vec![0.0; dim], reach: 0.0 }
+    }
+
     /// Writes the section `space`: the mean, then the reach.
     pub(crate) fn write(&self, image: &mut Image) {
         let mut numbers = self.mean.clone();
@@ -134,7 +139,7 @@ impl Space {
 
     fn code_row(&self, values: &[f32], moved: &mut Vec<f32>, row: &mut [i8]) {
         let (codes, rest) = row.split_at_mut(self.mean.len());
-        let scale = self.round(values, moved, |i, code| codes[i] = code as i8);
+        let scale = self.round(values, moved, codes);
         let sum = codes.iter().map(|code| i32::from(*code)).sum();
         let squares: i32 = codes.iter().map(|code| i32::from(*code) * i32::from(*code)).sum();
         let length = scale * scale * squares as f32;
@@ -151,22 +156,33 @@ impl Space {
         moved.extend(values.iter().zip(&self.mean).map(|(value, mean)| value * factor - mean));
     }
 
-    /// Gives every element's code, in -127..=127, to `code` and returns what a code of 1 stands for.
+    /// Puts every element's code, in -127..=127, into `codes` and returns what a code of 1 stands for.
     #[inline]
-    fn round(&self, values: &[f32], moved: &mut Vec<f32>, mut code: impl FnMut(usize, i32)) -> f32 {
+    fn round(&self, values: &[f32], moved: &mut Vec<f32>, codes: &mut [i8]) -> f32 {
         self.moved(values, moved);
-        let widest = moved.iter().fold(0f32, |widest, value| widest.max(value.abs()));
+        let widest = widest(moved);
         if !(widest > 1e-30 && widest < 1e30) {
-            (0..values.len()).for_each(|i| code(i, 0));
+            codes.fill(0);
             return 0.0;
         }
         let inverse = 127.0 / widest;
-        for (i, value) in moved.iter().enumerate() {
+        for (code, value) in codes.iter_mut().zip(moved) {
             // Adding 1.5 * 2^23 leaves the rounded number in the low bits; vector code needs no more.
-            code(i, (value * inverse + 12_582_912.0).to_bits() as i32 - 0x4b40_0000);
+            *code = (*value * inverse + 12_582_912.0).to_bits() as i8;
         }
         widest / 127.0
     }
+}
+
+/// The largest magnitude; in lanes, because a maximum after the other would wait for each other.
+fn widest(values: &[f32]) -> f32 {
+    let mut lanes = [0f32; 32];
+    for values in values.chunks(lanes.len()) {
+        for (lane, value) in lanes.iter_mut().zip(values) {
+            *lane = lane.max(value.abs());
+        }
+    }
+    lanes.into_iter().fold(0f32, f32::max)
 }
 
 /// One by `norm`; 0 if that is none.
@@ -193,12 +209,30 @@ pub(crate) struct Bytes8 {
     room: Vec<f32>,
 }
 
+impl Bytes8 {
+    /// The squared length of what the codes stand for.
+    pub(crate) fn norm(&self) -> f32 {
+        self.norm
+    }
+}
+
 impl ByteRows<'_> {
     /// The elements that the codes of a row stand for.
     pub(crate) fn stands_for(&self, row: u32) -> impl Iterator<Item = f32> {
+        let (codes, scale) = self.coded(row);
+        codes.iter().map(move |code| f32::from(*code) * scale)
+    }
+
+    /// The codes of a row and what a code of 1 stands for.
+    pub(crate) fn coded(&self, row: u32) -> (&[i8], f32) {
         let row = self.row(row);
-        let scale = factors(row).scale;
-        row[..self.space.mean.len()].iter().map(move |code| f32::from(*code) * scale)
+        (&row[..self.space.mean.len()], factors(row).scale)
+    }
+
+    /// The squared length of what the codes of a row stand for.
+    #[inline]
+    pub(crate) fn norm(&self, row: u32) -> f32 {
+        factors(self.row(row)).norm
     }
 
     #[inline]
@@ -235,11 +269,10 @@ impl Codes for ByteRows<'_> {
 
     fn aim(&self, probe: &mut Bytes8, queries: Vectors<'_>, query: usize) {
         let Bytes8 { codes, moved, room, .. } = probe;
-        let mut squares = 0;
-        let scale = self.space.round(queries.floats(query, room), moved, |i, code| {
-            codes[i] = (code + SHIFT) as u8;
-            squares += code * code;
-        });
+        let codes: &mut [i8] = bytemuck::cast_slice_mut(&mut codes[..self.space.mean.len()]);
+        let scale = self.space.round(queries.floats(query, room), moved, codes);
+        let squares: i32 = codes.iter().map(|code| i32::from(*code) * i32::from(*code)).sum();
+        codes.iter_mut().for_each(|code| *code ^= i8::MIN);
         probe.scale = scale;
         probe.norm = scale * scale * squares as f32;
         probe.lift = 0.0;
@@ -254,18 +287,18 @@ impl Codes for ByteRows<'_> {
     fn scores(&self, probe: &Bytes8, rows: &[u32], reach: Reach, out: &mut Vec<f32>) {
         let stride = self.space.stride();
         out.clear();
-        if reach == Reach::Streamed {
-            out.extend(
-                rows.iter().map(|row| self.distance(probe, simd::dot(&probe.codes, self.row(*row)), *row)),
-            );
-            return;
+        // Rows that follow each other are asked for past the end of `rows` too: the next call goes on there.
+        let last = self.len().saturating_sub(1) as u32;
+        let wanted = |i: usize| match reach {
+            Reach::Scattered => rows.get(i).copied(),
+            Reach::Streamed => rows.get(i - AHEAD).map(|row| last.min(row + AHEAD as u32)),
+            Reach::Cached => None,
+        };
+        if reach == Reach::Scattered {
+            rows.iter().take(AHEAD).for_each(|row| self.prefetch(*row));
         }
-        let ahead = if reach == Reach::Scattered { AHEAD } else { usize::MAX / 2 };
-        rows.iter()
-            .take(if reach == Reach::Scattered { AHEAD } else { 0 })
-            .for_each(|row| self.prefetch(*row));
         for (block, four) in rows.chunks(4).enumerate() {
-            rows.iter().skip(block * 4 + ahead).take(4).for_each(|row| self.prefetch(*row));
+            (0..4).filter_map(|i| wanted(block * 4 + AHEAD + i)).for_each(|row| self.prefetch(row));
             let mut dots = [0i32; 4];
             simd::dots(&probe.codes, self.codes, |i| four[i] as usize * stride, &mut dots[..four.len()]);
             out.extend(four.iter().zip(dots).map(|(row, dot)| self.distance(probe, dot, *row)));

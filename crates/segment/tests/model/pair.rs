@@ -100,6 +100,7 @@ impl Pair {
             metric: Metric::L2,
             mask,
             use_index: true,
+            awaits_index: true,
             cancel: &Cancel::new(),
         };
         let hits = self.segment.search(&request).unwrap();
