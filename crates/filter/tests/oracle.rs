@@ -693,8 +693,13 @@ fn any_expr() -> impl Strategy<Value = Expr> {
     })
 }
 
+/// How many tables are tried; `SOUP_CASES` asks for more.
+fn cases() -> u32 {
+    std::env::var("SOUP_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(1500)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 1500, ..Default::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: cases(), ..Default::default() })]
     #[test]
     fn evaluator_agrees_with_interpreter(table in any_table(), exprs in prop::collection::vec(any_expr(), 1..4)) {
         let (schema, templates) = (table.schema(), BTreeMap::new());
