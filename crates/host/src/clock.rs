@@ -9,6 +9,11 @@ pub trait Clock: Debug + Send + Sync {
     /// Milliseconds since the Unix epoch.
     fn now_ms(&self) -> u64;
 
+    /// Nanoseconds since some moment, to measure short work by; `None` of a clock by which work takes no time.
+    fn ticks_ns(&self) -> Option<u64> {
+        None
+    }
+
     /// Waits for about `duration`. A simulated clock moves instead of waiting.
     fn sleep(&self, duration: Duration);
 }
@@ -22,6 +27,12 @@ impl Clock for SystemClock {
     fn now_ms(&self) -> u64 {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn ticks_ns(&self) -> Option<u64> {
+        static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+        let start = START.get_or_init(std::time::Instant::now);
+        u64::try_from(start.elapsed().as_nanos()).ok()
     }
 
     fn sleep(&self, duration: Duration) {

@@ -1,8 +1,9 @@
 //! Filtered search: recall and cost at every share of rows that match, against the same search without a filter.
-//! `cargo bench -p index --bench filters -- [mnist|sift|arxiv] [ef=16] [index_type=HNSW ...]`.
+//! `cargo bench -p index --bench filters -- [mnist|sift|arxiv] [ef=16] [index_type=HNSW ...] ['only=label 3,random 5 %']`.
 //!
 //! Filters are random, or go by the label of a row (digits of MNIST), which has to do with where the row lies: most
-//! queries then lie far from all rows that match. Costs are processor time of this thread.
+//! queries then lie far from all rows that match; those of the set arxiv are about what a paper is. Costs are processor time
+//! of this thread.
 
 #[expect(dead_code, reason = "shared with the table, which has more sets")]
 #[path = "table/data.rs"]
@@ -34,7 +35,7 @@ fn main() -> std::io::Result<()> {
         ("nlist", "1024"),
     ];
     let mut params: Vec<(String, String)> = Vec::new();
-    for (name, value) in given.iter().copied().chain(build_params) {
+    for (name, value) in given.iter().copied().filter(|(name, _)| *name != "only").chain(build_params) {
         if !params.iter().any(|(known, _)| known == name) {
             params.push((name.to_owned(), value.to_owned()));
         }
@@ -48,8 +49,23 @@ fn main() -> std::io::Result<()> {
     let asked = search.into_iter().filter(|(name, _)| ["ef", "nprobe"].contains(&name.as_str()));
     let query = spec.query(K, &asked.collect::<Vec<_>>()).expect("a valid query");
     let mut out = std::io::stdout().lock();
+    let begun = std::time::Instant::now();
+    let now_ns = || u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+    index.calibrate(rows, &now_ns);
+    if let Some(costs) = index.costs() {
+        writeln!(out, "{costs:?}, measured in {} us", now_ns() / 1000)?;
+    }
     writeln!(out, "{}: {} rows of {}, {:?}", set.name, rows.len(), set.dim, spec.effective())?;
-    for (name, mask) in masks(rows.len(), &labels) {
+    let only =
+        given.iter().find(|(name, _)| *name == "only").map(|(_, names)| names.split(',').collect::<Vec<_>>());
+    let mut masks = masks(rows.len(), &labels);
+    if set.name == "arxiv-minilm-384" {
+        masks.extend(papers());
+    }
+    for (name, mask) in masks {
+        if only.as_ref().is_some_and(|only| !only.contains(&name.as_str())) {
+            continue;
+        }
         let bare = measure(&index, rows, queries, &query, None);
         let cost = measure(&index, rows, queries, &query, Some(&mask));
         writeln!(
@@ -81,6 +97,30 @@ fn masks(rows: usize, labels: &[u8]) -> Vec<(String, Bits)> {
         }
     }
     masks
+}
+
+/// Masks by what the rows of arxiv are about, each a line of JSON.
+fn papers() -> Vec<(String, Bits)> {
+    let text = data::unzipped(&data::folder().join("arxiv-minilm-384/base.jsonl.gz")).unwrap_or_default();
+    let text = String::from_utf8(text).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    let year = |line: &str| {
+        let year = line.split_once("\"year\": ").and_then(|(_, rest)| rest.get(..4));
+        year.and_then(|year| year.parse::<u32>().ok()).unwrap_or_default()
+    };
+    let is = |line: &str, key: &str, value: &str| line.contains(&format!("\"{key}\": \"{value}\""));
+    let mask = |name: &str, test: &dyn Fn(&str) -> bool| {
+        (name.to_owned(), Bits::from_fn(lines.len(), |row| test(lines[row])))
+    };
+    vec![
+        mask("year == 2019", &|line| year(line) == 2019),
+        mask("archive == cs", &|line| is(line, "archive", "cs")),
+        mask("archive != cs", &|line| !is(line, "archive", "cs")),
+        mask("archive == math", &|line| is(line, "archive", "math")),
+        mask("year < 2000", &|line| year(line) < 2000),
+        mask("cs.IR or cs.DB", &|line| is(line, "primary_cat", "cs.IR") || is(line, "primary_cat", "cs.DB")),
+        mask("archive == econ", &|line| is(line, "archive", "econ")),
+    ]
 }
 
 /// Recall at 10 and processor microseconds a query.

@@ -4,7 +4,7 @@ use host::{Cancel, Pool, Progress};
 use simd::Bits;
 
 use crate::codec::{BitRows, ByteRows, Members, Sketch, Space};
-use crate::graph::{self, Blocks, Graph};
+use crate::graph::{self, Blocks, Costs, Graph};
 use crate::hash::{self, Bands};
 use crate::image::Head;
 use crate::ivf::{self, Ivf};
@@ -212,6 +212,29 @@ impl Index {
             Body::Graph(_) => Way::Graph,
             Body::Inverted(_) => Way::Postings,
             Body::Hash(_) => Way::Hashes,
+        }
+    }
+
+    /// Measures what the steps of a search cost on this machine, if it has not been done and a choice depends on it;
+    /// `now_ns` tells the time in nanoseconds. Takes a millisecond or two. Without it, and when `vectors` are not those of the
+    /// index, the choice rests on what is usual.
+    pub fn calibrate(&self, vectors: Vectors<'_>, now_ns: &dyn Fn() -> u64) {
+        if let Body::Graph(graph) = &self.body
+            && check_vectors(&self.spec, vectors).is_ok()
+            && vectors.len() == self.rows
+            && self.rows > 0
+            && let Ok(query) = self.spec.query(1, &[])
+        {
+            let refiner = Refiner::new(self.spec.metric(), vectors, vectors.slice(0..1), &query);
+            graph.calibrate(&refiner, &query, now_ns);
+        }
+    }
+
+    /// By which costs a search chooses its way, if it has a choice.
+    pub fn costs(&self) -> Option<Costs> {
+        match &self.body {
+            Body::Graph(graph) => Some(graph.costs()),
+            _ => None,
         }
     }
 

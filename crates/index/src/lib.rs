@@ -33,6 +33,7 @@ mod spec;
 mod vectors;
 
 pub use error::Error;
+pub use graph::Costs;
 pub use hits::Hits;
 pub use image::Image;
 pub use index::{Index, Way, build};

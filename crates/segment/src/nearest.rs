@@ -77,6 +77,16 @@ impl Sealed {
         index.map_or(Way::Rows, |index| index.way(query, matching))
     }
 
+    /// As [`crate::Segment::calibrate`].
+    pub(crate) fn calibrate(&self, field: FieldId, now_ns: &dyn Fn() -> u64) {
+        if let Some(index) = self.index(field)
+            && let Ok(column) = self.column(field)
+            && let Some(vectors) = vectors_of(&column)
+        {
+            index.calibrate(vectors, now_ns);
+        }
+    }
+
     /// As [`crate::Segment::search`].
     ///
     /// # Errors

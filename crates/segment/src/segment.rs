@@ -118,6 +118,22 @@ impl Segment {
         both!(self, segment => segment.search(request))
     }
 
+    /// Lets the index of `field` measure what its searches cost, if it has a choice that depends on it and has not done so;
+    /// `now_ns` tells the time in nanoseconds.
+    pub fn calibrate(&self, field: FieldId, now_ns: &dyn Fn() -> u64) {
+        if let Self::Sealed(segment) = self {
+            segment.calibrate(field, now_ns);
+        }
+    }
+
+    /// By which costs a search with a filter chooses its way, if it has a choice.
+    pub fn costs(&self, field: FieldId) -> Option<index::Costs> {
+        match self {
+            Self::Growing(_) => None,
+            Self::Sealed(segment) => segment.index(field).and_then(|index| index.costs()),
+        }
+    }
+
     /// How a search goes about it of which `matching` rows match.
     pub fn way(
         &self,

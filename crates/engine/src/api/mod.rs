@@ -21,8 +21,8 @@ pub use run::{
     Task,
 };
 pub use search::{
-    Explained, Found, Group, GroupScore, Hybrid, Iteration, Order, OutputField, Queries, Rank, ReadTime,
-    Search, Seek,
+    Costs, Explained, Found, Group, GroupScore, Hybrid, Iteration, Order, OutputField, Queries, Rank,
+    ReadTime, Search, Seek,
 };
 pub use write::{FieldOp, NamedColumn, Rows, Update, Write, Written};
 

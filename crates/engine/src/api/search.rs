@@ -3,6 +3,7 @@
 use super::{Bucket, Buckets, Properties, Target};
 use crate::{Engine, Error, find};
 use data::{Column, Field, Keys, SegmentId, Timestamp, Value, Zone};
+pub use index::Costs;
 use std::collections::BTreeMap;
 
 /// At which moment to read.
@@ -230,7 +231,7 @@ impl Seek for Hybrid {
 }
 
 /// What the planner did in one segment.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Explained {
     /// Which segment.
     pub segment: SegmentId,
@@ -240,6 +241,8 @@ pub struct Explained {
     pub matching: usize,
     /// How the rows are searched.
     pub way: &'static str,
+    /// With a filter, and where there is a choice between walking along a graph and scanning codes: by which costs it was made.
+    pub costs: Option<Costs>,
 }
 
 /// What a search found: the hits of all queries, one after the other, best first.

@@ -62,6 +62,9 @@ pub(super) fn ask(node: &Node, scope: &Scope, plan: &Plan<'_>) -> Result<Vec<Vec
     let masks =
         pool.map(scope.segments.len(), |s| scope.matches(&scope.segments[s], plan.predicate.as_ref()));
     let masks = masks.into_iter().collect::<Result<Vec<_>, _>>()?;
+    if plan.predicate.is_some() {
+        calibrate(node, scope, plan);
+    }
     // Many queries of few segments are shared out, too.
     let per_unit = count.div_ceil(pool.threads());
     let units: Vec<(usize, Range<usize>)> = (0..scope.segments.len())
@@ -107,15 +110,28 @@ fn ask_one(
     Ok(segment.search_elements(&request, elements.as_ref())?)
 }
 
+/// Lets each index measure what it costs before its first search with a filter, on a clock by which that takes time.
+fn calibrate(node: &Node, scope: &Scope, plan: &Plan<'_>) {
+    let clock = node.oracle.clock();
+    if clock.ticks_ns().is_some() {
+        let now_ns = || clock.ticks_ns().unwrap_or(0);
+        scope.segments.iter().for_each(|segment| segment.calibrate(plan.field.id, &now_ns));
+    }
+}
+
 /// How the segments are searched.
-pub(super) fn explain(scope: &Scope, plan: &Plan<'_>) -> Result<Vec<Explained>, Error> {
+pub(super) fn explain(node: &Node, scope: &Scope, plan: &Plan<'_>) -> Result<Vec<Explained>, Error> {
+    if plan.predicate.is_some() {
+        calibrate(node, scope, plan);
+    }
     let of = |segment: &Segment| {
         let matching = scope.matches(segment, plan.predicate.as_ref())?.count();
         let way = match &plan.predicate {
             Some(predicate) if !scope.may_hold(segment, predicate) => "ruled out by partition key",
             _ => segment.way(plan.field.id, plan.metric, &plan.query, matching).name(),
         };
-        Ok(Explained { segment: segment.id(), rows: segment.rows(), matching, way })
+        let costs = plan.predicate.as_ref().and_then(|_| segment.costs(plan.field.id));
+        Ok(Explained { segment: segment.id(), rows: segment.rows(), matching, way, costs })
     };
     scope.segments.iter().map(of).collect()
 }

@@ -31,7 +31,7 @@ pub(crate) fn search(node: &Node, search: Search) -> Result<Found, Error> {
     if let Some(wanted) = &search.buckets {
         return buckets::search(node, &scope, &search, plan, wanted, &output);
     }
-    let explained = if search.explain { scatter::explain(&scope, &plan)? } else { Vec::new() };
+    let explained = if search.explain { scatter::explain(node, &scope, &plan)? } else { Vec::new() };
     let (mut reduced, groups) = winners(node, &scope, &search, plan)?;
     if !search.order.is_empty() {
         reduced = order::hits(&scope, &reduced, &search.order)?;

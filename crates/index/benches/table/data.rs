@@ -20,9 +20,18 @@ pub(crate) struct Set {
 
 /// The file `path` of the folder `ELANUS_DATA`.
 pub(crate) fn file(path: &str) -> Option<Vec<u8>> {
-    let folder = std::env::var_os("ELANUS_DATA")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"), PathBuf::from);
-    array(&folder.join(path))
+    array(&folder().join(path))
+}
+
+/// Where the sets are.
+pub(crate) fn folder() -> PathBuf {
+    std::env::var_os("ELANUS_DATA")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"), PathBuf::from)
+}
+
+/// What a zipped file holds.
+pub(crate) fn unzipped(path: &Path) -> Option<Vec<u8>> {
+    std::process::Command::new("gzip").arg("-dc").arg(path).output().ok().map(|output| output.stdout)
 }
 
 /// The set `name` from the folder `ELANUS_DATA`, else a generated one of 20,000 rows.
@@ -72,8 +81,7 @@ pub(crate) fn sparse(name: &str, part: &str) -> Option<(Vec<i64>, Vec<u8>)> {
 fn array(path: &Path) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     if path.extension()? == "gz" {
-        let output = std::process::Command::new("gzip").arg("-dc").arg(path).output().ok()?;
-        bytes = output.stdout;
+        bytes = unzipped(path)?;
     } else {
         std::fs::File::open(path).ok()?.read_to_end(&mut bytes).ok()?;
     }

@@ -2,10 +2,9 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use simd::Bits;
-
+use super::among::Around;
 use super::block::{BlockAim, Blocks};
-use super::links::{Links, NONE};
+use super::links::NONE;
 use crate::codec::{Codes, Reach};
 use crate::hits::{key_of, order};
 
@@ -22,12 +21,11 @@ pub(crate) trait Neighbours {
 #[derive(Debug, Default)]
 pub(crate) struct Beam {
     /// `order(score, row * 2 + expanded)`.
-    pool: Vec<u64>,
-    seen: Seen,
+    pub(super) pool: Vec<u64>,
+    pub(super) seen: Seen,
     fresh: Vec<u32>,
-    /// Neighbours that do not match and whose own neighbours are looked at.
-    detours: Vec<u32>,
-    scores: Vec<f32>,
+    pub(super) around: Around,
+    pub(super) scores: Vec<f32>,
     /// The query as blocks want it.
     pub(crate) aim: BlockAim,
     /// What was followed along blocks.
@@ -38,7 +36,7 @@ pub(crate) struct Beam {
 
 /// Which rows were scored, one bit each, and which words of that must be wiped.
 #[derive(Debug, Default)]
-struct Seen {
+pub(super) struct Seen {
     words: Vec<u64>,
     touched: Vec<u32>,
 }
@@ -53,7 +51,7 @@ impl Seen {
 
     /// Marks a row; false if it was marked already.
     #[inline]
-    fn mark(&mut self, row: u32) -> bool {
+    pub(super) fn mark(&mut self, row: u32) -> bool {
         let (word, bit) = (row / 64, 1u64 << (row % 64));
         let before = self.words[word as usize];
         if before & bit != 0 {
@@ -64,6 +62,18 @@ impl Seen {
         }
         self.words[word as usize] = before | bit;
         true
+    }
+
+    /// Marks a row if `wanted`; true if it was and had not been. Without a branch on either.
+    #[inline]
+    pub(super) fn mark_if(&mut self, row: u32, wanted: bool) -> bool {
+        let (word, bit) = (row / 64, u64::from(wanted) << (row % 64));
+        let before = self.words[word as usize];
+        if before == 0 && wanted {
+            self.touched.push(word);
+        }
+        self.words[word as usize] = before | bit;
+        bit & !before != 0
     }
 
     fn unmark(&mut self, row: u32) {
@@ -189,71 +199,10 @@ impl Beam {
         self.score_fresh(codes, probe, GATES);
     }
 
-    /// The same among the rows that are in `mask`. A row that is not is never scored and never in the pool; its links are
-    /// followed in its place, until there are half as many rows to score as a row has links (the predicate subgraph with
-    /// two-hop neighbours of ACORN-1: Patel et al., SIGMOD 2024, section 5).
-    pub(crate) fn search_among<C: Codes>(
-        &mut self,
-        codes: &C,
-        probe: &C::Probe,
-        links: &Links,
-        entries: impl Iterator<Item = u32>,
-        (ef, mask, share): (usize, &Bits, f32),
-    ) {
-        self.seen.wipe(codes.len());
+    /// Forgets what the last search has left.
+    pub(super) fn forget(&mut self, rows: usize) {
+        self.seen.wipe(rows);
         self.pool.clear();
-        self.fresh.clear();
-        self.fresh.extend(entries.filter(|entry| mask.get(*entry as usize) && self.seen.mark(*entry)));
-        let most = (ef as f32 * LIFT_MAX) as usize;
-        self.score_fresh(codes, probe, most);
-        let (mut next, mut limit) = (0, ef);
-        let mut met = Met::default();
-        while next < self.pool.len().min(limit) {
-            self.pool[next] |= 1;
-            self.gather(row_of(self.pool[next]), links, mask, &mut met);
-            limit = limit.max((ef as f32 * met.lift(share)) as usize);
-            let nearest = self.score_fresh(codes, probe, most);
-            next = nearest.min(next);
-            while self.pool.get(next).is_some_and(|entry| entry & 1 == 1) {
-                next += 1;
-            }
-            if let Some(entry) = self.pool.get(next) {
-                links.prefetch(row_of(*entry));
-            }
-        }
-    }
-
-    /// Makes the rows of `mask` around `row` that were not seen the fresh ones.
-    fn gather(&mut self, row: u32, links: &Links, mask: &Bits, met: &mut Met) {
-        let Self { fresh, seen, detours, .. } = self;
-        fresh.clear();
-        detours.clear();
-        links.each(row, |near| {
-            let matches = mask.get(near as usize);
-            met.rows += 1;
-            met.matching += u32::from(matches);
-            if seen.mark(near) {
-                if matches {
-                    fresh.push(near);
-                } else {
-                    links.prefetch(near);
-                    detours.push(near);
-                }
-            }
-        });
-        let enough = links.width / 2;
-        for detour in detours.drain(..) {
-            if fresh.len() >= enough {
-                // Not followed now, so it may be met again.
-                seen.unmark(detour);
-                continue;
-            }
-            links.each(detour, |near| {
-                if mask.get(near as usize) && seen.mark(near) {
-                    fresh.push(near);
-                }
-            });
-        }
     }
 
     /// Scores the fresh rows into the pool; returns the lowest place that changed.
@@ -274,41 +223,17 @@ impl Beam {
     }
 }
 
-/// Neighbours met on a walk among the rows of a mask.
-#[derive(Debug, Default)]
-struct Met {
-    rows: u32,
-    matching: u32,
-}
-
-/// How much more effort a mask may ask for.
-const LIFT_MAX: f32 = 3.0;
-/// Neighbours after which their share is trusted.
-const MET_MIN: u32 = 64;
-
-impl Met {
-    /// How many times more often neighbours match than rows at large, of which a `share` does. Far more often means that
-    /// what matches lies together, and so that most queries lie elsewhere: from far away many rows look equally near, and
-    /// the walk must keep more of them.
-    fn lift(&self, share: f32) -> f32 {
-        if self.rows < MET_MIN {
-            return 1.0;
-        }
-        (self.matching as f32 / self.rows as f32 / share).clamp(1.0, LIFT_MAX)
-    }
-}
-
 /// Entries that a search along blocks begins with.
 const GATES: usize = 4;
 
 #[inline]
-fn row_of(entry: u64) -> u32 {
+pub(super) fn row_of(entry: u64) -> u32 {
     entry as u32 >> 1
 }
 
 /// Puts an entry in its place if it is among the `ef` nearest; returns the place, or `usize::MAX`.
 #[inline]
-fn insert(pool: &mut Vec<u64>, entry: u64, ef: usize) -> usize {
+pub(super) fn insert(pool: &mut Vec<u64>, entry: u64, ef: usize) -> usize {
     if pool.len() >= ef {
         match pool.last() {
             Some(last) if entry < *last => pool.pop(),

@@ -8,9 +8,11 @@
 //! few, a node keeps a bit an element of each neighbour beside its number, and following it reads one piece of memory; see
 //! [`block`].
 
+mod among;
 mod beam;
 mod block;
 mod build;
+mod costs;
 mod links;
 mod partition;
 mod prune;
@@ -18,4 +20,5 @@ mod search;
 
 pub(crate) use block::Blocks;
 pub(crate) use build::build;
+pub use costs::Costs;
 pub(crate) use search::Graph;

@@ -1,13 +1,17 @@
 //! A graph at rest and its search. Invariant: as many rows come back as match and were asked for; what the graph
 //! does not find is found by looking at every row.
 
+use std::sync::OnceLock;
+
 use host::Cancel;
 use simd::Bits;
 
-use super::beam::{Beam, Beams};
+use super::among::{self, Effort};
+use super::beam::{Beam, Beams, Neighbours};
 use super::block::Blocks;
 use super::build::Built;
 use super::links::Links;
+use super::{Costs, costs};
 use crate::codec::{BitRows, ByteRows, Codes, ROW_BY_ROW, Reach, Sketch, SketchRows, Space};
 use crate::image::{Array, Image};
 use crate::nearest::Nearest;
@@ -15,26 +19,20 @@ use crate::refine::Refiner;
 use crate::spec::Codec;
 use crate::{Error, Hits, Query, Spec, scan};
 
-/// What following a row of the graph costs, in rows scored one after the other by a scan. About 24 are scored for it, but
-/// here and there in memory, and their places in the pool are looked for (measured by the bench `filters`).
-const NODE_COST: usize = 96;
-/// What reading the links of a row costs that is not scored itself.
-const DETOUR_COST: usize = 5;
-/// The most links of such rows that are read for a row that is followed, about.
-const DETOURS_MAX: usize = 32;
+/// What part of the usual reach of a walk is enough.
+const REACH: f32 = 0.62;
+/// What is added to it, for few rows say little.
+const MARGIN: f32 = 0.15;
+/// The most lists of links that are read for a row that is followed.
+const LISTS_MAX: usize = 128;
+/// How many times more rows than asked for a walk may keep.
+const EFFORT_MAX: usize = 3;
+/// Rows at which the growth of scores is measured.
+const SAMPLES: usize = 32;
+/// How often costs are measured.
+const TURNS: usize = 4;
 /// Places of the mask at which a search among its rows begins, besides the entries of the graph that are in it.
 const SPREAD: usize = 16;
-
-/// What a walk that keeps `ef` rows costs where `matching` of `rows` rows match, in rows scored by a scan.
-fn walk_cost(ef: usize, matching: usize, rows: usize) -> usize {
-    let detours = (rows / matching.max(1)).min(DETOURS_MAX);
-    ef.saturating_mul(NODE_COST + DETOUR_COST * detours)
-}
-
-/// Whether looking at the codes of all rows that match is cheaper than a walk.
-fn scan_is_cheaper(ef: usize, matching: usize, rows: usize) -> bool {
-    walk_cost(ef, matching, rows) >= matching
-}
 
 /// How many candidates a search keeps that knows them by estimates, to find as much as one that keeps `ef` and knows how
 /// far they are. Measured; see docs/decisions/0330.
@@ -59,6 +57,9 @@ pub(crate) struct Graph {
     entries: Array<u32>,
     stored: Stored,
     beams: Beams,
+    /// How scores grow with rank, once it was asked for.
+    growth: OnceLock<f32>,
+    costs: OnceLock<Costs>,
 }
 
 /// How nodes lie in memory.
@@ -113,7 +114,14 @@ impl Graph {
             let width = 2 * spec.degree().0;
             Nodes::Links(Links::read("links", (width, width), rows, image)?)
         };
-        Ok(Self { nodes, entries, stored, beams: Beams::default() })
+        Ok(Self {
+            nodes,
+            entries,
+            stored,
+            beams: Beams::default(),
+            growth: OnceLock::new(),
+            costs: OnceLock::new(),
+        })
     }
 
     /// Bytes of the sections.
@@ -140,7 +148,35 @@ impl Graph {
     /// Whether a search among `matching` of `rows` rows begins by looking at all of them.
     pub(crate) fn begins_with_scan(&self, query: &Query, matching: usize, rows: usize) -> bool {
         let ef = query.effort().max(query.k());
-        matching < rows && query.range_filter().is_none() && scan_is_cheaper(ef, matching, rows)
+        matching < rows && query.range_filter().is_none() && self.costs().prefer_scan(ef, matching, rows)
+    }
+
+    /// What the steps of a search cost: as measured, or what is usual.
+    pub(crate) fn costs(&self) -> Costs {
+        self.costs.get().copied().unwrap_or_default()
+    }
+
+    /// Measures what the steps of a search cost, once; `now_ns` tells the time.
+    pub(crate) fn calibrate(&self, refiner: &Refiner<'_>, query: &Query, now_ns: &dyn Fn() -> u64) {
+        self.costs.get_or_init(|| {
+            let cancel = &Cancel::new();
+            let mask = None;
+            let costs = match &self.stored {
+                Stored::Sketch(sketch, codes) => {
+                    let codes = SketchRows::new(sketch, codes, query);
+                    Walk { graph: self, codes, refiner, query, mask, cancel }.costs(now_ns)
+                }
+                Stored::Bytes(space, codes) => {
+                    Walk { graph: self, codes: ByteRows { space, codes }, refiner, query, mask, cancel }
+                        .costs(now_ns)
+                }
+                Stored::Rows => {
+                    let codes = BitRows { metric: refiner.metric, vectors: refiner.vectors };
+                    Walk { graph: self, codes, refiner, query, mask, cancel }.costs(now_ns)
+                }
+            };
+            costs.unwrap_or_default()
+        });
     }
 
     /// The best rows for every query.
@@ -216,17 +252,18 @@ impl<C: Codes> Walk<'_, C> {
         beam: &mut Beam,
     ) -> Result<Hits, Error> {
         let wanted = self.query.k().min(matching);
-        let share = matching as f32 / self.codes.len() as f32;
         let mut ef = self.query.effort().max(self.query.k());
         let mut found = Vec::new();
         loop {
             self.cancel.check()?;
-            if scan_is_cheaper(ef, matching, self.codes.len()) {
+            if self.graph.costs().prefer_scan(ef, matching, self.codes.len()) {
                 self.nearest_codes(probe, &mut found);
                 return Ok(self.refiner.refine(q, &found, self.query).hits);
             }
+            let links = self.graph.links();
             let entries = self.graph.entries.iter().copied().chain(spread(mask));
-            beam.search_among(&self.codes, probe, self.graph.links(), entries, (ef, mask, share));
+            let effort = self.effort(ef, matching);
+            beam.search_among(&self.codes, probe, links, entries, (mask, effort));
             found.clear();
             found.extend(beam.found().map(|(row, _)| row).take(self.query.depth()));
             let refined = self.refiner.refine(q, &found, self.query);
@@ -235,6 +272,96 @@ impl<C: Codes> Walk<'_, C> {
             }
             ef *= 4;
         }
+    }
+
+    /// When a walk among the rows of a mask is over that was asked to keep `ef`. It goes on until its rows reach as far beyond the
+    /// `k`-th as they mostly do in a search of all rows, within bounds.
+    fn effort(&self, ef: usize, matching: usize) -> Effort {
+        let k = self.query.k();
+        let growth = *self.graph.growth.get_or_init(|| self.growth());
+        let reach = (growth * (REACH * (ef as f32 / k as f32).ln() + MARGIN)).exp();
+        let share = matching as f32 / self.codes.len() as f32;
+        let lists = (costs::lists(matching, self.codes.len()) as usize).min(LISTS_MAX);
+        // How far a few rows reach is chance.
+        let least = (ef / 2).max(ef.min(2 * k));
+        Effort { k, least: least.max(self.query.depth()), most: ef * EFFORT_MAX, reach, share, lists }
+    }
+
+    /// How scores grow with rank: the exponent of the power law, measured at some rows. (The rank of a row grows with the
+    /// intrinsic dimension as power of its distance.)
+    fn growth(&self) -> f32 {
+        const RANKS: (usize, usize) = (10, 64);
+        let mut probe = self.codes.probe();
+        let mut beam = Beam::default();
+        let mut growths = Vec::with_capacity(SAMPLES);
+        for row in self.samples(0) {
+            self.walk_from(row, RANKS.1 + 1, &mut probe, &mut beam);
+            let score = |rank: usize| beam.found().nth(rank).map_or(0.0, |(_, score)| score);
+            let growth = (score(RANKS.1) / score(RANKS.0)).ln() / (RANKS.1 as f32 / RANKS.0 as f32).ln();
+            if growth.is_finite() {
+                growths.push(growth);
+            }
+        }
+        growths.iter().sum::<f32>() / growths.len().max(1) as f32
+    }
+
+    /// Some rows from all over; others for each `turn`.
+    fn samples(&self, turn: usize) -> impl Iterator<Item = usize> {
+        let rows = self.codes.len();
+        let count = SAMPLES.min(rows);
+        (0..count).map(move |sample| (sample * rows + turn * rows / TURNS) / count)
+    }
+
+    /// A walk of all rows, towards row `row`.
+    fn walk_from(&self, row: usize, ef: usize, probe: &mut C::Probe, beam: &mut Beam) {
+        self.codes.aim(probe, self.refiner.vectors, row);
+        beam.search(&self.codes, probe, self.graph.links(), &self.graph.entries, ef);
+    }
+
+    /// Measures some walks, some rows one by one and some lists, a few times, and takes the least of each: the first time all
+    /// comes from far away. The rows are more than the nearer caches hold, as those of a filter are that is asked for often.
+    /// `None` where time stands still.
+    fn costs(&self, now_ns: &dyn Fn() -> u64) -> Option<Costs> {
+        const EF: usize = 32;
+        const ROWS: usize = 2048;
+        const GAP: usize = 17;
+        let rows = self.codes.len();
+        let (mut probe, mut beam, mut scores) = (self.codes.probe(), Beam::default(), Vec::new());
+        let mut least = [f32::INFINITY; 3];
+        let some: Vec<u32> = (0..ROWS).map(|i| (i * GAP % rows) as u32).collect();
+        for turn in 0..TURNS {
+            let samples: Vec<usize> = self.samples(turn).take(SAMPLES / 4).collect();
+            let mut sum = 0;
+            let starts = [
+                now_ns(),
+                {
+                    samples.iter().for_each(|row| self.walk_from(*row, EF, &mut probe, &mut beam));
+                    now_ns()
+                },
+                {
+                    self.codes.scores(&probe, &some, Reach::Scattered, &mut scores);
+                    now_ns()
+                },
+                {
+                    let from = turn * rows / TURNS;
+                    let list = |i: usize| ((from + i * GAP * GAP) % rows) as u32;
+                    for i in 0..ROWS {
+                        self.graph.links().prefetch(list(i + among::AHEAD));
+                        self.graph.links().each(list(i), |near| sum ^= near);
+                    }
+                    now_ns()
+                },
+            ];
+            // What was read is used, so that it is read.
+            scores.push(sum as f32);
+            let counts = [samples.len() * EF, ROWS, ROWS];
+            for (least, (pair, count)) in least.iter_mut().zip(starts.windows(2).zip(counts)) {
+                *least = least.min(pair[1].saturating_sub(pair[0]) as f32 / count.max(1) as f32);
+            }
+        }
+        let [node_ns, row_ns, list_ns] = least;
+        let is_measured = row_ns > 0.0 && node_ns > row_ns && list_ns > 0.0;
+        is_measured.then_some(Costs { row_ns, node_ns, list_ns, is_measured })
     }
 
     /// A search of the whole graph, of whose rows those that match are kept.

@@ -209,9 +209,15 @@ pub(crate) fn run(call: &Call, plan: Plan) -> Result<pb::SearchResults, Fault> {
 fn with_trace(mut status: Status, explained: &[Explained]) -> Status {
     if !explained.is_empty() {
         let segments = explained.iter().map(|one| {
-            serde_json::json!({
+            let mut told = serde_json::json!({
                 "segment": one.segment.0, "rows": one.rows, "matching": one.matching, "way": one.way,
-            })
+            });
+            if let Some(costs) = one.costs {
+                told["costs"] = serde_json::json!({
+                    "row_ns": costs.row_ns, "node_ns": costs.node_ns, "list_ns": costs.list_ns, "measured": costs.is_measured,
+                });
+            }
+            told
         });
         let trace = serde_json::Value::Array(segments.collect());
         status.extra_info.insert("trace".to_owned(), trace.to_string());

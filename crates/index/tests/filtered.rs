@@ -1,0 +1,75 @@
+//! Searches among few rows: how they choose their way, and that rows far from the query are found, too.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod sets;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use host::Cancel;
+use index::{Costs, Element, Metric, Spec, Way};
+use sets::{Rows, effort, naive, opened, recall};
+use simd::Bits;
+
+const ROWS: usize = 20_000;
+const DIM: usize = 16;
+const QUERIES: usize = 40;
+
+fn graph() -> Spec {
+    let params = [("index_type", "HNSW"), ("metric_type", "L2"), ("M", "16"), ("efConstruction", "100")];
+    let params = params.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    Spec::parse(Element::F32, DIM, &params).unwrap()
+}
+
+#[test]
+fn rows_on_one_side_are_found_from_the_other() {
+    let spec = graph();
+    let (rows, queries) = (Rows::new(Element::F32, ROWS, DIM, 1), Rows::new(Element::F32, QUERIES, DIM, 2));
+    let (rows, queries) = (rows.view(), queries.view());
+    let Rows::Floats(_, values) = &Rows::new(Element::F32, ROWS, DIM, 1) else { panic!("floats") };
+    let index = opened(&spec, rows);
+    let query = spec.query(10, &effort(48)).unwrap();
+    let half = Bits::from_fn(ROWS, |row| values[row * DIM] > 0.0);
+    let quarter = Bits::from_fn(ROWS, |row| values[row * DIM] > 0.0 && values[row * DIM + 1] > 1.0);
+    let some = Bits::from_fn(ROWS, |row| row * 7919 % ROWS < ROWS * 2 / 5);
+    // Of the quarter, queries far from it find little that leads from one piece to the next.
+    for (mask, floor) in [(half, 0.97), (quarter, 0.85), (some, 0.97)] {
+        assert_eq!(index.way(&query, mask.count()), Way::Graph);
+        let hits = index.search(rows, queries, &query, Some(&mask), &Cancel::new()).unwrap();
+        let mut found = 0.0;
+        for (q, hits) in hits.iter().enumerate() {
+            assert!(hits.len() == 10 && hits.rows.iter().all(|row| mask.get(*row as usize)));
+            let truth = naive(Metric::L2, rows, queries, q, 10, |row, _| mask.get(row));
+            found += recall(hits, &truth, Metric::L2) / QUERIES as f64;
+        }
+        assert!(found >= floor, "{} match: recall {found}", mask.count());
+    }
+}
+
+#[test]
+fn costs_are_measured_once_by_a_clock_that_moves() {
+    let spec = graph();
+    let rows = Rows::new(Element::F32, ROWS, DIM, 1);
+    let standing = opened(&spec, rows.view());
+    standing.calibrate(rows.view(), &|| 7);
+    assert_eq!(standing.costs(), Some(Costs::default()));
+
+    let index = opened(&spec, rows.view());
+    // Each look at the clock takes longer than all before it.
+    let now = AtomicU64::new(1000);
+    let now_ns = || now.fetch_add(now.load(Ordering::Relaxed), Ordering::Relaxed);
+    index.calibrate(rows.view(), &now_ns);
+    let costs = index.costs().unwrap();
+    assert!(!costs.is_measured || costs.node_ns > costs.row_ns, "{costs:?}");
+
+    let index = opened(&spec, rows.view());
+    let now = AtomicU64::new(0);
+    let now_ns = || now.fetch_add(1_000_000, Ordering::Relaxed);
+    index.calibrate(rows.view(), &now_ns);
+    let costs = index.costs().unwrap();
+    assert!(costs.is_measured && costs.node_ns > costs.row_ns, "{costs:?}");
+    index.calibrate(rows.view(), &|| panic!("measured once"));
+    // Where rows and lists cost as much as each other, a walk among few rows does not pay.
+    let query = spec.query(10, &effort(48)).unwrap();
+    assert_eq!(index.way(&query, ROWS / 20), Way::Codes);
+}
