@@ -1,6 +1,6 @@
 //! Searches among few rows: how they choose their way, and that rows far from the query are found, too.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod sets;
 
