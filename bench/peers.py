@@ -93,6 +93,7 @@ class Peer:
         environment = dict(ENVIRONMENT, OMP_NUM_THREADS="1")
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment)
         self.points = {}
+        self.cost["memory_bytes"] = self.ask(do="memory", k=10, points=None)["memory_bytes"]
 
     def ask(self, **asked):
         self.process.stdin.write(json.dumps(asked) + "\n")
@@ -111,7 +112,6 @@ class Peer:
                 json.dump(said, file)
         with open(kept, encoding="ascii") as file:
             said = json.load(file)
-        self.cost["memory_bytes"] = said["memory_bytes"]
         self.points[k] = [dict(point, each=[], together=[]) for point in chosen(said["points"])]
 
     def timed(self, k):

@@ -3,7 +3,8 @@
     worker.py build WORK SET PEER THREADS
     worker.py serve WORK SET PEER
 
-`serve` reads {"do": "recall" | "pass", "k": .., "points": [..]}: "recall" runs every point once and says what it finds, "pass" measures queries a second
+`serve` reads {"do": "recall" | "pass", "k": .., "points": [..]}: "memory" says how much the process has grown,
+"recall" runs every point once and says what it finds, "pass" measures queries a second
 of each point, one query a call and, where the library has such a call, all queries in one call, on one thread.
 """
 import ctypes
@@ -78,6 +79,13 @@ class Service:
             hits += is_true.sum() + (self.distances(query, others) <= limit + 1e-9 * abs(limit)).sum()
         return float(min(hits / (k * len(self.queries)), 1.0))
 
+    def memory(self, k, points):
+        # Before anything else: rows that are looked at to judge answers are not the library's.
+        self.library.set(self.library.points(k)[0])
+        for query in self.queries:
+            self.library.one(query, k)
+        return dict(memory_bytes=memory_bytes() - self.before)
+
     def recall(self, k, points):
         limits, said = self.limits(k), []
         points = points or self.library.points(k)
@@ -91,7 +99,7 @@ class Service:
             # What lies beyond is not asked about.
             if len(said) > 1 and said[-1]["recall"] > 0.994 and (point == points[-1] or not isinstance(point, list) or said[-1]["rough"] < 0.3 * max(one["rough"] for one in said if one["recall"] > 0.99)):
                 break
-        return dict(points=said, memory_bytes=memory_bytes() - self.before)
+        return dict(points=said)
 
     def timed(self, k, points):
         said = []
@@ -119,7 +127,7 @@ def serve(work, name, peer):
     service = Service(work, name, peer)
     for line in sys.stdin:
         asked = json.loads(line)
-        do = {"recall": service.recall, "pass": service.timed}[asked["do"]]
+        do = {"memory": service.memory, "recall": service.recall, "pass": service.timed}[asked["do"]]
         print(json.dumps(do(asked["k"], asked["points"])), file=answers, flush=True)
 
 
