@@ -168,6 +168,7 @@ impl Node {
             if let Some(entry) = collection.segments.iter().find(|entry| entry.id == growing.id()) {
                 let schema = Arc::clone(&collection.schema);
                 let sealed = Sealed::open(&self.blobs, &entry.file, entry.id, entry.partition, schema)?;
+                sealed.keep_blocks_in(&self.unpacked);
                 opened.push((growing, Arc::new(sealed)));
             }
         }

@@ -75,7 +75,12 @@ impl Node {
         {
             let mut ticket = shard.ticket.lock().unwrap_or_else(PoisonError::into_inner);
             let had_bytes = ticket.take().map(|ticket| ticket.bytes());
-            match self.budget.take(rows + indexes) {
+            let taken = self.budget.take(rows + indexes).or_else(|_| {
+                // What was unpacked for speed alone makes room.
+                self.unpacked.clear();
+                self.budget.take(rows + indexes)
+            });
+            match taken {
                 Ok(new) => *ticket = Some(new),
                 Err(refusal) => {
                     *ticket = had_bytes.and_then(|bytes| self.budget.take(bytes).ok());

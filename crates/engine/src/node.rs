@@ -13,11 +13,15 @@ use crate::time::Oracle;
 use crate::{Error, ErrorKind, Settings};
 use data::{CollectionId, SegmentId, Timestamp};
 use host::{Budget, Cancel, Pool};
+use segment::BlockCache;
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 use store::{Blobs, Log, Lsn, Store};
+
+/// Of the memory limit, one part in so many may hold what filters unpack.
+const UNPACKED_SHARE: u64 = 8;
 
 /// How long a read waits for a moment that is still to come.
 const WAIT_MS_MAX: u64 = 10_000;
@@ -33,6 +37,8 @@ pub(crate) struct Node {
     pub(crate) shards: RwLock<HashMap<CollectionId, Arc<Shard>>>,
     pub(crate) pools: Pools,
     pub(crate) budget: Budget,
+    /// What filters have unpacked of compressed columns.
+    pub(crate) unpacked: Arc<BlockCache>,
     pub(crate) bells: Bells,
     pub(crate) stopping: Cancel,
     pub(crate) started_ms: u64,
@@ -101,8 +107,11 @@ pub(crate) struct Parts {
 impl Node {
     pub(crate) fn new(parts: Parts) -> Self {
         let Parts { settings, oracle, registry, log, store, pools } = parts;
+        let budget = Budget::new(settings.memory_limit_bytes);
+        let share = settings.memory_limit_bytes / UNPACKED_SHARE;
         Self {
-            budget: Budget::new(settings.memory_limit_bytes),
+            unpacked: Arc::new(BlockCache::new(budget.clone(), share)),
+            budget,
             started_ms: oracle.clock().now_ms(),
             last_search_ms: AtomicU64::new(0),
             blobs: store.blobs().clone(),

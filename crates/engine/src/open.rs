@@ -82,6 +82,7 @@ impl Node {
     ) -> Result<(Arc<Sealed>, usize), Error> {
         let schema = Arc::clone(&collection.schema);
         let sealed = Sealed::open(&self.blobs, &entry.file, entry.id, entry.partition, schema)?;
+        sealed.keep_blocks_in(&self.unpacked);
         self.oracle.advance(sealed.max_stamp());
         self.oracle.advance(Timestamp(entry.id.0 as u64));
         let mut saved = 0;

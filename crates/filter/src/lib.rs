@@ -49,7 +49,7 @@ mod zones;
 pub use ast::Ast;
 pub use bind::{bind, bind_in};
 pub use error::{Error, ErrorKind, Problem, Span};
-pub use eval::Rows;
+pub use eval::{BLOCK_ROWS, Rows};
 pub use parse::parse;
 pub use predicate::Predicate;
 pub use probe::{Answer, Json, JsonKind, Probe, Question, locate};

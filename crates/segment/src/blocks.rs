@@ -77,12 +77,17 @@ impl Block {
 
     /// The values of `field` in the kept rows, in order, as parts of columns.
     pub(crate) fn each_piece(&self, field: &Field, visit: &mut Visit<'_>) -> Result<(), Error> {
-        let column = match &self.source {
-            Source::Chunk(chunk) => chunk.column(field.id).cloned(),
-            Source::Sealed(sealed) => sealed.slots().stored(field.id)?,
-        };
-        if let Some(column) = column {
-            return self.runs.iter().try_for_each(|run| visit(&column, run.clone()));
+        match &self.source {
+            Source::Chunk(chunk) => {
+                if let Some(column) = chunk.column(field.id) {
+                    return self.runs.iter().try_for_each(|run| visit(column, run.clone()));
+                }
+            }
+            Source::Sealed(sealed) => {
+                if sealed.slots().each_stored(field.id, &self.runs, visit)? {
+                    return Ok(());
+                }
+            }
         }
         let column = absent(field, ABSENT_ROWS.min(self.kept));
         (0..self.kept)

@@ -31,6 +31,16 @@ pub(crate) enum KeyLayout {
     Sorted,
 }
 
+/// How the values of a column are compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Packing {
+    /// Hard, for what is read one by one.
+    Zstd,
+    /// Quickly unpacked, for what filters look through.
+    Lz4,
+}
+
 /// One column of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct FieldHead {
@@ -45,12 +55,24 @@ pub(crate) struct FieldHead {
     /// Whether there is a section of validity bits.
     #[serde(default)]
     pub(crate) has_nulls: bool,
+    /// How it is compressed, where that is not a matter of its type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) packing: Option<Packing>,
     /// Whether section `zones` knows of it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) has_zones: bool,
 }
 
 impl FieldHead {
+    /// How the values are compressed; `None`: they lie in the file as they are.
+    pub(crate) fn packing(&self) -> Option<Packing> {
+        match self.data_type {
+            Type::Text => Some(self.packing.unwrap_or(Packing::Zstd)),
+            Type::VarChar | Type::Json => self.packing,
+            _ => None,
+        }
+    }
+
     /// What the column holds; `None` when the head does not say of what its arrays are.
     pub(crate) fn kind(&self) -> Option<Kind> {
         match (self.data_type, self.element) {

@@ -17,9 +17,13 @@
 //! An index on a scalar field ([`ScalarIndex`]) answers the leaves of a predicate in place of its column, where that is
 //! cheaper; the answer is the same.
 //!
+//! Long texts and JSON lie compressed in their files. One value is read by unpacking a frame of some, a filter unpacks
+//! 2,048 rows at a time, and what was unpacked is kept in a [`BlockCache`], as far as memory goes.
+//!
 //! This crate starts no threads, asks no clock and never waits but for the page faults of a mapped file.
 
 mod blocks;
+mod cache;
 mod chunk;
 mod column;
 mod deletes;
@@ -37,6 +41,7 @@ mod sealed;
 mod segment;
 mod write;
 
+pub use cache::BlockCache;
 pub use deletes::DeleteList;
 pub use error::Error;
 pub use growing::{Frozen, Growing};

@@ -6,7 +6,7 @@ use crate::column::{Slots, check_lengths};
 use crate::deletes::{DeleteList, Deletes};
 use crate::files::{Head, KIND, Opened, VERSION};
 use crate::key_order::KeyOrder;
-use crate::{Error, Mask, ScalarIndex};
+use crate::{BlockCache, Error, Mask, ScalarIndex};
 use data::{
     Column, FieldId, IndexId, Key, KeyRef, Keys, PartitionId, ScalarBuffer, Schema, SegmentId, Timestamp,
 };
@@ -133,6 +133,11 @@ impl Sealed {
     pub fn adopt(&self, schema: &Arc<Schema>) {
         let slots = Arc::new(self.slots().under(schema));
         *self.slots.write().unwrap_or_else(PoisonError::into_inner) = slots;
+    }
+
+    /// Keeps what filters unpack of compressed columns in `cache` from now on.
+    pub fn keep_blocks_in(&self, cache: &Arc<BlockCache>) {
+        self.slots().keep_blocks_in(cache);
     }
 
     pub(crate) fn slots(&self) -> Arc<Slots> {

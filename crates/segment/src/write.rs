@@ -46,9 +46,10 @@ pub(crate) fn write_blocks(
     let (min_stamp, max_stamp) = write_stamps(blocks, &mut file)?;
     let (mut fields, mut zones) = (Vec::new(), Vec::new());
     for field in &schema.fields {
-        let Encoded { has_nulls, zones: known } = encode_column(field, blocks, &mut file, cancel)?;
+        let Encoded { has_nulls, packing, zones: known } = encode_column(field, blocks, &mut file, cancel)?;
         let (id, data_type, dim, element) = (field.id, field.data_type, field.dim, field.element);
-        fields.push(FieldHead { id, data_type, dim, element, has_nulls, has_zones: known.is_some() });
+        let has_zones = known.is_some();
+        fields.push(FieldHead { id, data_type, dim, element, has_nulls, packing, has_zones });
         zones.extend(known);
     }
     write_zones(&zones, &mut file)?;

@@ -234,7 +234,11 @@ impl Node {
         let field = field.ok_or_else(|| Error::internal("an index without its field"))?;
         let spec = IndexSpec::parse(field, &collection.schema, &index.params)?;
         let column = sealed.column(index.field)?;
-        let ticket = self.budget.take(column.bytes() as u64);
+        let bytes = column.bytes() as u64;
+        let ticket = self.budget.take(bytes).or_else(|_| {
+            self.unpacked.clear();
+            self.budget.take(bytes)
+        });
         let _ticket = ticket.map_err(|refusal| {
             Error::new(
                 ErrorKind::MemoryLimit,

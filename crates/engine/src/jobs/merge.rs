@@ -209,6 +209,7 @@ impl Node {
     ) -> Result<(Arc<Sealed>, Attached), Error> {
         let schema = Arc::clone(&collection.schema);
         let sealed = Sealed::open(&self.blobs, &entry.file, entry.id, entry.partition, schema)?;
+        sealed.keep_blocks_in(&self.unpacked);
         // Small sources count as covered: they are scanned.
         let covered = |index| {
             let mut of_sources =

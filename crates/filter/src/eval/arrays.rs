@@ -187,7 +187,14 @@ impl Context<'_> {
             return;
         }
         let answers = Answers::default();
-        let inner = Context { fields: self.items, lists: &[], items: &[], paths: &[], answers: &answers };
+        let inner = Context {
+            fields: self.items,
+            packed: &[],
+            lists: &[],
+            items: &[],
+            paths: &[],
+            answers: &answers,
+        };
         let bits = ItemBits::new(span(lists, place), lists.items().len(), |place, want, yes| {
             inner.node(&elements.inner, place, want, yes);
         });

@@ -17,9 +17,13 @@ use crate::zones::{self, Verdict, ZONE_ROWS, Zones};
 use data::{Column, FieldId, Lists, Values};
 use paths::Paths;
 use simd::Bits;
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::ops::Range;
+use std::sync::Arc;
 
 /// Rows of a block: few enough for its numbers to stay in the nearest cache.
-pub(crate) const BLOCK_ROWS: usize = 2048;
+pub const BLOCK_ROWS: usize = 2048;
 pub(crate) const BLOCK_WORDS: usize = BLOCK_ROWS / 64;
 
 /// One bit for every row of a block.
@@ -38,6 +42,18 @@ pub trait Rows {
     /// The values of `field`, one for every row. `None`: the rows are older than the field, and every value is null; a
     /// default, where the field has one, is the caller's to supply.
     fn column(&self, field: FieldId) -> Option<&Column>;
+
+    /// Whether the values of `field` are to be asked for block by block ([`Rows::block`]) in place of all at once
+    /// ([`Rows::column`]).
+    fn is_packed(&self, _field: FieldId) -> bool {
+        false
+    }
+
+    /// The values of `field` in `rows` alone: [`BLOCK_ROWS`] neighbours, the first of which is a multiple of that; fewer at
+    /// the end.
+    fn block(&self, _field: FieldId, _rows: Range<usize>) -> Option<Arc<Column>> {
+        None
+    }
 
     /// The rows that pass a leaf, by an index that knows them; `None`: the column is to be asked.
     fn answer(&self, _probe: &Probe<'_>) -> Option<Answer> {
@@ -76,8 +92,10 @@ impl Predicate {
         let is_open = zones.any(|start| verdict(start) == Verdict::Some);
         let sample = self.sample.map(|part| Sample::new(part, self.seed, rows.salt()));
         let answers = if is_open { Answers::ask(self, rows) } else { Answers::default() };
+        let packed = self.fields.iter().map(|field| Unpacked::new(rows, *field)).collect::<Vec<_>>();
         let fields = self.fields.iter().enumerate().map(|(slot, id)| {
-            let column = if is_open && answers.needs(slot) { rows.column(*id) } else { None };
+            let is_wanted = is_open && answers.needs(slot) && packed[slot].is_none();
+            let column = if is_wanted { rows.column(*id) } else { None };
             debug_assert!(column.is_none_or(|column| column.len() == len), "a value for every row");
             column.filter(|column| column.len() == len)
         });
@@ -86,8 +104,8 @@ impl Predicate {
         let lists = arrays::lists(&columns);
         let items = arrays::items(&lists);
         let fields: Vec<_> = columns.iter().map(|column| column.map(Source::new)).collect();
-        let context =
-            Context { fields: &fields, lists: &lists, items: &items, paths: &paths, answers: &answers };
+        let (fields, lists, items, packed) = (&fields, &lists, &items, &packed);
+        let context = Context { fields, packed, lists, items, paths: &paths, answers: &answers };
         let mut words = vec![0; len.div_ceil(64)];
         for (i, chunk) in words.chunks_mut(BLOCK_WORDS).enumerate() {
             let start = i * BLOCK_ROWS;
@@ -169,6 +187,7 @@ impl Place {
 }
 
 /// A column and its bits as words, which need not start at a word in the column.
+#[derive(Clone)]
 pub(crate) struct Source<'a> {
     pub(crate) values: &'a Values,
     validity: Option<Vec<u64>>,
@@ -186,9 +205,38 @@ impl<'a> Source<'a> {
     }
 }
 
+/// A column that is unpacked block by block; the block that was looked at last is kept.
+struct Unpacked<'a> {
+    rows: &'a dyn Rows,
+    field: FieldId,
+    last: RefCell<Option<(usize, Arc<Column>)>>,
+}
+
+impl<'a> Unpacked<'a> {
+    fn new(rows: &'a dyn Rows, field: FieldId) -> Option<Self> {
+        rows.is_packed(field).then(|| Self { rows, field, last: RefCell::default() })
+    }
+
+    /// The values of a block, and whether they were not at hand.
+    fn block(&self, place: Place) -> Option<(Arc<Column>, bool)> {
+        let mut last = self.last.borrow_mut();
+        if let Some((start, column)) = &*last
+            && *start == place.start
+        {
+            return Some((Arc::clone(column), false));
+        }
+        let column = self.rows.block(self.field, place.start..place.start + place.rows)?;
+        debug_assert_eq!(column.len(), place.rows, "a value for every row");
+        *last = (column.len() == place.rows).then(|| (place.start, Arc::clone(&column)));
+        last.as_ref().map(|_| (column, true))
+    }
+}
+
 struct Context<'a> {
     /// By slot; `None`: every value is null, or nobody needs them.
     fields: &'a [Option<Source<'a>>],
+    /// By slot; these are not among `fields`.
+    packed: &'a [Option<Unpacked<'a>>],
     /// By slot: of arrays, their lists and their items.
     lists: &'a [Option<Lists>],
     items: &'a [Option<Source<'a>>],
@@ -245,25 +293,27 @@ impl Context<'_> {
             return self.answered(leaf, answer, place, want, yes);
         }
         let is_null = matches!(leaf.test, Test::Null | Test::JsonNull);
-        let Some(Some(source)) = self.fields.get(leaf.field.slot) else {
+        let block = self.block(leaf.field.slot, place);
+        let Some((source, at)) = self.source(leaf.field.slot, place, &block) else {
             if is_null && !leaf.negated {
                 *yes = *want;
             }
             return;
         };
         let mut known = *want;
-        and_words(&mut known, source.validity.as_deref(), place);
+        and_words(&mut known, source.validity.as_deref(), at);
         if let Test::Field(_, other) | Test::StartsWith(other) = &leaf.test {
-            let Some(Some(other)) = self.fields.get(other.slot) else {
+            let block = self.block(other.slot, place);
+            let Some((other, there)) = self.source(other.slot, place, &block) else {
                 return;
             };
-            and_words(&mut known, other.validity.as_deref(), place);
-            columns(&leaf.test, source, other, place, &known, yes);
+            and_words(&mut known, other.validity.as_deref(), there);
+            columns(&leaf.test, (&source, at), (&other, there), &known, yes);
         } else if !is_zero(&known) {
             match leaf.access {
-                Access::Whole => source.test(leaf, self.paths, place, &known, yes),
+                Access::Whole => source.test(leaf, self.paths, at, &known, yes),
                 Access::Length => {
-                    let lengths = arrays::lengths(source.values, leaf, place, &mut known);
+                    let lengths = arrays::lengths(source.values, leaf, at, &mut known);
                     numbers::test(leaf, &lengths, Place { start: 0, ..place }, &known, yes);
                 }
                 Access::Element(index) => {
@@ -281,19 +331,43 @@ impl Context<'_> {
         conclude(leaf, want, &known, yes);
     }
 
+    /// The block at `place` of a packed column.
+    fn block(&self, slot: usize, place: Place) -> Option<Arc<Column>> {
+        let (column, is_new) = self.packed.get(slot)?.as_ref()?.block(place)?;
+        if is_new {
+            self.paths.iter().for_each(|paths| paths.forget(slot));
+        }
+        Some(column)
+    }
+
+    /// The values of a field and where in them the rows at `place` are: in `block`, or in the whole column.
+    fn source<'c>(
+        &'c self,
+        slot: usize,
+        place: Place,
+        block: &'c Option<Arc<Column>>,
+    ) -> Option<(Cow<'c, Source<'c>>, Place)> {
+        match block {
+            Some(column) => Some((Cow::Owned(Source::new(column)), Place { start: 0, ..place })),
+            None => Some((Cow::Borrowed(self.fields.get(slot)?.as_ref()?), place)),
+        }
+    }
+
     fn answered(&self, leaf: &Leaf, answer: &Answer, place: Place, want: &Block, yes: &mut Block) {
         let mut known = *want;
         and_words(&mut known, answer.known.as_ref().map(Bits::words), place);
         *yes = known;
         and_words(yes, Some(answer.yes.words()), place);
-        if let (Some(maybe), Some(Some(source))) = (&answer.maybe, self.fields.get(leaf.field.slot)) {
+        if let Some(maybe) = &answer.maybe {
             let mut open = known;
             and_words(&mut open, Some(maybe.words()), place);
             if !is_zero(&open) {
                 let mut more = [0; BLOCK_WORDS];
-                match leaf.access {
-                    Access::Some => self.some(leaf, place, &open, &mut more),
-                    _ => source.test(leaf, self.paths, place, &open, &mut more),
+                let block = self.block(leaf.field.slot, place);
+                match (leaf.access, self.source(leaf.field.slot, place, &block)) {
+                    (Access::Some, _) => self.some(leaf, place, &open, &mut more),
+                    (_, Some((source, at))) => source.test(leaf, self.paths, at, &open, &mut more),
+                    (_, None) => {}
                 }
                 for w in 0..BLOCK_WORDS {
                     yes[w] |= more[w] & open[w];
@@ -354,26 +428,34 @@ impl Source<'_> {
     }
 }
 
-fn columns(test: &Test, a: &Source<'_>, b: &Source<'_>, place: Place, want: &Block, yes: &mut Block) {
+/// Compares two columns, each with the place of the rows in it.
+fn columns(
+    test: &Test,
+    (a, place): (&Source<'_>, Place),
+    (b, other): (&Source<'_>, Place),
+    want: &Block,
+    yes: &mut Block,
+) {
     let op = match (test, a.values, b.values) {
         (Test::Field(op, _), ..) => *op,
         (_, Values::Text(a), Values::Text(b)) => {
-            return kernel::each(want, yes, |i| a.get(place.start + i).starts_with(b.get(place.start + i)));
+            return kernel::each(want, yes, |i| a.get(place.start + i).starts_with(b.get(other.start + i)));
         }
         _ => return,
     };
     match (a.values, b.values) {
         (Values::Text(a), Values::Text(b)) => {
             kernel::each(want, yes, |i| {
-                numbers::holds(op, a.get(place.start + i).cmp(b.get(place.start + i)))
+                numbers::holds(op, a.get(place.start + i).cmp(b.get(other.start + i)))
             });
         }
         (Values::Bool(_), Values::Bool(_)) => {
-            let pairs = place.words(&a.bools).iter().zip(place.words(&b.bools));
+            let pairs = place.words(&a.bools).iter().zip(other.words(&b.bools));
             for (word, (a, b)) in yes.iter_mut().zip(pairs) {
                 *word = if op == crate::ast::Binary::Equal { !(a ^ b) } else { a ^ b };
             }
         }
+        // Numbers are never packed: both have the same place.
         (a, b) => numbers::columns(op, a, b, place, yes),
     }
 }

@@ -89,6 +89,13 @@ impl<'p> Paths<'p> {
         Self { slot, paths, root, cache: RefCell::new(cache) }
     }
 
+    /// Forgets what was found in the documents of a field: others come in their place.
+    pub(super) fn forget(&self, slot: usize) {
+        if self.slot == slot {
+            self.cache.borrow_mut().start = usize::MAX;
+        }
+    }
+
     /// The places of what `leaf` looks at in the wanted rows, if it is among these paths: by row of the block, `None`
     /// where there is no such value.
     pub(super) fn places(

@@ -62,42 +62,23 @@ fn kind_of(file: &Opened, field: &FieldHead) -> Result<Kind, Error> {
 /// bytes of values of variable length are not touched.
 pub(super) fn decode(file: &Opened, field: &FieldHead, rows: usize) -> Result<Column, Error> {
     let at = Place::of(field.id);
-    let values = match field.data_type {
-        Type::Text => Values::Text(Packed::open(file, at, rows)?.all(file)?),
-        _ => decode_values(file, at, kind_of(file, field)?, rows)?,
+    let values = match field.packing() {
+        Some(packing) => Packed::open(file, at, (packing, field.data_type), rows, None)?.all(file)?,
+        None => decode_values(file, at, kind_of(file, field)?, rows)?,
     };
-    with_validity(file, field, rows, values)
+    let validity = validity(file, field, rows)?.map(NullBuffer::new);
+    Column::trusted(values, validity)
+        .map_err(|error| file.damaged(&at.section(Part::Validity), &error.to_string()))
 }
 
-/// `values` of all rows and which of them are there.
-fn with_validity(file: &Opened, field: &FieldHead, rows: usize, values: Values) -> Result<Column, Error> {
-    let at = Place::of(field.id);
-    let name = at.section(Part::Validity);
-    let validity = match field.has_nulls {
-        true => Some(NullBuffer::new(bits(file, &name, rows)?)),
-        false => None,
-    };
-    Column::trusted(values, validity).map_err(|error| file.damaged(&name, &error.to_string()))
-}
-
-/// The texts of `picks` alone.
-pub(super) fn read_packed(
+/// Which of `rows` rows have a value; `None`: all.
+pub(super) fn validity(
     file: &Opened,
     field: &FieldHead,
-    packed: &Packed,
     rows: usize,
-    picks: &[u32],
-) -> Result<Column, Error> {
-    let values = Values::Text(packed.read(file, picks)?);
+) -> Result<Option<BooleanBuffer>, Error> {
     let name = Place::of(field.id).section(Part::Validity);
-    let validity = match field.has_nulls {
-        true => {
-            let bits = bits(file, &name, rows)?;
-            Some(NullBuffer::new(picks.iter().map(|row| bits.value(*row as usize)).collect()))
-        }
-        false => None,
-    };
-    Column::trusted(values, validity).map_err(|error| file.damaged(&name, &error.to_string()))
+    field.has_nulls.then(|| bits(file, &name, rows)).transpose()
 }
 
 fn decode_values(file: &Opened, at: Place, kind: Kind, rows: usize) -> Result<Values, Error> {

@@ -1,14 +1,15 @@
 //! A column into sections. Invariant: what is written for absent values is zero, or nothing, as columns have it.
 
-use super::packed::encode_packed;
+use super::packed::{encode_packed, pays};
 use super::{Part, Place};
 use crate::Error;
 use crate::blocks::{Block, Visit};
-use crate::files::SectionWriter;
+use crate::files::{Packing, SectionWriter};
 use arrow_buffer::BooleanBufferBuilder;
 use data::{Buffer, Column, Field, Kind, Type, Values};
 use filter::{ZoneBuilder, Zones};
 use host::Cancel;
+use std::ops::Range;
 
 /// Offsets are gathered up to this many bytes before they are written.
 const OFFSETS_BYTES: usize = 64 << 10;
@@ -23,8 +24,42 @@ pub(super) type Pieces<'a> = dyn Fn(&mut Visit<'_>) -> Result<(), Error> + 'a;
 pub(crate) struct Encoded {
     /// Whether a value is absent.
     pub(crate) has_nulls: bool,
+    /// How it was compressed, where that is not a matter of its type.
+    pub(crate) packing: Option<Packing>,
     /// What is known of its rows, zone by zone, where its type has zones.
     pub(crate) zones: Option<Zones>,
+}
+
+/// Which values are absent.
+#[derive(Debug)]
+pub(super) struct Absent {
+    present: BooleanBufferBuilder,
+    count: usize,
+}
+
+impl Absent {
+    fn new() -> Self {
+        Self { present: BooleanBufferBuilder::new(0), count: 0 }
+    }
+
+    pub(super) fn add(&mut self, column: &Column, rows: Range<usize>) {
+        match column.validity() {
+            Some(validity) => {
+                let part = validity.slice(rows.start, rows.len());
+                self.count += part.null_count();
+                self.present.append_buffer(part.inner());
+            }
+            None => self.present.append_n(rows.len(), true),
+        }
+    }
+
+    /// Writes the validity bits, if any value is absent; says so.
+    fn write(&self, field: &Field, file: &mut SectionWriter) -> Result<bool, Error> {
+        if self.count > 0 {
+            file.whole(&Place::of(field.id).section(Part::Validity), self.present.as_slice())?;
+        }
+        Ok(self.count > 0)
+    }
 }
 
 /// Writes the column of `field` for the kept rows of `blocks`.
@@ -35,13 +70,35 @@ pub(crate) fn encode_column(
     cancel: &Cancel,
 ) -> Result<Encoded, Error> {
     let pieces = |visit: &mut Visit<'_>| each_piece(field, blocks, cancel, visit);
-    match field.data_type {
-        Type::Text => encode_packed(Place::of(field.id), &pieces, file)?,
-        _ => encode_values(Place::of(field.id), field.kind(), &pieces, file)?,
+    let mut absent = Absent::new();
+    let packing = packing_of(field, &pieces)?;
+    if let Some(packing) = packing {
+        let mut zones = Zones::are_of(field.data_type).then(ZoneBuilder::default);
+        encode_packed(Place::of(field.id), packing, &pieces, file, &mut absent, zones.as_mut())?;
+        let has_nulls = absent.write(field, file)?;
+        let packing = Some(packing).filter(|_| field.data_type != Type::Text);
+        return Ok(Encoded { has_nulls, packing, zones: zones.map(ZoneBuilder::finish) });
     }
-    let has_nulls = encode_validity(field, &pieces, file)?;
+    encode_values(Place::of(field.id), field.kind(), &pieces, file)?;
+    pieces(&mut |column, rows| {
+        absent.add(column, rows);
+        Ok(())
+    })?;
+    let has_nulls = absent.write(field, file)?;
     let zones = Zones::are_of(field.data_type).then(|| zones_of(&pieces)).transpose()?;
-    Ok(Encoded { has_nulls, zones })
+    Ok(Encoded { has_nulls, packing: None, zones })
+}
+
+/// Texts are always packed, which keeps them out of line; texts of a limited length and JSON where it pays. Keys are
+/// looked up, which wants them in place.
+fn packing_of(field: &Field, pieces: &Pieces<'_>) -> Result<Option<Packing>, Error> {
+    Ok(match field.data_type {
+        Type::Text => Some(Packing::Zstd),
+        Type::VarChar | Type::Json if !field.is_primary && pays(Place::of(field.id), pieces)? => {
+            Some(Packing::Lz4)
+        }
+        _ => None,
+    })
 }
 
 fn zones_of(pieces: &Pieces<'_>) -> Result<Zones, Error> {
@@ -174,24 +231,4 @@ fn encode_lists(at: Place, kind: Kind, pieces: &Pieces<'_>, file: &mut SectionWr
         })
     };
     encode_values(at.items(), item, &items, file)
-}
-
-fn encode_validity(field: &Field, pieces: &Pieces<'_>, file: &mut SectionWriter) -> Result<bool, Error> {
-    let mut bits = BooleanBufferBuilder::new(0);
-    let mut absent = 0;
-    pieces(&mut |column, rows| {
-        match column.validity() {
-            Some(validity) => {
-                let part = validity.slice(rows.start, rows.len());
-                absent += part.null_count();
-                bits.append_buffer(part.inner());
-            }
-            None => bits.append_n(rows.len(), true),
-        }
-        Ok(())
-    })?;
-    if absent > 0 {
-        file.whole(&Place::of(field.id).section(Part::Validity), bits.as_slice())?;
-    }
-    Ok(absent > 0)
 }

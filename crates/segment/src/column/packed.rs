@@ -1,88 +1,203 @@
-//! Long texts, packed: frames of some values each, every frame compressed on its own, so that one value is read by
-//! unpacking one frame. Invariant: a frame holds whole values, of neighbouring rows; every row is in exactly one.
+//! Long values, packed: frames of some values each, every frame compressed on its own, so that one value is read by
+//! unpacking one frame, and a scan unpacks a block of rows at a time. Invariant: a frame holds whole values, of neighbouring
+//! rows; every row is in exactly one.
 
-use super::encode::{Pieces, encode_offsets};
+use super::encode::{Absent, Pieces};
 use super::{Part, Place};
 use crate::Error;
-use crate::files::{Opened, SectionWriter};
-use data::{Buffer, Column, ScalarBuffer, Values, VarLen};
+use crate::cache::BlockCache;
+use crate::files::{Opened, Packing, SectionWriter};
+use data::{Buffer, Column, ScalarBuffer, Type, Values, VarLen};
+use filter::{BLOCK_ROWS, ZoneBuilder};
+use host::Cancelled;
 use std::io::{Read, Write};
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A frame is closed when it holds this many bytes; a longer value has one of its own.
-const FRAME_BYTES: usize = 64 << 10;
-/// How hard to compress, of 1 to 22.
+/// How hard zstd compresses, of 1 to 22.
 const LEVEL: i32 = 1;
+/// Of a column that might be packed, so many bytes are tried.
+const SAMPLE_BYTES: usize = 256 << 10;
+/// Columns of less are not worth it.
+const WORTH_BYTES: usize = 32 << 10;
+/// Values of less on average are left as they are: a frame of many is unpacked for one.
+const WORTH_VALUE_BYTES: usize = 96;
+/// Packed to more than this many hundredths, values are left as they are.
+const WORTH_PERCENT: usize = 70;
 
-/// Writes texts as frames.
-pub(super) fn encode_packed(at: Place, pieces: &Pieces<'_>, file: &mut SectionWriter) -> Result<(), Error> {
-    fn texts(at: Place, column: &Column) -> Result<&VarLen, Error> {
-        match column.values() {
-            Values::Text(texts) => Ok(texts),
-            _ => Err(Error::Shape(format!("field {} takes texts, a column holds others", at.field))),
+impl Packing {
+    /// A frame is closed when it holds this many bytes; a longer value has one of its own.
+    fn frame_bytes(self) -> usize {
+        match self {
+            Self::Zstd => 64 << 10,
+            Self::Lz4 => 16 << 10,
         }
     }
-    encode_offsets(&at.section(Part::Offsets), pieces, file, |column| Ok(texts(at, column)?.offsets()))?;
+
+    /// What `bytes` come to; not smaller, they stay as they are.
+    fn pack(self, bytes: &[u8]) -> Result<Vec<u8>, Error> {
+        let failed = |error: std::io::Error| Error::Shape(format!("values cannot be compressed: {error}"));
+        match self {
+            Self::Zstd => {
+                let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), LEVEL).map_err(failed)?;
+                encoder.include_checksum(true).map_err(failed)?;
+                encoder.write_all(bytes).map_err(failed)?;
+                encoder.finish().map_err(failed)
+            }
+            Self::Lz4 => {
+                let packed = lz4_flex::block::compress(bytes);
+                Ok(if packed.len() < bytes.len() { packed } else { bytes.to_vec() })
+            }
+        }
+    }
+
+    /// Adds to `bytes` what [`Packing::pack`] has made `packed` of, `length` bytes.
+    fn unpack(self, packed: &[u8], length: usize, bytes: &mut Vec<u8>) -> Result<(), String> {
+        let before = bytes.len();
+        match self {
+            Self::Zstd => {
+                let decoder = zstd::stream::read::Decoder::new(packed).map_err(|error| error.to_string())?;
+                let mut decoder = decoder.take(length as u64 + 1);
+                decoder.read_to_end(bytes).map_err(|error| error.to_string())?;
+            }
+            Self::Lz4 if packed.len() == length => bytes.extend_from_slice(packed),
+            Self::Lz4 => {
+                // No block of lz4 grows more than this; so a wrong length asks for no more memory than it may.
+                if length / 255 > packed.len() {
+                    return Err("a frame is too short".to_owned());
+                }
+                bytes.resize(before + length, 0);
+                let unpacked = lz4_flex::block::decompress_into(packed, &mut bytes[before..]);
+                if unpacked.map_err(|error| error.to_string())? != length {
+                    return Err("a frame has another length".to_owned());
+                }
+            }
+        }
+        if bytes.len() - before == length { Ok(()) } else { Err("a frame has another length".to_owned()) }
+    }
+}
+
+fn var_len(at: Place, column: &Column) -> Result<&VarLen, Error> {
+    let values = column.values().var_len();
+    values.ok_or_else(|| Error::Shape(format!("field {} takes texts, a column holds others", at.field)))
+}
+
+/// Whether values are better packed for filters, by trying the first of them.
+pub(super) fn pays(at: Place, pieces: &Pieces<'_>) -> Result<bool, Error> {
+    let (mut frame, mut raw, mut packed, mut present) = (Vec::new(), 0, 0, 0);
+    let tried = pieces(&mut |column, rows| {
+        let values = var_len(at, column)?;
+        for row in rows.filter(|row| column.is_valid(*row)) {
+            present += 1;
+            frame.extend_from_slice(values.get(row));
+            if frame.len() >= Packing::Lz4.frame_bytes() {
+                raw += frame.len();
+                packed += Packing::Lz4.pack(&frame)?.len();
+                frame.clear();
+                if raw >= SAMPLE_BYTES {
+                    // Enough is known.
+                    return Err(Error::Cancelled(Cancelled));
+                }
+            }
+        }
+        Ok(())
+    });
+    match tried {
+        Err(Error::Cancelled(_)) if raw >= SAMPLE_BYTES => {}
+        other => other?,
+    }
+    Ok(raw >= WORTH_BYTES && raw / present.max(1) >= WORTH_VALUE_BYTES && packed * 100 <= raw * WORTH_PERCENT)
+}
+
+/// Writes values as frames, in one pass; what else is to be known of the rows is gathered on the way.
+pub(super) fn encode_packed(
+    at: Place,
+    packing: Packing,
+    pieces: &Pieces<'_>,
+    file: &mut SectionWriter,
+    absent: &mut Absent,
+    mut zones: Option<&mut ZoneBuilder>,
+) -> Result<(), Error> {
     // First row and first byte of each frame, and where the last ends.
     let mut frames: Vec<u64> = Vec::new();
-    let (mut row, mut end) = (0_u64, 0_u64);
+    let mut offsets: Vec<u8> = 0_i64.to_le_bytes().to_vec();
+    let (mut row, mut end, mut length) = (0_u64, 0_u64, 0_i64);
     let mut gathered: Vec<u8> = Vec::new();
     file.begin(&at.section(Part::Packed))?;
     pieces(&mut |column, rows| {
-        let texts = texts(at, column)?;
-        for value in rows.map(|row| texts.get(row)) {
-            if gathered.is_empty() || gathered.len() + value.len() > FRAME_BYTES {
-                end += flush(&mut gathered, file)?;
+        absent.add(column, rows.clone());
+        if let Some(zones) = &mut zones {
+            zones.add(column, rows.clone());
+        }
+        let values = var_len(at, column)?;
+        for value in rows.map(|row| values.get(row)) {
+            // A scan asks for blocks of rows: no frame is part of two.
+            let is_full = gathered.len() + value.len() > packing.frame_bytes() && !gathered.is_empty();
+            if is_full || row.is_multiple_of(BLOCK_ROWS as u64) {
+                end += flush(packing, &mut gathered, file)?;
                 frames.extend([row, end]);
             }
             gathered.extend_from_slice(value);
+            length += value.len() as i64;
+            offsets.extend_from_slice(&length.to_le_bytes());
             row += 1;
         }
         Ok(())
     })?;
-    end += flush(&mut gathered, file)?;
+    end += flush(packing, &mut gathered, file)?;
     frames.extend([row, end]);
     file.end()?;
     let frames: Vec<u8> = frames.iter().flat_map(|number| number.to_le_bytes()).collect();
-    file.whole(&at.section(Part::Frames), &frames)
+    file.whole(&at.section(Part::Frames), &frames)?;
+    file.whole(&at.section(Part::Offsets), &offsets)
 }
 
 /// Writes what is gathered as a frame; its size.
-fn flush(gathered: &mut Vec<u8>, file: &mut SectionWriter) -> Result<u64, Error> {
+fn flush(packing: Packing, gathered: &mut Vec<u8>, file: &mut SectionWriter) -> Result<u64, Error> {
     if gathered.is_empty() {
         return Ok(0);
     }
-    let failed = |error: std::io::Error| Error::Shape(format!("texts cannot be compressed: {error}"));
-    let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), LEVEL).map_err(failed)?;
-    encoder.include_checksum(true).map_err(failed)?;
-    encoder.write_all(gathered).map_err(failed)?;
-    let frame = encoder.finish().map_err(failed)?;
+    let frame = packing.pack(gathered)?;
     gathered.clear();
     file.put(&frame)?;
     Ok(frame.len() as u64)
 }
 
-/// Packed texts of a file.
+/// Packed values of a file.
 #[derive(Debug)]
 pub(super) struct Packed {
+    /// No other column of this process has it.
+    number: u64,
     section: String,
+    packing: Packing,
+    data_type: Type,
     /// Where each value begins among all bytes unpacked, and where the last ends.
     offsets: ScalarBuffer<i64>,
     /// First row and first byte of each frame, and where the last ends.
     frames: ScalarBuffer<u64>,
     bytes: Buffer,
+    /// Where unpacked blocks are kept.
+    cache: Option<Arc<BlockCache>>,
 }
 
 impl Packed {
-    /// The packed texts at `at`, `rows` of them.
-    pub(super) fn open(file: &Opened, at: Place, rows: usize) -> Result<Self, Error> {
+    /// The packed values at `at`, `rows` of them, of `data_type`.
+    pub(super) fn open(
+        file: &Opened,
+        at: Place,
+        (packing, data_type): (Packing, Type),
+        rows: usize,
+        cache: Option<Arc<BlockCache>>,
+    ) -> Result<Self, Error> {
+        static NUMBERS: AtomicU64 = AtomicU64::new(0);
         let name = at.section(Part::Offsets);
         let offsets = file.numbers::<i64>(&name, rows.saturating_add(1))?;
         if offsets.first() != Some(&0) || !offsets.is_sorted() {
             return Err(file.damaged(&name, "its offsets are out of order"));
         }
         let name = at.section(Part::Frames);
-        let count = file.checked(&name)?.len() / 8;
-        let frames = file.numbers::<u64>(&name, count)?;
+        let frames = file.all_numbers::<u64>(&name)?;
         let section = at.section(Part::Packed);
         let bytes = file.untouched(&section)?;
         let pairs = frames.as_chunks::<2>();
@@ -93,38 +208,81 @@ impl Packed {
         if !whole || !sorted(0) || !sorted(1) {
             return Err(file.damaged(&name, "its frames do not cover its rows"));
         }
-        Ok(Self { section, offsets, frames, bytes })
+        let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
+        Ok(Self { number, section, packing, data_type, offsets, frames, bytes, cache })
+    }
+
+    fn values(&self, values: VarLen) -> Values {
+        if self.data_type == Type::Json { Values::Json(values) } else { Values::Text(values) }
     }
 
     /// All values, unpacked.
-    pub(super) fn all(&self, file: &Opened) -> Result<VarLen, Error> {
-        let mut bytes = Vec::new();
-        for frame in 0..self.frames.len() / 2 - 1 {
-            self.unpack(file, frame, &mut bytes)?;
+    pub(super) fn all(&self, file: &Opened) -> Result<Values, Error> {
+        self.part(file, 0..self.offsets.len() - 1).map(|values| self.values(values))
+    }
+
+    /// The values of some neighbouring rows; they are kept, should there be a place, in `complete` form, as they are asked for again.
+    pub(super) fn block(
+        &self,
+        file: &Opened,
+        rows: Range<usize>,
+        complete: impl FnOnce(Values) -> Result<Column, Error>,
+    ) -> Result<Arc<Column>, Error> {
+        let key = (self.number, rows.start);
+        if let Some(found) = self.cache.as_ref().and_then(|cache| cache.get(key)) {
+            return Ok(found);
         }
-        let damaged = |error: data::ColumnError| file.damaged(&self.section, &error.to_string());
-        VarLen::new(self.offsets.clone(), bytes.into()).map_err(damaged)
+        let column = Arc::new(complete(self.values(self.part(file, rows)?))?);
+        if let Some(cache) = &self.cache {
+            cache.put(key, &column);
+        }
+        Ok(column)
+    }
+
+    /// The values of neighbouring rows.
+    pub(super) fn part(&self, file: &Opened, rows: Range<usize>) -> Result<VarLen, Error> {
+        let pairs = self.frames.as_chunks::<2>().0;
+        let damaged = |what: &str| file.damaged(&self.section, what);
+        let mut frame = self.frame_of(rows.start as u64);
+        let first = pairs.get(frame).map_or(0, |pair| pair[0] as usize);
+        let Some(offsets) = self.offsets.get(rows.start..=rows.end) else {
+            return Err(damaged("there are fewer rows"));
+        };
+        let base = self.offsets.get(first).copied().unwrap_or_default();
+        let mut bytes = Vec::new();
+        while pairs.get(frame).is_some_and(|pair| pair[0] < rows.end as u64) && frame + 1 < pairs.len() {
+            self.unpack(file, frame, &mut bytes)?;
+            frame += 1;
+        }
+        let offsets: Vec<i64> = offsets.iter().map(|offset| offset - base).collect();
+        VarLen::new(offsets.into(), bytes.into()).map_err(|error| damaged(&error.to_string()))
+    }
+
+    /// The last frame that begins at or before `row`; frames of no rows come before it.
+    fn frame_of(&self, row: u64) -> usize {
+        self.frames.as_chunks::<2>().0.partition_point(|pair| pair[0] <= row).saturating_sub(1)
     }
 
     /// The values of `rows`, in that order; rows that are near each other share the work.
-    pub(super) fn read(&self, file: &Opened, rows: &[u32]) -> Result<VarLen, Error> {
-        let firsts: Vec<u64> = self.frames.as_chunks::<2>().0.iter().map(|pair| pair[0]).collect();
+    pub(super) fn read(&self, file: &Opened, rows: &[u32]) -> Result<Values, Error> {
         let (mut known, mut unpacked) = (usize::MAX, Vec::new());
-        let mut values: Vec<Vec<u8>> = Vec::with_capacity(rows.len());
+        let (mut offsets, mut bytes) = (vec![0_i64], Vec::new());
+        let damaged = |what: &str| file.damaged(&self.section, what);
         for row in rows {
-            // The last frame that begins at or before the row; frames of no rows come before it.
-            let frame = firsts.partition_point(|first| *first <= u64::from(*row)).saturating_sub(1);
+            let frame = self.frame_of(u64::from(*row));
             if frame != known {
                 unpacked.clear();
                 self.unpack(file, frame, &mut unpacked)?;
                 known = frame;
             }
-            let base = self.offsets[firsts[frame] as usize];
+            let base = self.pair(frame).map_or(0, |pair| self.offsets[pair[0] as usize]);
             let (start, end) = (self.offsets[*row as usize] - base, self.offsets[*row as usize + 1] - base);
             let value = unpacked.get(start as usize..end as usize);
-            values.push(value.ok_or_else(|| file.damaged(&self.section, "a frame is too short"))?.to_vec());
+            bytes.extend_from_slice(value.ok_or_else(|| damaged("a frame is too short"))?);
+            offsets.push(bytes.len() as i64);
         }
-        Ok(VarLen::from_values(values))
+        let values = VarLen::new(offsets.into(), bytes.into());
+        values.map(|values| self.values(values)).map_err(|error| damaged(&error.to_string()))
     }
 
     /// Adds what frame number `frame` holds to `bytes`.
@@ -133,24 +291,24 @@ impl Packed {
         let (Some([first, start]), Some([last, end])) = (self.pair(frame), self.pair(frame + 1)) else {
             return Err(damaged("a frame is missing"));
         };
-        let length = (self.offsets[last as usize] - self.offsets[first as usize]) as u64;
+        let length = (self.offsets[last as usize] - self.offsets[first as usize]) as usize;
         if length == 0 {
             return Ok(());
         }
         let packed =
             self.bytes.get(start as usize..end as usize).ok_or_else(|| damaged("a frame is cut short"))?;
-        let decoder =
-            zstd::stream::read::Decoder::new(packed).map_err(|error| damaged(&error.to_string()))?;
-        let before = bytes.len();
-        decoder.take(length + 1).read_to_end(bytes).map_err(|error| damaged(&error.to_string()))?;
-        if (bytes.len() - before) as u64 == length {
-            Ok(())
-        } else {
-            Err(damaged("a frame has another length"))
-        }
+        self.packing.unpack(packed, length, bytes).map_err(|what| damaged(&what))
     }
 
     fn pair(&self, frame: usize) -> Option<[u64; 2]> {
         self.frames.as_chunks::<2>().0.get(frame).copied()
+    }
+}
+
+impl Drop for Packed {
+    fn drop(&mut self) {
+        if let Some(cache) = &self.cache {
+            cache.forget(self.number);
+        }
     }
 }

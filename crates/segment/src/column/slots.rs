@@ -2,15 +2,18 @@
 //! filled at its first use and never changes after.
 
 use super::Place;
-use super::decode::{decode, read_packed};
+use super::decode::{decode, validity};
 use super::packed::Packed;
 use super::zones::read_zones;
+use crate::blocks::Visit;
+use crate::cache::BlockCache;
 use crate::chunk::absent;
-use crate::files::{FieldHead, Head, Opened};
+use crate::files::{FieldHead, Head, Opened, Packing};
 use crate::key_order::KeyOrder;
 use crate::{Error, ScalarIndex};
-use data::{Column, Field, FieldId, Schema, Type};
-use filter::{Answer, Probe, Rows, Zones};
+use data::{BooleanBuffer, Column, Field, FieldId, NullBuffer, Schema};
+use filter::{Answer, BLOCK_ROWS, Probe, Rows, Zones};
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 /// One field of the schema and, once somebody asked, its column.
@@ -20,8 +23,45 @@ struct Slot {
     /// What the file knows of it; `None` when it was added later.
     stored: Option<FieldHead>,
     column: OnceLock<Column>,
-    /// Long texts of the file, once somebody asked for some of them.
-    packed: OnceLock<Packed>,
+    /// Compressed values of the file, once somebody asked for some of them.
+    packed: OnceLock<Blocks>,
+}
+
+/// A column that is unpacked in parts.
+#[derive(Debug)]
+struct Blocks {
+    packed: Packed,
+    /// `None`: every value is there.
+    validity: Option<BooleanBuffer>,
+}
+
+impl Blocks {
+    fn open(
+        file: &Opened,
+        head: &FieldHead,
+        packing: Packing,
+        rows: usize,
+        cache: Option<Arc<BlockCache>>,
+    ) -> Result<Self, Error> {
+        let packed = Packed::open(file, Place::of(head.id), (packing, head.data_type), rows, cache)?;
+        Ok(Self { packed, validity: validity(file, head, rows)? })
+    }
+
+    /// Neighbouring rows.
+    fn block(&self, file: &Opened, rows: Range<usize>) -> Result<Arc<Column>, Error> {
+        let validity = self.validity.as_ref();
+        let validity = validity.map(|bits| NullBuffer::new(bits.slice(rows.start, rows.len())));
+        self.packed.block(file, rows, |values| {
+            Column::trusted(values, validity).map_err(|error| Error::Shape(error.to_string()))
+        })
+    }
+
+    fn read(&self, file: &Opened, picks: &[u32]) -> Result<Column, Error> {
+        let values = self.packed.read(file, picks)?;
+        let bits = self.validity.as_ref();
+        let bits = bits.map(|bits| picks.iter().map(|row| bits.value(*row as usize)).collect());
+        Column::trusted(values, bits.map(NullBuffer::new)).map_err(|error| Error::Shape(error.to_string()))
+    }
 }
 
 /// The columns of an open file under a schema.
@@ -32,6 +72,8 @@ pub(crate) struct Slots {
     heads: Arc<[FieldHead]>,
     rows: usize,
     slots: Vec<Arc<Slot>>,
+    /// Where unpacked blocks are kept, once somebody has said so.
+    cache: Arc<OnceLock<Arc<BlockCache>>>,
     /// Read at first use.
     zones: Arc<OnceLock<Vec<(FieldId, Zones)>>>,
 }
@@ -45,6 +87,7 @@ impl Slots {
             heads: head.fields.clone().into(),
             rows: head.rows as usize,
             slots: Vec::new(),
+            cache: Arc::default(),
             zones: Arc::default(),
         };
         empty.under(schema)
@@ -70,6 +113,7 @@ impl Slots {
             heads: Arc::clone(&self.heads),
             rows: self.rows,
             slots: schema.fields.iter().map(slot).collect(),
+            cache: Arc::clone(&self.cache),
             zones: Arc::clone(&self.zones),
         }
     }
@@ -115,15 +159,41 @@ impl Slots {
         known.iter().find(|known| known.0 == field).map(|known| &known.1)
     }
 
-    /// The column of `field`; `None` when the schema has no such field.
+    /// Keeps unpacked blocks in `cache` from now on.
+    pub(crate) fn keep_blocks_in(&self, cache: &Arc<BlockCache>) {
+        drop(self.cache.set(Arc::clone(cache)));
+    }
+
+    /// The column in `slot` in parts; `None` when it does not lie compressed.
+    fn blocks<'s>(&self, slot: &'s Slot) -> Result<Option<&'s Blocks>, Error> {
+        let Some((head, packing)) = slot.stored.as_ref().and_then(|head| Some((head, head.packing()?)))
+        else {
+            return Ok(None);
+        };
+        self.check(&slot.field, head)?;
+        if let Some(blocks) = slot.packed.get() {
+            return Ok(Some(blocks));
+        }
+        let blocks = Blocks::open(&self.file, head, packing, self.rows, self.cache.get().cloned())?;
+        Ok(Some(slot.packed.get_or_init(|| blocks)))
+    }
+
+    /// The column of `field`; `None` when the schema has no such field. What lies compressed is unpacked for the caller alone.
     pub(crate) fn column(&self, field: FieldId) -> Result<Option<Column>, Error> {
-        self.slot(field).map(|slot| self.load(slot).cloned()).transpose()
+        let Some(slot) = self.slot(field) else { return Ok(None) };
+        match &slot.stored {
+            Some(head) if head.packing().is_some() => {
+                self.check(&slot.field, head)?;
+                decode(&self.file, head, self.rows).map(Some)
+            }
+            _ => self.load(slot).cloned().map(Some),
+        }
     }
 
     /// The column of `field`; `None` when the file does not have it.
     pub(crate) fn stored(&self, field: FieldId) -> Result<Option<Column>, Error> {
         match self.slot(field) {
-            Some(slot) if slot.stored.is_some() => self.load(slot).cloned().map(Some),
+            Some(slot) if slot.stored.is_some() => self.column(field),
             Some(_) => Ok(None),
             None => {
                 let head = self.heads.iter().find(|head| head.id == field);
@@ -132,21 +202,50 @@ impl Slots {
         }
     }
 
+    /// Shows `runs` of the column of `field`, what lies compressed block by block; `false` when the file does not have it.
+    pub(crate) fn each_stored(
+        &self,
+        field: FieldId,
+        runs: &[Range<usize>],
+        visit: &mut Visit<'_>,
+    ) -> Result<bool, Error> {
+        let head = self.heads.iter().find(|head| head.id == field);
+        let Some(packing) = head.and_then(FieldHead::packing) else {
+            let Some(column) = self.stored(field)? else { return Ok(false) };
+            runs.iter().try_for_each(|run| visit(&column, run.clone()))?;
+            return Ok(true);
+        };
+        let Some(head) = head else { return Ok(false) };
+        if let Some(slot) = self.slot(field) {
+            self.check(&slot.field, head)?;
+        }
+        // What a merge looks at once is not worth keeping.
+        let blocks = Blocks::open(&self.file, head, packing, self.rows, None)?;
+        let mut held: Option<(usize, Arc<Column>)> = None;
+        for run in runs {
+            let mut row = run.start;
+            while row < run.end {
+                let first = row / BLOCK_ROWS * BLOCK_ROWS;
+                let end = run.end.min(first + BLOCK_ROWS);
+                let column = match held.take().filter(|held| held.0 == first) {
+                    Some((_, column)) => column,
+                    None => blocks.block(&self.file, first..self.rows.min(first + BLOCK_ROWS))?,
+                };
+                visit(&column, row - first..end - first)?;
+                held = Some((first, column));
+                row = end;
+            }
+        }
+        Ok(true)
+    }
+
     /// The values of `field` at `rows`; `None` when the schema has no such field.
     pub(crate) fn read(&self, field: FieldId, rows: &[u32]) -> Result<Option<Column>, Error> {
         let Some(slot) = self.slot(field) else { return Ok(None) };
+        if let Some(blocks) = self.blocks(slot)? {
+            return blocks.read(&self.file, rows).map(Some);
+        }
         match &slot.stored {
-            Some(head) if head.data_type == Type::Text && slot.column.get().is_none() => {
-                self.check(&slot.field, head)?;
-                let packed = match slot.packed.get() {
-                    Some(packed) => packed,
-                    None => {
-                        let packed = Packed::open(&self.file, Place::of(head.id), self.rows)?;
-                        slot.packed.get_or_init(|| packed)
-                    }
-                };
-                read_packed(&self.file, head, packed, self.rows, rows).map(Some)
-            }
             Some(_) => Ok(Some(self.load(slot)?.take(rows))),
             None => Ok(Some(absent(&slot.field, rows.len()))),
         }
@@ -201,6 +300,20 @@ impl Rows for SlotRows<'_> {
         // FNV-1a of the file's name, which no other segment has.
         let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
         self.slots.file.name().to_string().bytes().fold(0xcbf2_9ce4_8422_2325, mix)
+    }
+
+    fn is_packed(&self, field: FieldId) -> bool {
+        let stored = self.slots.slot(field).and_then(|slot| slot.stored.as_ref());
+        stored.is_some_and(|head| head.packing().is_some())
+    }
+
+    fn block(&self, field: FieldId, rows: Range<usize>) -> Option<Arc<Column>> {
+        let slot = self.slots.slot(field)?;
+        let block = || match self.slots.blocks(slot)? {
+            Some(blocks) => blocks.block(&self.slots.file, rows).map(Some),
+            None => Ok(None),
+        };
+        block().map_err(|error| self.failure.set(error)).ok().flatten()
     }
 
     fn answer(&self, probe: &Probe<'_>) -> Option<Answer> {
