@@ -152,7 +152,8 @@ pub(super) fn passing(elements: &Elements, columns: &[Option<&Column>]) -> Bits 
     let count =
         lists.get(elements.anchor.slot).and_then(Option::as_ref).map_or(0, |lists| lists.items().len());
     let answers = Answers::default();
-    let inner = Context { fields: &items, lists: &[], items: &[], paths: &[], answers: &answers };
+    let inner =
+        Context { fields: &items, packed: &[], lists: &[], items: &[], paths: &[], answers: &answers };
     let mut bits = ItemBits::new(0..count, count, |place, want, yes| {
         inner.node(&elements.inner, place, want, yes);
     });
