@@ -72,6 +72,8 @@ impl<'a> Scorer<'a> {
                 1 => op(self.metric).rows(queries, values, &mut out[..nr]),
                 _ => op(self.metric).tile(dim, queries, values, &mut out[..nq * nr]),
             }
+        } else if nq == 1 && self.streamed(rows, &mut out[..nr]) {
+            // One query goes along the rows as they lie.
         } else {
             for q in 0..nq {
                 self.products(q, rows, |i| i, &mut out[q * nr..(q + 1) * nr]);
@@ -99,6 +101,24 @@ impl<'a> Scorer<'a> {
                 *out = cosine(*out, self.lengths[q], length(rows, *row as usize, &mut room));
             }
         }
+    }
+
+    /// Scores of the one query there is and rows that lie one after the other, but for COSINE the products only; nothing, and
+    /// false, where rows are read otherwise.
+    fn streamed(&self, rows: Vectors<'_>, out: &mut [f32]) -> bool {
+        let op = op(self.metric);
+        match (self.queries, rows) {
+            (_, Vectors::F16 { bytes, .. } | Vectors::Bf16 { bytes, .. }) => {
+                half(rows).rows(op, &self.wide, bytes, out);
+            }
+            (Vectors::I8 { values: query, .. }, Vectors::I8 { values, .. }) => {
+                let mut sums = [0; 64];
+                op.signed_rows(query, values, &mut sums[..out.len()]);
+                out.iter_mut().zip(sums).for_each(|(out, sum)| *out = sum as f32);
+            }
+            _ => return false,
+        }
+        true
     }
 
     /// Scores, but for COSINE the products only.

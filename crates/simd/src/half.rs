@@ -3,8 +3,11 @@
 //! There is an instruction that multiplies bfloat16 numbers directly. It rounds in its own way, which no other level
 //! could follow, and from memory it gains nothing over widening; so it is not used.
 
-use crate::kernel::{half_block, widen};
+use crate::kernel::{half_block, half_stream, widen};
 use crate::{Level, Op};
+
+/// From this length on rows that follow each other are read one by one, as the memory foresees it.
+const STREAM_DIM: usize = 128;
 
 /// A float of two bytes, little-endian.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -80,6 +83,24 @@ impl Half {
         }
         for (i, out) in rest.iter_mut().enumerate() {
             *out = self.block(level, op, [query], [row(whole + i)])[0][0];
+        }
+    }
+
+    /// One query against rows that lie one after the other: `out[i]` is the score of row `i`.
+    ///
+    /// # Panics
+    /// When `rows` does not hold exactly `out.len()` rows of the query's length.
+    pub fn rows(self, op: Op, query: &[f32], rows: &[u8], out: &mut [f32]) {
+        assert_eq!(rows.len(), 2 * query.len() * out.len(), "one output a row");
+        if query.len() < STREAM_DIM {
+            return self.each(op, query, rows, |i| i * 2 * query.len(), out);
+        }
+        let level = Level::current();
+        match (op, self) {
+            (Op::L2, Self::F16) => half_stream::<true, false>(level, query, rows, out),
+            (Op::L2, Self::Bf16) => half_stream::<true, true>(level, query, rows, out),
+            (Op::Ip, Self::F16) => half_stream::<false, false>(level, query, rows, out),
+            (Op::Ip, Self::Bf16) => half_stream::<false, true>(level, query, rows, out),
         }
     }
 

@@ -1,7 +1,10 @@
 //! Distances of rows of signed bytes. Invariant: exact sums, up to 32,768 bytes a row.
 
-use crate::kernel::signed_block;
+use crate::kernel::{signed_block, signed_stream};
 use crate::{Level, Op};
+
+/// From this length on rows that follow each other are read one by one, as the memory foresees it.
+const STREAM_DIM: usize = 64;
 
 impl Op {
     /// The sum of one pair of rows of signed bytes.
@@ -45,6 +48,22 @@ impl Op {
         }
         for i in whole..count {
             out(i, self.signed_block(level, query, [row(i)])[0]);
+        }
+    }
+
+    /// One query against rows that lie one after the other: `out[i]` is the score of row `i`.
+    ///
+    /// # Panics
+    /// When `rows` does not hold exactly `out.len()` rows of the query's length.
+    pub fn signed_rows(self, query: &[i8], rows: &[i8], out: &mut [i32]) {
+        assert_eq!(rows.len(), query.len() * out.len(), "one output a row");
+        if query.len() < STREAM_DIM {
+            let count = out.len();
+            return self.signed_each(query, rows, |i| i * query.len(), |i, sum| out[i] = sum, count);
+        }
+        match self {
+            Self::L2 => signed_stream::<true>(Level::current(), query, rows, out),
+            Self::Ip => signed_stream::<false>(Level::current(), query, rows, out),
         }
     }
 

@@ -148,6 +148,8 @@ fn half_kernels_score_as_widened_rows_do_at_every_length() {
                     assert!(same(want, got), "{half:?} {op:?} of {len} at {level:?}: {want} and {got}");
                 }
                 assert!(each.iter().all(|got| same(want, *got)));
+                half.rows(op, query, &row.repeat(3), &mut each[..3]);
+                assert!(each.iter().all(|got| same(want, *got)), "{len} in a row");
             }
         }
     }
@@ -197,6 +199,11 @@ fn signed_kernels_agree_and_are_exact() {
                 assert_eq!(i64::from(Op::L2.signed_pair_at(level, a, b)), l2, "{len} at {level:?}");
             }
             Op::L2.signed_each(a, b, |_| 0, |_, sum| assert_eq!(i64::from(sum), l2), 6);
+            for (op, want) in [(Op::L2, l2), (Op::Ip, ip)] {
+                let mut sums = [0; 3];
+                op.signed_rows(a, &b.repeat(3), &mut sums);
+                assert!(sums.iter().all(|sum| i64::from(*sum) == want), "{len} in a row");
+            }
         }
     }
 }

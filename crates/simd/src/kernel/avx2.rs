@@ -346,3 +346,19 @@ pub(super) fn fan_sums<const G: usize>(
 pub(super) fn hadamard(values: &mut [f32]) {
     super::scalar::hadamard(values);
 }
+
+#[target_feature(enable = "avx2,fma")]
+pub(super) fn signed_stream<const L2: bool>(query: &[i8], rows: &[i8], out: &mut [i32]) {
+    for (row, out) in rows.chunks_exact(query.len()).zip(out) {
+        row.as_chunks::<512>().0.iter().for_each(crate::prefetch::prefetch_beyond);
+        [*out] = signed_block::<1, L2>(query, [row]);
+    }
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(super) fn half_stream<const L2: bool, const BF: bool>(query: &[f32], rows: &[u8], out: &mut [f32]) {
+    for (row, out) in rows.chunks_exact(2 * query.len()).zip(out) {
+        row.as_chunks::<512>().0.iter().for_each(crate::prefetch::prefetch_beyond);
+        [[*out]] = half_block::<1, 1, L2, BF>([query], [row]);
+    }
+}

@@ -67,6 +67,23 @@ pub(crate) fn half_block<const Q: usize, const R: usize, const L2: bool, const B
     dispatch!(level, half_block::<Q, R, L2, BF>(queries, rows))
 }
 
+/// [`half_block`] of one query and rows that lie one after the other, as [`float_stream`].
+#[inline]
+pub(crate) fn half_stream<const L2: bool, const BF: bool>(
+    level: Level,
+    query: &[f32],
+    rows: &[u8],
+    out: &mut [f32],
+) {
+    dispatch!(level, half_stream::<L2, BF>(query, rows, out))
+}
+
+/// [`signed_block`] of one query and rows that lie one after the other, as [`float_stream`].
+#[inline]
+pub(crate) fn signed_stream<const L2: bool>(level: Level, query: &[i8], rows: &[i8], out: &mut [i32]) {
+    dispatch!(level, signed_stream::<L2>(query, rows, out))
+}
+
 /// Two-byte floats made f32.
 #[inline]
 pub(crate) fn widen<const BF: bool>(level: Level, halves: &[u8], out: &mut [f32]) {

@@ -376,3 +376,47 @@ fn add_plane(sum: int32x4_t, codes: [uint8x16_t; 4], query: &[[i8; 16]]) -> int3
 pub(super) fn columns_block<const L2: bool>(point: &[f32], columns: &[f32], out: &mut [f32]) {
     super::scalar::columns_block::<L2>(point, columns, out);
 }
+
+#[target_feature(enable = "neon")]
+pub(super) fn signed_stream<const L2: bool>(query: &[i8], rows: &[i8], out: &mut [i32]) {
+    for (row, out) in rows.chunks_exact(query.len()).zip(out) {
+        row.as_chunks::<512>().0.iter().for_each(crate::prefetch::prefetch_beyond);
+        [*out] = signed_block::<1, L2>(query, [row]);
+    }
+}
+
+#[target_feature(enable = "neon")]
+pub(super) fn half_stream<const L2: bool, const BF: bool>(query: &[f32], rows: &[u8], out: &mut [f32]) {
+    for (row, out) in rows.chunks_exact(2 * query.len()).zip(out) {
+        row.as_chunks::<512>().0.iter().for_each(crate::prefetch::prefetch_beyond);
+        [[*out]] = half_block::<1, 1, L2, BF>([query], [row]);
+    }
+}
+
+// What follows is plain code; that its answers are the same is what matters here, and the compiler makes vector code of most
+// of it.
+
+#[target_feature(enable = "neon")]
+pub(super) fn fan_tables(query: &[f32], inverse: f32, tables: &mut [u8]) {
+    super::scalar::fan_tables(query, inverse, tables);
+}
+
+#[target_feature(enable = "neon")]
+pub(super) fn fan_signs(center: &[f32], row: &[f32], out: &mut [u8]) -> [f32; 4] {
+    super::scalar::fan_signs(center, row, out)
+}
+
+#[target_feature(enable = "neon")]
+pub(super) fn fan_sums<const G: usize>(
+    tables: &[u8],
+    fans: [&[u8]; G],
+    scale: [f32; 4],
+    out: [&mut [f32; 16]; G],
+) -> [u16; G] {
+    super::scalar::fan_sums::<G>(tables, fans, scale, out)
+}
+
+#[target_feature(enable = "neon")]
+pub(super) fn hadamard(values: &mut [f32]) {
+    super::scalar::hadamard(values);
+}

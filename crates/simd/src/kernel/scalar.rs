@@ -251,3 +251,15 @@ pub(super) fn butterflies(values: &mut [f32], half: usize) {
         }
     }
 }
+
+pub(super) fn signed_stream<const L2: bool>(query: &[i8], rows: &[i8], out: &mut [i32]) {
+    for (row, out) in rows.chunks_exact(query.len()).zip(out) {
+        [*out] = signed_block::<1, L2>(query, [row]);
+    }
+}
+
+pub(super) fn half_stream<const L2: bool, const BF: bool>(query: &[f32], rows: &[u8], out: &mut [f32]) {
+    for (row, out) in rows.chunks_exact(2 * query.len()).zip(out) {
+        [[*out]] = half_block::<1, 1, L2, BF>([query], [row]);
+    }
+}

@@ -1,7 +1,10 @@
 //! The kernels for AVX-512 with VNNI and VPOPCNTDQ. A short tail is loaded under a mask, as zeros.
 
+mod signed;
+
 use std::arch::x86_64::*;
 
+pub(super) use self::signed::{signed_block, signed_stream};
 use super::LANES;
 
 /// Defines a load of a whole chunk and of a short rest.
@@ -175,39 +178,22 @@ pub(super) fn widen<const BF: bool>(source: &[u8], out: &mut [f32]) {
     super::scalar::widen::<BF>(rest.as_flattened(), out_rest);
 }
 
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-pub(super) fn signed_block<const R: usize, const L2: bool>(query: &[i8], rows: [&[i8]; R]) -> [i32; R] {
-    let (chunks, rest) = query.as_chunks::<32>();
-    let row_chunks = rows.map(|row| &row.as_chunks::<32>().0[..chunks.len()]);
-    let mut sums = [_mm512_setzero_si512(); R];
-    for (c, chunk) in chunks.iter().enumerate() {
-        let a = _mm512_cvtepi8_epi16(smalls(chunk));
-        for r in 0..R {
-            sums[r] = add_words::<L2>(sums[r], a, _mm512_cvtepi8_epi16(smalls(&row_chunks[r][c])));
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+pub(super) fn half_stream<const L2: bool, const BF: bool>(query: &[f32], rows: &[u8], out: &mut [f32]) {
+    for (row, out) in rows.chunks_exact(2 * query.len()).zip(out) {
+        let (chunks, rest) = query.as_chunks::<LANES>();
+        let (row_chunks, row_rest) = row.as_chunks::<2>().0.as_chunks::<LANES>();
+        let mut sum = _mm512_setzero_ps();
+        for (i, (a, b)) in chunks.iter().zip(row_chunks).enumerate() {
+            if i.is_multiple_of(16) {
+                crate::prefetch::prefetch_beyond(b);
+            }
+            sum = add::<L2>(sum, floats(a), wide::<BF>(halves(b)));
         }
-    }
-    if !rest.is_empty() {
-        let a = _mm512_cvtepi8_epi16(smalls_rest(rest));
-        for r in 0..R {
-            let b = _mm512_cvtepi8_epi16(smalls_rest(&rows[r][query.len() - rest.len()..query.len()]));
-            sums[r] = add_words::<L2>(sums[r], a, b);
+        if !rest.is_empty() {
+            sum = add::<L2>(sum, floats_rest(rest), wide::<BF>(halves_rest(row_rest)));
         }
-    }
-    let mut out = [0i32; R];
-    for (out, sum) in out.iter_mut().zip(sums) {
-        *out = _mm512_reduce_add_epi32(sum);
-    }
-    out
-}
-
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-fn add_words<const L2: bool>(sum: __m512i, a: __m512i, b: __m512i) -> __m512i {
-    if L2 {
-        let d = _mm512_sub_epi16(a, b);
-        _mm512_dpwssd_epi32(sum, d, d)
-    } else {
-        _mm512_dpwssd_epi32(sum, a, b)
+        *out = reduce(sum);
     }
 }
 
