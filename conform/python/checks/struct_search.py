@@ -3,7 +3,7 @@
 import time
 
 import numpy as np
-from pymilvus import AnnSearchRequest, DataType, RRFRanker
+from pymilvus import DataType
 
 from checks.types import message, opened_newer
 from world import equal
@@ -79,6 +79,7 @@ def hits_of(hits):
 
 def search(world, report):
     client, name = opened_newer(world), "struct_search"
+    from pymilvus import AnnSearchRequest, RRFRanker
     from pymilvus.client.embedding_list import EmbeddingList
 
     rows = filled(client, name)
