@@ -280,7 +280,7 @@ impl Codes for ByteRows<'_> {
 
     #[inline]
     fn prefetch(&self, row: u32) {
-        simd::prefetch(self.row(row));
+        simd::prefetch_far(self.row(row));
     }
 
     #[inline]

@@ -30,7 +30,7 @@ pub(crate) trait Codes: Sync {
         0.0
     }
 
-    /// Asks the memory for what is looked at of `row`.
+    /// Asks the memory for what is looked at of `row`, a while before it is.
     fn prefetch(&self, row: u32);
 
     /// How far each of `rows` is from the probe.

@@ -84,6 +84,9 @@ impl Seen {
 impl Beam {
     /// Fills the pool with up to `ef` near rows: starts with `entries` and follows the links of the nearest row not
     /// yet followed, until the `ef` nearest rows seen are all followed.
+    ///
+    /// Three steps overlap, so that memory is asked for one step before it is needed: links of the row just chosen are on
+    /// their way, codes of the neighbours of the one before, and those of the one before that are scored.
     pub(crate) fn search<C: Codes>(
         &mut self,
         codes: &C,
@@ -101,24 +104,29 @@ impl Beam {
             }
         }
         self.score_fresh(codes, probe, ef);
-        let mut next = 0;
-        while next < self.pool.len() {
-            self.pool[next] |= 1;
-            let row = row_of(self.pool[next]);
-            let Self { fresh, seen, .. } = self;
-            fresh.clear();
-            links.each(row, |row| {
-                if seen.mark(row) {
-                    fresh.push(row);
-                }
-            });
-            let nearest = self.score_fresh(codes, probe, ef);
-            next = nearest.min(next);
-            while self.pool.get(next).is_some_and(|entry| entry & 1 == 1) {
-                next += 1;
+        let Self { pool, seen, fresh, scores, nearer, .. } = self;
+        fresh.clear();
+        let (mut next, mut waiting) = (0, None);
+        loop {
+            let chosen = choose(pool, &mut next);
+            if let Some(row) = chosen {
+                links.prefetch(row);
             }
-            if let Some(entry) = self.pool.get(next) {
-                links.prefetch(row_of(*entry));
+            if chosen.is_none() && waiting.is_none() && fresh.is_empty() {
+                break;
+            }
+            codes.scores(probe, fresh, Reach::Cached, scores);
+            let limit = if pool.len() < ef { u64::MAX } else { pool[ef - 1] };
+            let scored = fresh.drain(..).zip(scores.iter()).map(|(row, score)| order(*score, row << 1));
+            nearer.extend(scored.filter(|entry| *entry < limit));
+            next = next.min(merge(pool, nearer, ef, |_| ()));
+            if let Some(row) = std::mem::replace(&mut waiting, chosen) {
+                links.each(row, |row| {
+                    if seen.mark(row) {
+                        codes.prefetch(row);
+                        fresh.push(row);
+                    }
+                });
             }
         }
     }
@@ -140,13 +148,7 @@ impl Beam {
         let mut next = 0;
         let mut waiting = None;
         loop {
-            while pool.get(next).is_some_and(|entry| entry & 1 == 1) {
-                next += 1;
-            }
-            let chosen = pool.get_mut(next).map(|entry| {
-                *entry |= 1;
-                row_of(*entry)
-            });
+            let chosen = choose(pool, &mut next);
             if let Some(row) = chosen {
                 blocks.links.prefetch_block(row);
                 codes.prefetch(row);
@@ -223,6 +225,20 @@ impl Beam {
     }
 }
 
+/// Pools longer than this take new entries one by one.
+const LONG: usize = 192;
+
+/// Marks the first entry from `next` on that is not followed yet, and gives its row.
+#[inline]
+fn choose(pool: &mut [u64], next: &mut usize) -> Option<u32> {
+    while pool.get(*next).is_some_and(|entry| entry & 1 == 1) {
+        *next += 1;
+    }
+    let entry = pool.get_mut(*next)?;
+    *entry |= 1;
+    Some(row_of(*entry))
+}
+
 /// Entries that a search along blocks begins with.
 const GATES: usize = 4;
 
@@ -251,6 +267,18 @@ pub(super) fn insert(pool: &mut Vec<u64>, entry: u64, ef: usize) -> usize {
 fn merge(pool: &mut Vec<u64>, new: &mut Vec<u64>, ef: usize, mut lost: impl FnMut(u32)) -> usize {
     if new.is_empty() {
         return usize::MAX;
+    }
+    if pool.len() > LONG {
+        let mut lowest = usize::MAX;
+        for entry in new.drain(..) {
+            let last = pool.last().copied().filter(|_| pool.len() >= ef);
+            lowest = lowest.min(insert(pool, entry, ef));
+            match last.map(|last| last.max(entry)) {
+                Some(out) if out & 1 == 0 => lost(row_of(out)),
+                _ => {}
+            }
+        }
+        return lowest;
     }
     new.sort_unstable();
     let mut old = pool.len();
@@ -305,10 +333,10 @@ mod tests {
     #[test]
     fn merging_is_putting_in_one_by_one() {
         let mut rng = Rng::new(1);
-        for round in 0..400 {
-            let ef = 1 + rng.below(20) as usize;
+        for round in 0..800 {
+            let ef = 1 + rng.below(if round % 2 == 0 { 20 } else { 300 }) as usize;
             let mut entry = |_| rng.below(50) << 32 | rng.below(1 << 20) << 1;
-            let mut pool: Vec<u64> = (0..round % (ef + 1)).map(&mut entry).collect();
+            let mut pool: Vec<u64> = (0..(round * 7) % (ef + 1)).map(&mut entry).collect();
             pool.sort_unstable();
             let mut new: Vec<u64> = (0..round % 7).map(&mut entry).collect();
             let (mut want, mut lost) = (pool.clone(), Vec::new());
@@ -318,7 +346,10 @@ mod tests {
             all.sort_unstable();
             let lowest = merge(&mut pool, &mut new, ef, |row| lost.push(row));
             assert_eq!(pool, want);
-            assert_eq!(lost, all[pool.len()..].iter().map(|entry| row_of(*entry)).collect::<Vec<u32>>());
+            let mut gone: Vec<u32> = all[pool.len()..].iter().map(|entry| row_of(*entry)).collect();
+            gone.sort_unstable();
+            lost.sort_unstable();
+            assert_eq!(lost, gone);
             let same = pool.iter().zip(&before).take_while(|(a, b)| a == b).count();
             assert!(lowest >= same.min(before.len()) || before[lowest..] == pool[lowest..]);
             assert!(pool[..lowest.min(pool.len())] == before[..lowest.min(before.len()).min(pool.len())]);

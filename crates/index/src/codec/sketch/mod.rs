@@ -395,7 +395,7 @@ impl Codes for SketchRows<'_> {
     #[inline]
     fn prefetch(&self, row: u32) {
         let stride = self.sketch.stride();
-        simd::prefetch(&self.codes[row as usize * stride..][..stride]);
+        simd::prefetch_far(&self.codes[row as usize * stride..][..stride]);
     }
 
     fn scores(&self, probe: &Aim, rows: &[u32], reach: Reach, out: &mut Vec<f32>) {
