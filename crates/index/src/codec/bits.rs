@@ -35,8 +35,8 @@ impl Codes for BitRows<'_> {
     }
 
     #[inline]
-    fn prefetch(&self, row: u32) {
-        simd::prefetch_far(self.vectors.bytes(row as usize));
+    fn place(&self, row: u32) -> &[u8] {
+        self.vectors.bytes(row as usize)
     }
 
     fn scores(&self, probe: &Vec<u8>, rows: &[u32], _: Reach, out: &mut Vec<f32>) {

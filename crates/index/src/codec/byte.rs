@@ -279,8 +279,8 @@ impl Codes for ByteRows<'_> {
     }
 
     #[inline]
-    fn prefetch(&self, row: u32) {
-        simd::prefetch_far(self.row(row));
+    fn place(&self, row: u32) -> &[u8] {
+        bytemuck::cast_slice(self.row(row))
     }
 
     #[inline]
@@ -295,10 +295,12 @@ impl Codes for ByteRows<'_> {
             Reach::Cached => None,
         };
         if reach == Reach::Scattered {
-            rows.iter().take(AHEAD).for_each(|row| self.prefetch(*row));
+            rows.iter().take(AHEAD).for_each(|row| simd::prefetch(self.row(*row)));
         }
         for (block, four) in rows.chunks(4).enumerate() {
-            (0..4).filter_map(|i| wanted(block * 4 + AHEAD + i)).for_each(|row| self.prefetch(row));
+            (0..4)
+                .filter_map(|i| wanted(block * 4 + AHEAD + i))
+                .for_each(|row| simd::prefetch(self.row(row)));
             let mut dots = [0i32; 4];
             simd::dots(&probe.codes, self.codes, |i| four[i] as usize * stride, &mut dots[..four.len()]);
             out.extend(four.iter().zip(dots).map(|(row, dot)| self.distance(probe, dot, *row)));

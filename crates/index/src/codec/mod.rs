@@ -30,8 +30,8 @@ pub(crate) trait Codes: Sync {
         0.0
     }
 
-    /// Asks the memory for what is looked at of `row`, a while before it is.
-    fn prefetch(&self, row: u32);
+    /// What is looked at of `row`, as it lies in memory.
+    fn place(&self, row: u32) -> &[u8];
 
     /// How far each of `rows` is from the probe.
     fn scores(&self, probe: &Self::Probe, rows: &[u32], reach: Reach, out: &mut Vec<f32>);

@@ -123,7 +123,7 @@ impl Beam {
             if let Some(row) = std::mem::replace(&mut waiting, chosen) {
                 links.each(row, |row| {
                     if seen.mark(row) {
-                        codes.prefetch(row);
+                        simd::prefetch_far(codes.place(row));
                         fresh.push(row);
                     }
                 });
@@ -151,7 +151,7 @@ impl Beam {
             let chosen = choose(pool, &mut next);
             if let Some(row) = chosen {
                 blocks.links.prefetch_block(row);
-                codes.prefetch(row);
+                simd::prefetch(codes.place(row));
             }
             let Some(row) = std::mem::replace(&mut waiting, chosen) else {
                 if chosen.is_none() {
@@ -226,7 +226,7 @@ impl Beam {
 }
 
 /// Pools longer than this take new entries one by one.
-const LONG: usize = 192;
+const LONG: usize = 384;
 
 /// Marks the first entry from `next` on that is not followed yet, and gives its row.
 #[inline]
@@ -263,22 +263,13 @@ pub(super) fn insert(pool: &mut Vec<u64>, entry: u64, ef: usize) -> usize {
 
 /// Sorts the entries of `new` into the pool and leaves the `ef` nearest, `lost` being told of the rows that are not among
 /// them and were not followed; returns the lowest place that changed.
-#[inline]
+#[inline(always)]
 fn merge(pool: &mut Vec<u64>, new: &mut Vec<u64>, ef: usize, mut lost: impl FnMut(u32)) -> usize {
     if new.is_empty() {
         return usize::MAX;
     }
     if pool.len() > LONG {
-        let mut lowest = usize::MAX;
-        for entry in new.drain(..) {
-            let last = pool.last().copied().filter(|_| pool.len() >= ef);
-            lowest = lowest.min(insert(pool, entry, ef));
-            match last.map(|last| last.max(entry)) {
-                Some(out) if out & 1 == 0 => lost(row_of(out)),
-                _ => {}
-            }
-        }
-        return lowest;
+        return merge_one_by_one(pool, new, ef, lost);
     }
     new.sort_unstable();
     let mut old = pool.len();
@@ -302,6 +293,21 @@ fn merge(pool: &mut Vec<u64>, new: &mut Vec<u64>, ef: usize, mut lost: impl FnMu
     for entry in pool.drain(ef.min(pool.len())..) {
         if entry & 1 == 0 {
             lost(row_of(entry));
+        }
+    }
+    lowest
+}
+
+/// The same for a pool so long that moving all of it costs more than looking for every place.
+#[inline(never)]
+fn merge_one_by_one(pool: &mut Vec<u64>, new: &mut Vec<u64>, ef: usize, mut lost: impl FnMut(u32)) -> usize {
+    let mut lowest = usize::MAX;
+    for entry in new.drain(..) {
+        let last = pool.last().copied().filter(|_| pool.len() >= ef);
+        lowest = lowest.min(insert(pool, entry, ef));
+        match last.map(|last| last.max(entry)) {
+            Some(out) if out & 1 == 0 => lost(row_of(out)),
+            _ => {}
         }
     }
     lowest
@@ -334,7 +340,7 @@ mod tests {
     fn merging_is_putting_in_one_by_one() {
         let mut rng = Rng::new(1);
         for round in 0..800 {
-            let ef = 1 + rng.below(if round % 2 == 0 { 20 } else { 300 }) as usize;
+            let ef = 1 + rng.below(if round % 2 == 0 { 20 } else { 600 }) as usize;
             let mut entry = |_| rng.below(50) << 32 | rng.below(1 << 20) << 1;
             let mut pool: Vec<u64> = (0..(round * 7) % (ef + 1)).map(&mut entry).collect();
             pool.sort_unstable();

@@ -393,16 +393,16 @@ impl Codes for SketchRows<'_> {
     }
 
     #[inline]
-    fn prefetch(&self, row: u32) {
+    fn place(&self, row: u32) -> &[u8] {
         let stride = self.sketch.stride();
-        simd::prefetch_far(&self.codes[row as usize * stride..][..stride]);
+        &self.codes[row as usize * stride..][..stride]
     }
 
     fn scores(&self, probe: &Aim, rows: &[u32], reach: Reach, out: &mut Vec<f32>) {
         let (stride, weight) = (self.sketch.stride(), self.sketch.weight());
         let ahead = |rows: &[u32]| {
             if reach == Reach::Scattered {
-                rows.iter().for_each(|row| self.prefetch(*row));
+                rows.iter().for_each(|row| simd::prefetch(self.place(*row)));
             }
         };
         out.clear();
