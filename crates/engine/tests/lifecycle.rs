@@ -335,6 +335,23 @@ fn an_answer_that_would_be_too_large_is_refused() {
 }
 
 #[test]
+fn a_query_that_sorts_more_rows_than_memory_has_room_for_is_refused() {
+    let world = World::new(Settings { memory_limit_bytes: 100_000, ..Settings::default() });
+    world.create();
+    world.load();
+    world.insert(0..3000);
+    let ask = |filter: &str| {
+        let (filter, output) = (filter.to_owned(), vec!["id".to_owned()]);
+        world.engine.query(Query { target: target(), filter, output, limit: Some(10), ..Query::default() })
+    };
+    let refused = ask("id >= 0").unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::MemoryLimit);
+    assert!(refused.to_string().contains("query of 3000 matching rows needs 144000 bytes"), "{refused}");
+    assert_eq!(ask("id >= 0 and id < 1000").unwrap().keys.unwrap().len(), 10);
+    assert_eq!(world.count(), 3000, "counting takes none");
+}
+
+#[test]
 fn wrong_rows_are_refused_whole() {
     let world = World::new(Settings::default());
     world.create();

@@ -9,6 +9,7 @@ use crate::record::Deletes;
 use crate::{Error, ErrorKind};
 use data::{Column, Key, KeyRef, Keys, Timestamp, Type, Value};
 use filter::Predicate;
+use host::Ticket;
 use std::collections::BTreeMap;
 
 const COUNT: &str = "count(*)";
@@ -53,6 +54,7 @@ pub(crate) fn query(node: &Node, query: Query) -> Result<Queried, Error> {
         Some(keys) => by_keys(&scope, &keys.iter().collect::<Vec<_>>())?,
         None => match_rows(&scope, predicate.as_ref())?,
     };
+    let _ticket = take_memory(node, places.len(), &query)?;
     let filtered = predicate.as_ref().filter(|predicate| predicate.filtered_struct().is_some());
     // With a filter of structs the window is one of structs.
     let window = if filtered.is_some() { (0, None) } else { (query.offset, query.limit) };
@@ -111,6 +113,24 @@ fn struct_window(
         }
     }
     Ok((picks, kept))
+}
+
+/// The memory that sorting so many rows takes, for as long as the query runs.
+fn take_memory(node: &Node, rows: usize, query: &Query) -> Result<Ticket, Error> {
+    /// A row's place, its key, and where it stands in the order, about.
+    const ROW_BYTES: u64 = 48;
+    /// A value to sort by, about.
+    const SORTED_BYTES: u64 = 16;
+    let bytes = rows as u64 * (ROW_BYTES + SORTED_BYTES * query.order.len() as u64);
+    let taken = node.budget.take(bytes).or_else(|_| {
+        node.unpacked.clear();
+        node.budget.take(bytes)
+    });
+    taken.map_err(|refusal| {
+        let text =
+            format!("memory limit exceeded: query of {rows} matching rows {refusal}; narrow its filter");
+        Error::new(ErrorKind::MemoryLimit, text)
+    })
 }
 
 /// Whether a query is expected to be over in well under a millisecond: it names keys, or there are few rows.
