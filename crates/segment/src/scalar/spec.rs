@@ -478,7 +478,8 @@ mod tests {
             ("i", &[("index_type", "RTREE")], "RTREE index can only be built on geometry field"),
             ("i", &[("index_type", "HNSW")], "index HNSW only supports vector data type"),
             ("i", &[("index_type", "HYBRID")], "invalid index type: HYBRID"),
-            ("i", &[("index_type", "ANNOY")], "invalid index type: ANNOY"),
+            ("i", &[("index_type", "ANNOY")], "index ANNOY only supports vector data type"),
+            ("i", &[("index_type", "BTREE")], "invalid index type: BTREE"),
             (
                 "i",
                 &[("index_type", "NGRAM"), ("min_gram", "2"), ("max_gram", "3")],
