@@ -48,7 +48,7 @@ impl Outline {
     /// The outline of all rows of `vectors`; `None` when they are not floats, or empty.
     pub fn of(vectors: Vectors<'_>) -> Option<Self> {
         let is_float = matches!(vectors.element(), Element::F32 | Element::F16 | Element::Bf16);
-        if !is_float || vectors.len() == 0 {
+        if !is_float || vectors.is_empty() {
             return None;
         }
         let space = Space::plain(vectors.dim());
@@ -154,7 +154,7 @@ pub fn scan_outlined(
                 ids.retain(|row| {
                     let norms = probe.norm() + codes.norm(*row);
                     let squared = scores.next().copied().unwrap_or(0.0);
-                    bar.lets(outline.margins[*row as usize], squared, norms)
+                    !bar.rules_out(outline.margins[*row as usize], squared, norms)
                 });
             }
             exact.resize(ids.len(), 0.0);
@@ -190,22 +190,22 @@ struct Bar<'a> {
 }
 
 impl Bar<'_> {
-    /// Whether a row may reach the bar whose outline has the `squared` distance to that of the query, the squared
-    /// lengths of the two being `norms` together. Anything that is not a number passes.
+    /// Whether a row is sure to miss the bar whose outline has the `squared` distance to that of the query, the squared
+    /// lengths of the two being `norms` together. Of what is not a number nothing is sure.
     #[inline]
-    fn lets(&self, row: Margin, squared: f32, norms: f32) -> bool {
+    fn rules_out(&self, row: Margin, squared: f32, norms: f32) -> bool {
         let query = self.of.query;
         let blur = SLACK * norms;
         if self.of.metric == Metric::L2 {
             let far = self.reach + query.miss + row.miss;
-            return !(squared - blur > far * far);
+            return squared - blur > far * far;
         }
         let product = (norms - squared) / 2.0 + blur;
         let most = product + query.length * row.miss + query.miss * (row.length + row.miss);
         if self.of.metric == Metric::Ip {
-            return !(most < self.reach - SLACK * self.reach.abs());
+            return most < self.reach - SLACK * self.reach.abs();
         }
         let lengths = query.length * row.length;
-        !(lengths > 0.0 && most < (self.reach - SLACK) * lengths)
+        lengths > 0.0 && most < (self.reach - SLACK) * lengths
     }
 }
