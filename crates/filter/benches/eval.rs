@@ -71,9 +71,11 @@ fn numbers() {
         Column::from_ints(a.clone()),
         Column::new(Values::Int32(c.into()), None).unwrap(),
         Column::new(Values::Double(d.into()), None).unwrap(),
+        // As wide as the sparse lists.
+        Column::from_ints((0..ROWS).map(|_| (next() % 10_000_030_000) as i64).collect::<Vec<_>>()),
     ];
     let table = Table(columns);
-    let types = [("a", Type::Int64), ("c", Type::Int32), ("d", Type::Double)];
+    let types = [("a", Type::Int64), ("c", Type::Int32), ("d", Type::Double), ("e", Type::Int64)];
     let spread =
         |n: usize, step: i64| (0..n as i64).map(|i| (i * step).to_string()).collect::<Vec<_>>().join(",");
     let texts = [
@@ -88,6 +90,7 @@ fn numbers() {
         ("a in [1,000 sparse]", format!("a in [{}]", spread(1_000, 1_000_003))),
         ("a in [4,000 sparse]", format!("a in [{}]", spread(4_000, 1_000_003))),
         ("a in [10,000 sparse]", format!("a in [{}]", spread(10_000, 1_000_003))),
+        ("e in [10,000 sparse]", format!("e in [{}]", spread(10_000, 1_000_003))),
         ("a in [100,000 sparse]", format!("a in [{}]", spread(100_000, 1_000_003))),
     ];
     let predicates: Vec<_> = texts.iter().map(|(name, text)| (*name, predicate(text, &types))).collect();

@@ -67,7 +67,36 @@ fn among(set: &IntSet, values: &[i64], want: &Block, yes: &mut Block) {
     let mut maybe = [0; BLOCK_WORDS];
     set.sieve().pass(values, &mut maybe);
     maybe.iter_mut().zip(want).for_each(|(word, want)| *word &= want);
-    each(&maybe, yes, |i| set.contains(values[i]));
+    let mut rows = [0; BLOCK_ROWS + AT_ONCE];
+    for row in list(&maybe, &mut rows) {
+        let row = usize::from(*row);
+        yes[row / 64] |= u64::from(set.contains(values[row])) << (row % 64);
+    }
+}
+
+/// So many rows of a word are listed without asking whether there are as many.
+const AT_ONCE: usize = 4;
+
+/// The rows of a few bits here and there: a loop that ended at the last bit of each word would be predicted wrongly nearly
+/// every time (Langdale and Lemire, "Parsing gigabytes of JSON per second", 2019, section 3.1).
+fn list<'r>(bits: &Block, rows: &'r mut [u16; BLOCK_ROWS + AT_ONCE]) -> &'r [u16] {
+    let mut count = 0;
+    for (w, word) in bits.iter().enumerate() {
+        let end = count + word.count_ones() as usize;
+        let mut rest = *word;
+        loop {
+            for row in &mut rows[count..count + AT_ONCE] {
+                *row = (w * 64) as u16 + rest.trailing_zeros() as u16;
+                rest &= rest.wrapping_sub(1);
+            }
+            count += AT_ONCE;
+            if count >= end {
+                break;
+            }
+        }
+        count = end;
+    }
+    &rows[..count]
 }
 
 /// Between bounds in the column's own width; they fit it, which binding has seen to.
