@@ -176,6 +176,7 @@ impl Node {
         // A partition may have been dropped in the meantime.
         opened.retain(|(_, sealed)| self.is_named(shard.id, sealed.id()));
         for (growing, sealed) in &opened {
+            self.adopt_schema(shard.id, sealed);
             sealed.apply_deletes(&growing.deletes(Timestamp::MAX));
         }
         shard.replace(|members| {

@@ -315,6 +315,13 @@ impl Node {
             .is_ok_and(|collection| collection.segments.iter().any(|entry| entry.id == segment))
     }
 
+    /// Gives a new segment the fields of this moment: some may have come or gone since it was opened.
+    pub(crate) fn adopt_schema(&self, collection: CollectionId, sealed: &segment::Sealed) {
+        if let Ok(collection) = self.registry.current().collection_by_id(collection) {
+            sealed.adopt(&collection.schema);
+        }
+    }
+
     /// Follows an edit. Readers that began before keep what they hold.
     fn follow(&self, before: &Catalog, after: &Catalog) {
         for (id, collection) in &after.collections {

@@ -1,6 +1,7 @@
 //! Holds the engine against the [`truth`](crate::truth). Invariant: looking changes nothing.
 
 use crate::client::{self, Ask, Window};
+use crate::draw;
 use crate::op;
 use crate::truth::{Collection, Filter, Kind, Metric, Row, Truth};
 use data::Timestamp;
@@ -51,6 +52,8 @@ fn names(engine: &Engine, truth: &Truth) -> Result<(), Wrong> {
 fn shape(engine: &Engine, name: &str, truth: &Collection) -> Result<(), Wrong> {
     let partitions = client::partitions(engine, name).map_err(unexpected("describe", name))?;
     same!(format!("partitions of {name}"), &partitions, &truth.partitions);
+    let fields = client::added(engine, name).map_err(unexpected("describe", name))?;
+    same!(format!("added fields of {name}"), &fields, &truth.fields);
     let whole = [None].into_iter();
     for partition in whole.chain(truth.partitions.keys().map(Some)) {
         let question = api::RowCount { target: client::target(name), partition: partition.cloned() };
@@ -188,8 +191,8 @@ pub(crate) fn sample(
     let at = if travel == Timestamp::ZERO { Timestamp(u64::MAX - 1) } else { travel };
     let filter = match rng.below(4) {
         0 => Filter::All,
-        1 => Filter::Keys(op::some_keys(truth, rng, 10, true)),
-        _ => op::filter(rng),
+        1 => Filter::Keys(draw::some_keys(truth, rng, 10, true)),
+        _ => draw::filter(truth, rng),
     };
     let partitions = match rng.below(4) {
         0 => truth.loaded().into_iter().filter(|_| rng.chance(0.6)).collect(),

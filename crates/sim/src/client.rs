@@ -1,7 +1,8 @@
 //! Speaks to the engine in the words of the [`truth`](crate::truth): rows in, rows out.
 
+use crate::field::{self, Added};
 use crate::truth::{Collection, Filter, Kind, Metric, Row};
-use data::{Column, Consistency, Field, Keys, Schema, Timestamp, Type, Values};
+use data::{Column, Consistency, Field, Keys, Schema, Timestamp, Type, Value, Values};
 use engine::api::{self, Change, NamedColumn, OutputField, Queries, ReadTime, Target, Write};
 use engine::{Engine, Error};
 use std::collections::BTreeMap;
@@ -74,13 +75,22 @@ pub(crate) fn rows(name: &str, partition: &str, text_keys: bool, dim: usize, row
     let named = |name: &str, column| NamedColumn { name: name.to_owned(), is_dynamic: false, column };
     let keys: Vec<i64> = rows.iter().map(|row| row.key).collect();
     let vectors = rows.iter().flat_map(|row| row.vector.iter().copied()).collect();
-    let columns = vec![
+    let mut columns = vec![
         named("id", key_column(&keys, text_keys)),
         named("v", Column::from_vectors(dim, vectors).expect("every row has dim components")),
         named("number", Column::from_ints(rows.iter().map(|row| row.number).collect())),
         named("tag", Column::from_texts(rows.iter().map(|row| row.tag.as_str()))),
     ];
+    let added = rows.first().into_iter().flat_map(|row| row.added.keys());
+    columns.extend(added.map(|name| named(name, field::column(name, rows.iter().map(|row| &row.added)))));
     api::Rows { target: target(name), partition: partition.to_owned(), rows: rows.len(), columns }
+}
+
+/// The same with the columns of `fields` alone, and the keys. `append`: adds to arrays.
+pub(crate) fn partial(mut rows: api::Rows, fields: &[&str], append: bool) -> api::Update {
+    rows.columns.retain(|column| column.name == "id" || fields.contains(&column.name.as_str()));
+    let ops = if append { vec![(field::LIST.to_owned(), api::FieldOp::Append)] } else { vec![] };
+    api::Update { rows, ops }
 }
 
 /// Takes rows out; an empty partition = of all.
@@ -111,6 +121,7 @@ pub(crate) fn expression(filter: &Filter, text_keys: bool) -> String {
         Filter::Below(number) => format!("number < {number}"),
         Filter::Tag(tag) => format!("tag == '{tag}'"),
         Filter::Both(number, tag) => format!("number < {number} and tag == '{tag}'"),
+        Filter::Extra(number) => format!("extra < {number}"),
         Filter::Keys(keys) => format!("id in [{}]", keys.iter().map(key).collect::<Vec<_>>().join(", ")),
     }
 }
@@ -307,6 +318,19 @@ pub(crate) fn partitions(engine: &Engine, name: &str) -> Result<BTreeMap<String,
     Ok(info.partitions.iter().map(|one| (one.name.clone(), loaded(one))).collect())
 }
 
+/// The fields that were added to a collection, and their defaults.
+///
+/// # Errors
+/// The engine's.
+pub(crate) fn added(engine: &Engine, name: &str) -> Result<Added, Error> {
+    let info = engine.describe(api::Collection { target: target(name), id: None })?;
+    let default = |name: &'static str| {
+        let field = info.schema.field(name)?;
+        Some((name, field.default.clone().unwrap_or(Value::Null)))
+    };
+    Ok(field::NAMES.into_iter().filter_map(default).collect())
+}
+
 /// Loads the whole collection, or some partitions.
 ///
 /// # Errors
@@ -340,7 +364,10 @@ fn ints(keys: &Keys) -> Vec<i64> {
 
 /// Rows from columns; a column of another type leaves its part of the rows empty, which no model row is.
 fn assemble(keys: &[i64], fields: &[OutputField]) -> Vec<Row> {
-    let row = |key: &i64| Row { key: *key, vector: Vec::new(), number: i64::MIN, tag: String::new() };
+    let row = |key: &i64| {
+        let (vector, number, tag, added) = (Vec::new(), i64::MIN, String::new(), Added::new());
+        Row { key: *key, vector, number, tag, added }
+    };
     let mut rows: Vec<Row> = keys.iter().map(row).collect();
     for field in fields {
         for (place, row) in rows.iter_mut().enumerate().take(field.column.len()) {
@@ -350,7 +377,10 @@ fn assemble(keys: &[i64], fields: &[OutputField]) -> Vec<Row> {
                 }
                 ("number", Values::Int64(values)) => row.number = values[place],
                 ("tag", Values::Text(texts)) => row.tag = texts.text(place).to_owned(),
-                _ => {}
+                (name, _) => {
+                    let name = field::NAMES.into_iter().find(|known| *known == name);
+                    row.added.extend(name.map(|name| (name, field.column.value(place))));
+                }
             }
         }
     }

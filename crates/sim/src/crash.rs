@@ -4,7 +4,9 @@
 
 use crate::check::{self, Wrong};
 use crate::client;
-use crate::op::{Op, Scale};
+use crate::draw::Scale;
+use crate::field::Added;
+use crate::op::Op;
 use crate::tap::Tapped;
 use crate::truth::{Collection, Row, Truth};
 use crate::world::{Failure, guarded, settings};
@@ -155,7 +157,8 @@ impl Workload {
             |what: &'static str| move |error: engine::Error| format!("{what} after recovery: {error}");
         load_all(engine, &mut truth)?;
         for (name, collection) in &mut truth.collections {
-            let row = Row { key: 9_999, vector: vec![1.0; collection.dim], number: 1, tag: "t0".to_owned() };
+            let (vector, tag) = (vec![1.0; collection.dim], "t0".to_owned());
+            let row = Row { key: 9_999, vector, number: 1, tag, added: Added::new() };
             let rows = std::slice::from_ref(&row);
             let at = client::insert(engine, name, "", collection, rows).map_err(failed("insert"))?;
             collection.insert(crate::truth::DEFAULT_PARTITION, rows, at);

@@ -184,7 +184,7 @@ impl Crowd {
 
     /// The row of a key, which is the same whenever it is written.
     fn row(key: i64) -> Row {
-        contents(&[key], 1, DIM).remove(0)
+        contents(&[key], 1, DIM, &[]).remove(0)
     }
 
     fn write(&self, writer: i64, rng: &mut Rng) -> Result<(), Wrong> {

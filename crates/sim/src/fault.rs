@@ -4,7 +4,8 @@
 
 use crate::check::{self, Wrong};
 use crate::crash;
-use crate::op::{Op, Scale};
+use crate::draw::Scale;
+use crate::op::Op;
 use crate::tap::Tapped;
 use crate::truth::{Filter, Truth};
 use crate::world::{Failure, guarded, settings};
@@ -182,7 +183,7 @@ impl FaultWorld {
         }
         let stamp = got.as_ref().ok().copied().flatten();
         let at = stamp.unwrap_or_else(|| engine.timestamp());
-        // Which rows an expression deletes is found among those that can be seen.
+        // Which rows an expression deletes and what an update keeps is found among what can be seen.
         let op = &op.resolved(&self.candidates[0]);
         match &got {
             Err(error) if is_storage(error) && may_fail => {
@@ -224,7 +225,7 @@ impl FaultWorld {
             let keys = vec![7_777];
             for op in [
                 Op::Create { name: name.to_owned(), dim: 2, text_keys: false },
-                Op::Insert { name: name.to_owned(), partition: String::new(), keys, draw: 7 },
+                Op::Insert { name: name.to_owned(), partition: String::new(), keys, draw: 7, added: vec![] },
                 Op::Flush { name: name.to_owned() },
             ] {
                 let wrong = |wrong| format!("with space again: {op:?}: {wrong}");

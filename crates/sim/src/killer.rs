@@ -63,8 +63,8 @@ fn step(seed: u64, collection: u64, number: u64) -> Step {
     let first = rng.below(KEYS) as i64;
     let keys: Vec<i64> = (first..first + rows as i64).collect();
     match rng.below(10) {
-        0..4 => Step::Insert(contents(&keys, number, DIM)),
-        4..8 => Step::Upsert(contents(&keys, number, DIM)),
+        0..4 => Step::Insert(contents(&keys, number, DIM, &[])),
+        4..8 => Step::Upsert(contents(&keys, number, DIM, &[])),
         _ => Step::Delete(keys),
     }
 }

@@ -2,8 +2,9 @@
 //! does to the truth depends on nothing but the truth and the operation's stamp.
 
 use crate::client;
+use crate::field::{self, Added};
 use crate::truth::{Collection, DEFAULT_PARTITION, Filter, Kind, Metric, Row, Truth};
-use data::Timestamp;
+use data::{Timestamp, Value};
 use engine::api::{self, Change, Write};
 use engine::{Engine, Error, ErrorKind};
 use host::Rng;
@@ -21,10 +22,16 @@ pub(crate) enum Op {
     CreatePartition { name: String, partition: String },
     /// Removes a partition.
     DropPartition { name: String, partition: String },
-    /// New rows: keys, and the number that their contents are drawn from.
-    Insert { name: String, partition: String, keys: Vec<i64>, draw: u64 },
+    /// A new field of rows that are there; null = without a default.
+    AddField { name: String, field: &'static str, default: Value },
+    /// New rows: keys, the number that their contents are drawn from, and the added fields they bring.
+    Insert { name: String, partition: String, keys: Vec<i64>, draw: u64, added: Vec<&'static str> },
     /// New rows in the place of old ones.
-    Upsert { name: String, partition: String, keys: Vec<i64>, draw: u64 },
+    Upsert { name: String, partition: String, keys: Vec<i64>, draw: u64, added: Vec<&'static str> },
+    /// Some fields of rows that are there.
+    Update(Update),
+    /// An update as the rows that it comes to.
+    Put { name: String, partition: String, rows: Vec<Row> },
     /// Takes rows out, by keys or by what they say; an empty partition = of all.
     Delete { name: String, partition: String, filter: Filter },
     /// Writes rows to files.
@@ -47,6 +54,60 @@ pub(crate) enum Op {
     Tend,
 }
 
+/// New values of some fields. The others stay; `append` adds to arrays.
+#[derive(Debug, Clone)]
+pub(crate) struct Update {
+    pub(crate) name: String,
+    pub(crate) partition: String,
+    pub(crate) keys: Vec<i64>,
+    pub(crate) draw: u64,
+    pub(crate) fields: Vec<&'static str>,
+    pub(crate) append: bool,
+}
+
+impl Update {
+    /// The rows as they are afterwards.
+    fn rows(&self, collection: &Collection) -> Result<Vec<Row>, ErrorKind> {
+        let partition = known(collection, &self.partition)?;
+        let is_twice = |(place, key): (usize, &i64)| self.keys[..place].contains(key);
+        let is_known = |name: &&str| REQUIRED.contains(name) || collection.fields.contains_key(name);
+        if self.keys.iter().enumerate().any(is_twice) || !self.fields.iter().all(is_known) {
+            return Err(ErrorKind::Invalid);
+        }
+        let given = contents(&self.keys, self.draw, collection.dim, &self.added());
+        let row = |given: Row| {
+            let old = collection.newest(&partition, given.key);
+            if old.is_none() && !REQUIRED.iter().all(|name| self.fields.contains(name)) {
+                return Err(ErrorKind::Invalid);
+            }
+            let blank = Row { added: Added::new(), ..given.clone() };
+            let mut row = old.cloned().unwrap_or(blank);
+            if self.fields.contains(&"v") {
+                row.vector = given.vector;
+            }
+            if self.fields.contains(&"number") {
+                row.number = given.number;
+            }
+            if self.fields.contains(&"tag") {
+                row.tag = given.tag;
+            }
+            for (name, value) in given.added {
+                let appends = self.append && name == field::LIST;
+                let old = row.added.get(name).unwrap_or(&Value::Null);
+                let value = if appends { field::appended(old, &value) } else { value };
+                row.added.insert(name, value);
+            }
+            Ok(row)
+        };
+        given.into_iter().map(row).collect()
+    }
+
+    /// The added fields among those that it brings.
+    fn added(&self) -> Vec<&'static str> {
+        self.fields.iter().copied().filter(|name| !REQUIRED.contains(name)).collect()
+    }
+}
+
 impl Op {
     /// What kind of operation, for counting.
     pub(crate) fn word(&self) -> &'static str {
@@ -58,6 +119,8 @@ impl Op {
             Self::DropPartition { .. } => "drop partition",
             Self::Insert { .. } => "insert",
             Self::Upsert { .. } => "upsert",
+            Self::AddField { .. } => "add field",
+            Self::Update(_) | Self::Put { .. } => "partial update",
             Self::Delete { .. } => "delete",
             Self::Flush { .. } => "flush",
             Self::Compact { .. } => "compact",
@@ -71,8 +134,15 @@ impl Op {
         }
     }
 
-    /// The same with the keys that an expression stands for.
+    /// The same with the keys that an expression stands for, and the rows that an update comes to.
     pub(crate) fn resolved(&self, truth: &Truth) -> Self {
+        if let Self::Update(update) = self
+            && let Some(collection) = truth.collections.get(&update.name)
+            && let Ok(rows) = update.rows(collection)
+        {
+            let (name, partition) = (update.name.clone(), update.partition.clone());
+            return Self::Put { name, partition, rows };
+        }
         if let Self::Delete { name, partition, filter } = self
             && !matches!(filter, Filter::Keys(_))
             && let Some(collection) = truth.collections.get(name)
@@ -93,6 +163,11 @@ impl Op {
     pub(crate) fn perform(&self, engine: &Engine, truth: &Truth) -> Result<Option<Timestamp>, Error> {
         let like = |name: &str| truth.collections.get(name).map_or((2, false), |c| (c.dim, c.text_keys));
         let change = |change| engine.change(change).map(|_| None);
+        let write = |write| engine.write(write).map(|written| Some(written.timestamp));
+        let drawn = |name: &str, partition: &str, keys: &[i64], draw: u64, added: &[&'static str]| {
+            let (dim, text_keys) = like(name);
+            client::rows(name, partition, text_keys, dim, &contents(keys, draw, dim, added))
+        };
         match self {
             Self::Create { name, dim, text_keys } => {
                 client::create(engine, name, *dim, *text_keys).map(|_| None)
@@ -107,15 +182,25 @@ impl Op {
             Self::DropPartition { name, partition } => {
                 change(Change::DropPartition { target: client::target(name), partition: partition.clone() })
             }
-            Self::Insert { name, partition, keys, draw } => {
-                let (dim, text_keys) = like(name);
-                let rows = client::rows(name, partition, text_keys, dim, &contents(keys, *draw, dim));
-                engine.write(Write::Insert(rows)).map(|written| Some(written.timestamp))
+            Self::AddField { name, field, default } => {
+                let field = Box::new(field::field(field, default));
+                change(Change::AddField { target: client::target(name), field })
             }
-            Self::Upsert { name, partition, keys, draw } => {
+            Self::Insert { name, partition, keys, draw, added } => {
+                write(Write::Insert(drawn(name, partition, keys, *draw, added)))
+            }
+            Self::Upsert { name, partition, keys, draw, added } => {
+                write(Write::Upsert(drawn(name, partition, keys, *draw, added)))
+            }
+            Self::Update(update) => {
+                let Update { name, partition, keys, draw, fields, append } = update;
+                let rows = drawn(name, partition, keys, *draw, &update.added());
+                write(Write::Update(client::partial(rows, fields, *append)))
+            }
+            Self::Put { name, partition, rows } => {
                 let (dim, text_keys) = like(name);
-                let rows = client::rows(name, partition, text_keys, dim, &contents(keys, *draw, dim));
-                engine.write(Write::Upsert(rows)).map(|written| Some(written.timestamp))
+                let rows = client::rows(name, partition, text_keys, dim, rows);
+                write(Write::Upsert(rows))
             }
             Self::Delete { name, partition, filter } => {
                 client::delete(engine, name, partition, filter, like(name).1).map(Some)
@@ -156,7 +241,7 @@ impl Op {
                 let new = Collection::new(*dim, *text_keys);
                 match truth.collections.get(name) {
                     None => drop(truth.collections.insert(name.clone(), new)),
-                    Some(old) if (old.dim, old.text_keys) == (*dim, *text_keys) => {}
+                    Some(old) if (old.dim, old.text_keys) == (*dim, *text_keys) && old.fields.is_empty() => {}
                     Some(_) => return Err(ErrorKind::Conflict),
                 }
                 Ok(())
@@ -181,6 +266,9 @@ impl Op {
             | Self::DropPartition { name, .. }
             | Self::Insert { name, .. }
             | Self::Upsert { name, .. }
+            | Self::AddField { name, .. }
+            | Self::Update(Update { name, .. })
+            | Self::Put { name, .. }
             | Self::Delete { name, .. }
             | Self::Flush { name }
             | Self::Compact { name }
@@ -207,15 +295,30 @@ impl Op {
                 Some(false) => collection.drop_partition(partition),
                 None => {}
             },
-            Self::Insert { partition, keys, draw, .. } => {
+            Self::AddField { field, default, .. } => {
+                if collection.fields.contains_key(field) {
+                    return Err(ErrorKind::Invalid);
+                }
+                collection.add_field(field, default);
+            }
+            Self::Insert { partition, keys, draw, added, .. } => {
                 let partition = known(collection, partition)?;
-                let rows = contents(keys, *draw, collection.dim);
+                has_fields(collection, added)?;
+                let rows = contents(keys, *draw, collection.dim, added);
                 collection.insert(&partition, &rows, at);
             }
-            Self::Upsert { partition, keys, draw, .. } => {
+            Self::Upsert { partition, keys, draw, added, .. } => {
                 let partition = known(collection, partition)?;
-                let rows = contents(keys, *draw, collection.dim);
+                has_fields(collection, added)?;
+                let rows = contents(keys, *draw, collection.dim, added);
                 collection.upsert(&partition, &rows, at);
+            }
+            Self::Update(update) => {
+                let rows = update.rows(collection)?;
+                collection.upsert(&known(collection, &update.partition)?, &rows, at);
+            }
+            Self::Put { partition, rows, .. } => {
+                collection.upsert(&known(collection, partition)?, rows, at);
             }
             Self::Delete { partition, filter, .. } => {
                 let partition = if partition.is_empty() { None } else { Some(known(collection, partition)?) };
@@ -267,6 +370,14 @@ fn keys_matching(
     Ok(collection.matching(&among, filter, now).map(|row| row.key).collect())
 }
 
+/// Fields that are always there.
+pub(crate) const REQUIRED: [&str; 3] = ["v", "number", "tag"];
+
+fn has_fields(collection: &Collection, added: &[&'static str]) -> Result<(), ErrorKind> {
+    let all = added.iter().all(|name| collection.fields.contains_key(name));
+    all.then_some(()).ok_or(ErrorKind::Invalid)
+}
+
 fn known(collection: &Collection, partition: &str) -> Result<String, ErrorKind> {
     let name = if partition.is_empty() { DEFAULT_PARTITION } else { partition };
     let found = collection.partitions.contains_key(name).then(|| name.to_owned());
@@ -286,7 +397,7 @@ fn set_loaded(collection: &mut Collection, partitions: &[String], loaded: bool) 
 }
 
 /// The rows of an insert: each key's contents follow from the key and `draw`.
-pub(crate) fn contents(keys: &[i64], draw: u64, dim: usize) -> Vec<Row> {
+pub(crate) fn contents(keys: &[i64], draw: u64, dim: usize, added: &[&'static str]) -> Vec<Row> {
     let row = |(place, key): (usize, &i64)| {
         let mut rng = Rng::new((*key as u64) << 32 ^ draw << 12 ^ place as u64);
         Row {
@@ -294,6 +405,7 @@ pub(crate) fn contents(keys: &[i64], draw: u64, dim: usize) -> Vec<Row> {
             vector: vector(&mut rng, dim),
             number: rng.below(100) as i64,
             tag: format!("t{}", rng.below(10)),
+            added: added.iter().map(|name| (*name, field::value(name, &mut rng))).collect(),
         }
     };
     keys.iter().enumerate().map(row).collect()
@@ -302,134 +414,4 @@ pub(crate) fn contents(keys: &[i64], draw: u64, dim: usize) -> Vec<Row> {
 /// A vector of small whole numbers.
 pub(crate) fn vector(rng: &mut Rng, dim: usize) -> Vec<f32> {
     (0..dim).map(|_| rng.below(19) as f32 - 9.0).collect()
-}
-
-/// How large the operations of a world are.
-#[derive(Debug, Clone)]
-pub(crate) struct Scale {
-    /// Collections at a time.
-    pub(crate) collections_max: u64,
-    /// Rows of an ordinary insert.
-    pub(crate) rows_max: u64,
-    /// Rows of a large insert, which comes now and then.
-    pub(crate) large_rows_max: u64,
-    /// Rows alive in a collection, about.
-    pub(crate) alive_max: u64,
-    /// Components of a vector.
-    pub(crate) dim_max: u64,
-}
-
-impl Scale {
-    /// Draws what to do next.
-    pub(crate) fn next(&self, truth: &Truth, rng: &mut Rng) -> Op {
-        let name = format!("c{}", rng.below(self.collections_max));
-        let Some(collection) = truth.collections.get(&name) else {
-            // Now and then something is asked of a collection that is not there.
-            if rng.chance(0.9) {
-                let dim = 2 + rng.below(self.dim_max - 1) as usize;
-                return Op::Create { name, dim, text_keys: rng.chance(0.3) };
-            }
-            return Op::Flush { name };
-        };
-        match rng.below(100) {
-            0..32 => self.insert(name, collection, rng),
-            32..44 => {
-                let keys = some_keys(collection, rng, self.rows_max, true);
-                Op::Upsert { name, partition: partition(collection, rng), keys, draw: rng.below(1 << 20) }
-            }
-            44..58 => {
-                let filter = match rng.below(3) {
-                    0 => filter(rng),
-                    _ => Filter::Keys(some_keys(collection, rng, self.rows_max, false)),
-                };
-                let partition = if rng.chance(0.7) { String::new() } else { partition(collection, rng) };
-                Op::Delete { name, partition, filter }
-            }
-            58..70 => Op::Flush { name },
-            70..73 => Op::Compact { name },
-            73..80 => self.create_index(name, rng),
-            80..83 => Op::DropIndex { name },
-            93..96 => create_scalar(name, rng),
-            96..97 => Op::DropScalar { name, field: SCALARS[rng.below(SCALARS.len() as u64) as usize].0 },
-            83..87 => Op::Load { name, partitions: some_partitions(collection, rng) },
-            87..89 => Op::Release { name, partitions: some_partitions(collection, rng) },
-            89..91 => Op::CreatePartition { name, partition: format!("p{}", rng.below(3)) },
-            91..92 => Op::DropPartition { name, partition: format!("p{}", rng.below(3)) },
-            92..93 if rng.chance(0.5) => Op::Drop { name },
-            92..93 => Op::Rename { name, to: format!("c{}", rng.below(self.collections_max)) },
-            _ => Op::Tend,
-        }
-    }
-
-    fn insert(&self, name: String, collection: &Collection, rng: &mut Rng) -> Op {
-        let alive = collection.count(None);
-        let most = if rng.chance(0.04) { self.large_rows_max } else { self.rows_max };
-        let rows = 1 + rng.below(most.min(self.alive_max.saturating_sub(alive).max(1)));
-        // Mostly new keys in a row, sometimes ones that exist.
-        let first = collection.keys().last().copied().unwrap_or(0) + rng.below(5) as i64 - 1;
-        let keys = (first.max(0)..first.max(0) + rows as i64).collect();
-        Op::Insert { name, partition: partition(collection, rng), keys, draw: rng.below(1 << 20) }
-    }
-
-    fn create_index(&self, name: String, rng: &mut Rng) -> Op {
-        let kind = [Kind::Flat, Kind::Ivf, Kind::Hnsw, Kind::Hnsw][rng.below(4) as usize];
-        let metric = [Metric::L2, Metric::L2, Metric::Ip, Metric::Cosine][rng.below(4) as usize];
-        Op::CreateIndex { name, kind, metric }
-    }
-}
-
-/// Fields beside the vectors, and kinds of indexes that fit them.
-const SCALARS: [(&str, [&str; 4]); 2] = [
-    ("number", ["STL_SORT", "INVERTED", "BITMAP", "AUTOINDEX"]),
-    ("tag", ["Trie", "INVERTED", "BITMAP", "NGRAM"]),
-];
-
-fn create_scalar(name: String, rng: &mut Rng) -> Op {
-    let (field, kinds) = SCALARS[rng.below(SCALARS.len() as u64) as usize];
-    Op::CreateScalar { name, field, kind: kinds[rng.below(4) as usize] }
-}
-
-/// A filter that is not a list of keys.
-pub(crate) fn filter(rng: &mut Rng) -> Filter {
-    let tag = format!("t{}", rng.below(11));
-    match rng.below(3) {
-        0 => Filter::Below(rng.below(40) as i64),
-        1 => Filter::Tag(tag),
-        _ => Filter::Both(rng.below(110) as i64, tag),
-    }
-}
-
-fn partition(collection: &Collection, rng: &mut Rng) -> String {
-    let names: Vec<&String> = collection.partitions.keys().collect();
-    match rng.below(8) {
-        0..5 => String::new(),
-        5..7 => names[rng.below(names.len() as u64) as usize].clone(),
-        // Perhaps one that is not there.
-        _ => format!("p{}", rng.below(3)),
-    }
-}
-
-fn some_partitions(collection: &Collection, rng: &mut Rng) -> Vec<String> {
-    if rng.chance(0.75) {
-        return Vec::new();
-    }
-    collection.partitions.keys().filter(|_| rng.chance(0.5)).cloned().collect()
-}
-
-/// Keys, most of them alive; `twice`: one may come twice.
-pub(crate) fn some_keys(collection: &Collection, rng: &mut Rng, most: u64, twice: bool) -> Vec<i64> {
-    let alive = collection.keys();
-    let count = 1 + rng.below(most);
-    let mut keys: Vec<i64> = Vec::new();
-    for _ in 0..count {
-        let key = match alive.len() {
-            0 => rng.below(50) as i64,
-            len if rng.chance(0.8) => alive[rng.below(len as u64) as usize],
-            _ => alive[0] + rng.below(200) as i64,
-        };
-        if twice || !keys.contains(&key) {
-            keys.push(key);
-        }
-    }
-    keys
 }

@@ -1,7 +1,8 @@
 //! What a database should hold: lists of rows, walked from end to end. Invariant: nothing here is clever, so that a
 //! difference between this and the engine is the engine's fault.
 
-use data::Timestamp;
+use crate::field::{self, Added};
+use data::{Timestamp, Value};
 use std::collections::BTreeMap;
 
 /// How near is measured.
@@ -37,6 +38,8 @@ pub struct Row {
     pub number: i64,
     /// One of ten texts.
     pub tag: String,
+    /// What it holds in fields that were added later.
+    pub added: Added,
 }
 
 /// Which rows.
@@ -50,6 +53,8 @@ pub enum Filter {
     Tag(String),
     /// Rows for which both hold.
     Both(i64, String),
+    /// Rows whose added number is smaller; there must be such a field.
+    Extra(i64),
     /// Rows with one of these keys.
     Keys(Vec<i64>),
 }
@@ -77,6 +82,8 @@ pub struct Collection {
     pub index: Option<(Kind, Metric)>,
     /// Indexes on other fields: the field, and the kind.
     pub scalars: BTreeMap<&'static str, &'static str>,
+    /// Fields that were added, and what rows hold there that bring nothing.
+    pub fields: Added,
     rows: Vec<Life>,
 }
 
@@ -136,6 +143,7 @@ impl Filter {
             Self::Below(number) => row.number < *number,
             Self::Tag(tag) => row.tag == *tag,
             Self::Both(number, tag) => row.number < *number && row.tag == *tag,
+            Self::Extra(number) => matches!(row.added.get(field::EXTRA), Some(Value::Int(x)) if x < number),
             Self::Keys(keys) => keys.contains(&row.key),
         }
     }
@@ -145,7 +153,8 @@ impl Collection {
     /// An empty one.
     pub fn new(dim: usize, text_keys: bool) -> Self {
         let partitions = BTreeMap::from([(DEFAULT_PARTITION.to_owned(), false)]);
-        Self { dim, text_keys, partitions, index: None, scalars: BTreeMap::new(), rows: Vec::new() }
+        let (scalars, fields) = (BTreeMap::new(), Added::new());
+        Self { dim, text_keys, partitions, index: None, scalars, fields, rows: Vec::new() }
     }
 
     /// Whether any partition answers reads.
@@ -161,12 +170,43 @@ impl Collection {
     /// New rows, beside those with the same keys.
     pub fn insert(&mut self, partition: &str, rows: &[Row], at: Timestamp) {
         let life = |row: &Row| Life {
-            row: row.clone(),
+            row: Row { added: self.filled(&row.added), ..row.clone() },
             partition: partition.to_owned(),
             written: at,
             died: Timestamp::MAX,
         };
-        self.rows.extend(rows.iter().map(life));
+        let new: Vec<Life> = rows.iter().map(life).collect();
+        self.rows.extend(new);
+    }
+
+    /// What a row holds in added fields that brings `given`.
+    fn filled(&self, given: &Added) -> Added {
+        let value = |(name, default): (&&'static str, &Value)| {
+            let given = given.get(name).filter(|value| **value != Value::Null);
+            (*name, given.unwrap_or(default).clone())
+        };
+        self.fields.iter().map(value).collect()
+    }
+
+    /// A new field: all rows hold `default` there, those that died, too.
+    pub fn add_field(&mut self, name: &'static str, default: &Value) {
+        self.fields.insert(name, default.clone());
+        self.rows.iter_mut().for_each(|life| drop(life.row.added.insert(name, default.clone())));
+    }
+
+    /// A field less, with its index.
+    pub fn drop_field(&mut self, name: &str) {
+        self.fields.remove(name);
+        self.scalars.remove(name);
+        self.rows.iter_mut().for_each(|life| drop(life.row.added.remove(name)));
+    }
+
+    /// The row of `key` in a partition; of several the one written last.
+    pub fn newest(&self, partition: &str, key: i64) -> Option<&Row> {
+        let alive = |life: &&Life| life.died == Timestamp::MAX && life.partition == partition;
+        let of_key = self.rows.iter().filter(alive).filter(|life| life.row.key == key);
+        // The last of those that are equally new.
+        of_key.max_by_key(|life| life.written).map(|life| &life.row)
     }
 
     /// New rows in the place of those with the same keys in that partition; the last of each key counts.
@@ -246,6 +286,12 @@ impl Collection {
         self.rows.iter().filter(|life| life.died == Timestamp::MAX).filter(here).count() as u64
     }
 
+    /// Keys of rows of a partition alive now.
+    pub fn keys_in(&self, partition: &str) -> Vec<i64> {
+        let alive = self.rows.iter().filter(|life| life.died == Timestamp::MAX);
+        alive.filter(|life| life.partition == partition).map(|life| life.row.key).collect()
+    }
+
     /// Keys of rows alive now.
     pub fn keys(&self) -> Vec<i64> {
         let alive = self.rows.iter().filter(|life| life.died == Timestamp::MAX);
@@ -263,7 +309,7 @@ mod tests {
     use super::*;
 
     fn row(key: i64, x: f32) -> Row {
-        Row { key, vector: vec![x], number: key, tag: "t0".to_owned() }
+        Row { key, vector: vec![x], number: key, tag: "t0".to_owned(), added: Added::new() }
     }
 
     #[test]

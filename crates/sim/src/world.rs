@@ -2,7 +2,8 @@
 //! truth after each. Invariant: everything follows from the seed, so a world that fails fails again, byte for byte.
 
 use crate::check::{self, Watch, Wrong};
-use crate::op::{Op, Scale};
+use crate::draw::Scale;
+use crate::op::Op;
 use crate::tap::Tapped;
 use crate::truth::Truth;
 use data::Timestamp;

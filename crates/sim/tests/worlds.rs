@@ -7,6 +7,9 @@ fn worlds() -> u64 {
     std::env::var("SIM_WORLDS").ok().and_then(|text| text.parse().ok()).unwrap_or(60)
 }
 
+// Seeds 1 to 5 and others once found that a partial update of a key with several rows, some of them merged since, kept the
+// fields of whichever lay in the last segment instead of those of the newest row.
+// Seeds 156, 350 and 355 found a merge that put a segment without the field that was added while it ran before readers.
 #[test]
 fn the_engine_says_the_truth() {
     let first: u64 = std::env::var("SIM_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(1);

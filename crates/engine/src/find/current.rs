@@ -1,5 +1,6 @@
 //! The rows that some keys stand for at this moment, to be changed by a write.
 
+use super::query::newest;
 use super::{Place, Scope, fetch};
 use crate::Error;
 use crate::catalog::Collection;
@@ -33,13 +34,11 @@ impl Current {
             Scope { collection: Arc::clone(collection), segments: segments.cloned().collect(), at, zone };
         let (mut rows, mut found) = (Vec::with_capacity(keys.len()), Vec::new());
         for key in keys.iter() {
-            let mut place = None;
+            let mut places: Vec<Place> = Vec::new();
             for (segment, number) in scope.segments.iter().zip(0_u32..) {
-                if let Some(row) = segment.find(&[key], at)?.last() {
-                    place = Some((number, *row));
-                }
+                places.extend(segment.find(&[key], at)?.into_iter().map(|row| (number, row)));
             }
-            rows.push(place.map(|place| {
+            rows.push(newest(&scope, &places)?.map(|place| {
                 found.push(place);
                 found.len() as u32 - 1
             }));

@@ -212,6 +212,20 @@ fn cut(
     Ok((kept.into_iter().map(|place| places[place as usize]).collect(), keys))
 }
 
+/// Of the rows of one key the one that was written last; of those written together, the last.
+pub(super) fn newest(scope: &Scope, places: &[Place]) -> Result<Option<Place>, Error> {
+    let (&first, others) = match places {
+        [] => return Ok(None),
+        [one] => return Ok(Some(*one)),
+        [first, others @ ..] => (first, others),
+    };
+    let mut best = (stamp(scope, first)?, first);
+    for place in others {
+        best = best.max((stamp(scope, *place)?, *place));
+    }
+    Ok(Some(best.1))
+}
+
 fn stamp(scope: &Scope, (segment, row): Place) -> Result<Timestamp, Error> {
     let stamps = scope.segments[segment as usize].stamps(&[row])?;
     Ok(stamps.first().copied().unwrap_or_default())

@@ -270,6 +270,7 @@ impl Node {
         let (_, catalog) = self.edit(Edit::Moved(moved))?;
         {
             let _still = self.hold_still();
+            self.adopt_schema(shard.id, &sealed);
             sealed.apply_deletes(&merged.deletes(segments));
             // An empty segment is none, and one whose partition was dropped meanwhile is none either.
             let is_there = self.is_named(shard.id, id);
