@@ -34,7 +34,8 @@ impl Scale {
             }
             return Op::Flush { name };
         };
-        match rng.below(112) {
+        match rng.below(114) {
+            112..114 => Op::DropField { name, field: field::NAMES[rng.below(3) as usize] },
             100..103 => {
                 let field = field::NAMES[rng.below(3) as usize];
                 Op::AddField { name, field, default: field::default(field, rng) }

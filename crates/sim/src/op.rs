@@ -24,6 +24,8 @@ pub(crate) enum Op {
     DropPartition { name: String, partition: String },
     /// A new field of rows that are there; null = without a default.
     AddField { name: String, field: &'static str, default: Value },
+    /// A field less.
+    DropField { name: String, field: &'static str },
     /// New rows: keys, the number that their contents are drawn from, and the added fields they bring.
     Insert { name: String, partition: String, keys: Vec<i64>, draw: u64, added: Vec<&'static str> },
     /// New rows in the place of old ones.
@@ -120,6 +122,7 @@ impl Op {
             Self::Insert { .. } => "insert",
             Self::Upsert { .. } => "upsert",
             Self::AddField { .. } => "add field",
+            Self::DropField { .. } => "drop field",
             Self::Update(_) | Self::Put { .. } => "partial update",
             Self::Delete { .. } => "delete",
             Self::Flush { .. } => "flush",
@@ -185,6 +188,10 @@ impl Op {
             Self::AddField { name, field, default } => {
                 let field = Box::new(field::field(field, default));
                 change(Change::AddField { target: client::target(name), field })
+            }
+            Self::DropField { name, field } => {
+                let field = api::FieldName::Name((*field).to_owned());
+                change(Change::DropField { target: client::target(name), field })
             }
             Self::Insert { name, partition, keys, draw, added } => {
                 write(Write::Insert(drawn(name, partition, keys, *draw, added)))
@@ -267,6 +274,7 @@ impl Op {
             | Self::Insert { name, .. }
             | Self::Upsert { name, .. }
             | Self::AddField { name, .. }
+            | Self::DropField { name, .. }
             | Self::Update(Update { name, .. })
             | Self::Put { name, .. }
             | Self::Delete { name, .. }
@@ -300,6 +308,12 @@ impl Op {
                     return Err(ErrorKind::Invalid);
                 }
                 collection.add_field(field, default);
+            }
+            Self::DropField { field, .. } => {
+                if !collection.fields.contains_key(field) {
+                    return Err(ErrorKind::FieldNotFound);
+                }
+                collection.drop_field(field);
             }
             Self::Insert { partition, keys, draw, added, .. } => {
                 let partition = known(collection, partition)?;
