@@ -165,7 +165,6 @@ impl Op {
     /// The engine's.
     pub(crate) fn perform(&self, engine: &Engine, truth: &Truth) -> Result<Option<Timestamp>, Error> {
         let like = |name: &str| truth.collections.get(name).map_or((2, false), |c| (c.dim, c.text_keys));
-        let change = |change| engine.change(change).map(|_| None);
         let write = |write| engine.write(write).map(|written| Some(written.timestamp));
         let drawn = |name: &str, partition: &str, keys: &[i64], draw: u64, added: &[&'static str]| {
             let (dim, text_keys) = like(name);
@@ -175,24 +174,15 @@ impl Op {
             Self::Create { name, dim, text_keys } => {
                 client::create(engine, name, *dim, *text_keys).map(|_| None)
             }
-            Self::Drop { name } => change(Change::DropCollection(client::target(name))),
-            Self::Rename { name, to } => {
-                change(Change::RenameCollection { from: client::target(name), to: client::target(to) })
-            }
-            Self::CreatePartition { name, partition } => {
-                change(Change::CreatePartition { target: client::target(name), partition: partition.clone() })
-            }
-            Self::DropPartition { name, partition } => {
-                change(Change::DropPartition { target: client::target(name), partition: partition.clone() })
-            }
-            Self::AddField { name, field, default } => {
-                let field = Box::new(field::field(field, default));
-                change(Change::AddField { target: client::target(name), field })
-            }
-            Self::DropField { name, field } => {
-                let field = api::FieldName::Name((*field).to_owned());
-                change(Change::DropField { target: client::target(name), field })
-            }
+            Self::Drop { .. }
+            | Self::Rename { .. }
+            | Self::CreatePartition { .. }
+            | Self::DropPartition { .. }
+            | Self::AddField { .. }
+            | Self::DropField { .. } => match self.change() {
+                Some(change) => engine.change(change).map(|_| None),
+                None => Ok(None),
+            },
             Self::Insert { name, partition, keys, draw, added } => {
                 write(Write::Insert(drawn(name, partition, keys, *draw, added)))
             }
@@ -236,6 +226,31 @@ impl Op {
                 Ok(None)
             }
         }
+    }
+
+    /// What it changes of the schema, or of what there is.
+    fn change(&self) -> Option<Change> {
+        Some(match self {
+            Self::Drop { name } => Change::DropCollection(client::target(name)),
+            Self::Rename { name, to } => {
+                Change::RenameCollection { from: client::target(name), to: client::target(to) }
+            }
+            Self::CreatePartition { name, partition } => {
+                Change::CreatePartition { target: client::target(name), partition: partition.clone() }
+            }
+            Self::DropPartition { name, partition } => {
+                Change::DropPartition { target: client::target(name), partition: partition.clone() }
+            }
+            Self::AddField { name, field, default } => {
+                let field = Box::new(field::field(field, default));
+                Change::AddField { target: client::target(name), field }
+            }
+            Self::DropField { name, field } => {
+                let field = api::FieldName::Name((*field).to_owned());
+                Change::DropField { target: client::target(name), field }
+            }
+            _ => return None,
+        })
     }
 
     /// Does it to the truth, which is left as it is when the operation is not allowed.
@@ -303,18 +318,14 @@ impl Op {
                 Some(false) => collection.drop_partition(partition),
                 None => {}
             },
-            Self::AddField { field, default, .. } => {
-                if collection.fields.contains_key(field) {
-                    return Err(ErrorKind::Invalid);
-                }
-                collection.add_field(field, default);
+            Self::AddField { field, .. } if collection.fields.contains_key(field) => {
+                return Err(ErrorKind::Invalid);
             }
-            Self::DropField { field, .. } => {
-                if !collection.fields.contains_key(field) {
-                    return Err(ErrorKind::FieldNotFound);
-                }
-                collection.drop_field(field);
+            Self::AddField { field, default, .. } => collection.add_field(field, default),
+            Self::DropField { field, .. } if !collection.fields.contains_key(field) => {
+                return Err(ErrorKind::FieldNotFound);
             }
+            Self::DropField { field, .. } => collection.drop_field(field),
             Self::Insert { partition, keys, draw, added, .. } => {
                 let partition = known(collection, partition)?;
                 has_fields(collection, added)?;
