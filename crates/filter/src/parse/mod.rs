@@ -147,6 +147,10 @@ impl<'a> Parser<'a> {
         if self.next == Next::End {
             return "the end".to_owned();
         }
+        // A quote is no word by itself: the lexer has looked for the other one.
+        if self.next == Next::Unknown && self.slice(self.span).ends_with(['"', '\'']) {
+            return "a string that is not closed".to_owned();
+        }
         format!("'{}'", self.slice(self.span).chars().take(40).collect::<String>())
     }
 
