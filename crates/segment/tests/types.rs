@@ -30,6 +30,16 @@ mod tests {
         Arc::new(Schema { fields: fields.collect(), ..Schema::default() })
     }
 
+    /// A key and nullable fields of `types`, numbered from 100 on.
+    fn schema_of(types: &[Type]) -> Arc<Schema> {
+        let fields = types.iter().zip(100..).map(|(data_type, id)| {
+            let field =
+                Field { id: FieldId(id), nullable: id > 100, ..Field::new(&format!("f{id}"), *data_type) };
+            if id == 100 { field.primary() } else { field }
+        });
+        Arc::new(Schema { fields: fields.collect(), ..Schema::default() })
+    }
+
     /// One value of `kind`, made of `seed`.
     fn one(kind: Kind, seed: u8) -> Column {
         let (dim, byte) = (kind.dim, |i: usize| seed.wrapping_mul(31).wrapping_add(i as u8));
@@ -164,12 +174,7 @@ mod tests {
     fn packed_columns_answer_as_plain_ones() {
         const ROWS: i64 = 7_000;
         let types = [Type::Int64, Type::Json, Type::VarChar, Type::Text, Type::Json];
-        let fields = types.into_iter().zip(100..).map(|(data_type, id)| {
-            let field =
-                Field { id: FieldId(id), nullable: id > 100, ..Field::new(&format!("f{id}"), data_type) };
-            if id == 100 { field.primary() } else { field }
-        });
-        let schema = Arc::new(Schema { fields: fields.collect(), ..Schema::default() });
+        let schema = schema_of(&types);
         let column = |field: &Field| {
             let mut builder = ColumnBuilder::of(field.kind());
             for row in 0..ROWS {
@@ -299,12 +304,7 @@ mod tests {
     fn zones_of_a_file_change_no_answer() {
         const ROWS: i64 = 10_000;
         let types = [Type::Int64, Type::Float, Type::VarChar, Type::Bool, Type::Timestamptz];
-        let fields = types.into_iter().zip(100..).map(|(data_type, id)| {
-            let field =
-                Field { id: FieldId(id), nullable: id > 100, ..Field::new(&format!("f{id}"), data_type) };
-            if id == 100 { field.primary() } else { field }
-        });
-        let schema = Arc::new(Schema { fields: fields.collect(), ..Schema::default() });
+        let schema = schema_of(&types);
         let column = |field: &Field| {
             let mut builder = ColumnBuilder::of(field.kind());
             for row in 0..ROWS {
