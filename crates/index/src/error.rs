@@ -155,6 +155,12 @@ pub enum Error {
         /// What does not fit.
         what: &'static str,
     },
+    /// The pages of an index on disk could not be read.
+    #[error("cannot read the nodes of an index: {reason}")]
+    Unreadable {
+        /// What the system said.
+        reason: String,
+    },
     /// The work was told to stop.
     #[error("cancelled")]
     Cancelled,

@@ -6,6 +6,7 @@ use std::ops::Deref;
 use bytemuck::{AnyBitPattern, NoUninit};
 use bytes::Bytes;
 
+use crate::spec::Shape;
 use crate::{Element, Error, Spec};
 
 /// An index as named sections, to be put into a file and read back from one. Sections of a mapped file should start
@@ -89,6 +90,13 @@ impl<T: Number> Array<T> {
     }
 }
 
+impl<T: Number> Array<T> {
+    /// The same in memory of its own.
+    pub(crate) fn copied(&self) -> Self {
+        Self::Copied(self.to_vec())
+    }
+}
+
 impl<T: Number> Deref for Array<T> {
     type Target = [T];
 
@@ -116,7 +124,7 @@ pub(crate) struct Head {
 }
 
 const MAGIC: [u8; 4] = *b"eIDX";
-/// The version of a graph with blocks, and that of all else; older ones are read for ever.
+/// The version of a graph with blocks or on disk, and that of all else; older ones are read for ever.
 const VERSION_BLOCKS: u32 = 2;
 const VERSION: u32 = 1;
 
@@ -132,7 +140,11 @@ impl Head {
         };
         Self {
             magic: MAGIC,
-            version: if spec.block_width() > 0 { VERSION_BLOCKS } else { VERSION },
+            version: if spec.block_width() > 0 || spec.shape() == Shape::Disk {
+                VERSION_BLOCKS
+            } else {
+                VERSION
+            },
             name: filled(spec.built_name()),
             element,
             metric: filled(spec.metric().name()),

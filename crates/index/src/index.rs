@@ -1,9 +1,12 @@
 //! An index as a whole: build, open, search. Invariant: the shapes meet here and nowhere else.
 
+use std::sync::Arc;
+
 use host::{Cancel, Pool, Progress};
 use simd::Bits;
 
 use crate::codec::{BitRows, ByteRows, Members, Sketch, Space};
+use crate::disk::{self, Disk, Pages, Reads};
 use crate::graph::{self, Blocks, Costs, Graph};
 use crate::hash::{self, Bands};
 use crate::image::Head;
@@ -37,7 +40,7 @@ pub fn build(
     match spec.shape() {
         Shape::Flat => progress.add(vectors.len() as u64),
         Shape::Ivf => ivf::build(spec, vectors, seed, pool, (cancel, progress), &mut image)?,
-        Shape::Graph => work.graph(&mut image)?,
+        Shape::Graph | Shape::Disk => work.graph(&mut image)?,
         Shape::Hash => hash::build(spec, vectors, pool, (cancel, progress), &mut image)?,
         Shape::Inverted => sparse::build(vectors, (cancel, progress), &mut image)?,
     }
@@ -69,6 +72,10 @@ impl Work<'_> {
         let codes = space.code(vectors, vectors.len(), |row| row, pool, cancel)?;
         let rows = ByteRows { space: &space, codes: &codes };
         let built = graph::build(&rows, degree, seed, pool, cancel, progress)?;
+        if let (Shape::Disk, Some(recipe)) = (spec.shape(), spec.recipe()) {
+            drop(codes);
+            return disk::write((spec, recipe, &space), vectors, built, seed, (pool, cancel), image);
+        }
         if spec.block_width() > 0 {
             let nodes = (&built.links[..], &built.entries[..]);
             Blocks::build((spec, &space), vectors, nodes, seed, (pool, cancel), image)?;
@@ -145,6 +152,7 @@ enum Body {
     Flat,
     Ivf(Box<Ivf>),
     Graph(Box<Graph>),
+    Disk(Box<Disk>),
     Inverted(Box<Inverted>),
     Hash(Box<Bands>),
 }
@@ -155,14 +163,33 @@ impl Index {
     /// # Errors
     /// [`Error::Corrupt`] with what does not fit; never a panic.
     pub fn open(spec: &Spec, image: Image, rows: usize) -> Result<Self, Error> {
+        Self::opened(spec, &image, rows, None)
+    }
+
+    /// The same without the section that [`Spec::paged_section`] names: it is read from `pages` while searching. All else
+    /// is copied into memory, so that what the image lay in can go. Only what is copied is checked now, blocks of nodes
+    /// when they are read.
+    ///
+    /// # Errors
+    /// As [`Index::open`].
+    pub fn open_paged(spec: &Spec, image: &Image, rows: usize, pages: Arc<dyn Pages>) -> Result<Self, Error> {
+        Self::opened(spec, image, rows, Some(pages))
+    }
+
+    fn opened(spec: &Spec, image: &Image, rows: usize, pages: Option<Arc<dyn Pages>>) -> Result<Self, Error> {
         check_rows(rows)?;
-        Head::read(spec, rows, &image)?;
+        Head::read(spec, rows, image)?;
         let body = match spec.shape() {
             Shape::Flat => Body::Flat,
-            Shape::Ivf => Body::Ivf(Box::new(Ivf::read(spec, rows, &image)?)),
-            Shape::Graph => Body::Graph(Box::new(Graph::read(spec, rows, &image)?)),
-            Shape::Hash => Body::Hash(Box::new(Bands::read(spec, rows, &image)?)),
-            Shape::Inverted => Body::Inverted(Box::new(Inverted::read(rows, &image)?)),
+            Shape::Ivf => Body::Ivf(Box::new(Ivf::read(spec, rows, image)?)),
+            Shape::Graph => Body::Graph(Box::new(Graph::read(spec, rows, image)?)),
+            Shape::Disk if image.has("order") || pages.is_some() => {
+                Body::Disk(Box::new(Disk::read(spec, rows, image, pages)?))
+            }
+            // The first version was a graph in a mapped file.
+            Shape::Disk => Body::Graph(Box::new(Graph::read(spec, rows, image)?)),
+            Shape::Hash => Body::Hash(Box::new(Bands::read(spec, rows, image)?)),
+            Shape::Inverted => Body::Inverted(Box::new(Inverted::read(rows, image)?)),
         };
         Ok(Self { spec: spec.clone(), rows, body })
     }
@@ -193,6 +220,7 @@ impl Index {
         match &self.body {
             Body::Ivf(ivf) => ivf.search(&refiner, query, mask, cancel),
             Body::Graph(graph) => graph.search(&refiner, query, mask, cancel),
+            Body::Disk(disk) => disk.search(&refiner, query, mask, cancel),
             Body::Hash(bands) => bands.search(&refiner, query, mask, cancel),
             Body::Inverted(inverted) => inverted.search(&refiner, query, mask, cancel),
             Body::Flat => {
@@ -210,6 +238,7 @@ impl Index {
             Body::Ivf(_) => Way::Lists,
             Body::Graph(graph) if graph.begins_with_scan(query, matching, self.rows) => Way::Codes,
             Body::Graph(_) => Way::Graph,
+            Body::Disk(disk) => disk.way(query, matching),
             Body::Inverted(_) => Way::Postings,
             Body::Hash(_) => Way::Hashes,
         }
@@ -243,12 +272,21 @@ impl Index {
         self.spec.metric()
     }
 
-    /// Bytes this index keeps in memory, or in a mapped file.
+    /// What searches of an index on disk have read so far.
+    pub fn reads(&self) -> Option<Reads> {
+        match &self.body {
+            Body::Disk(disk) => Some(disk.reads()),
+            _ => None,
+        }
+    }
+
+    /// Bytes this index keeps in memory, or in a mapped file; not what it reads in pages.
     pub fn memory_bytes(&self) -> u64 {
         match &self.body {
             Body::Flat => 0,
             Body::Ivf(ivf) => ivf.memory_bytes(),
             Body::Graph(graph) => graph.memory_bytes(),
+            Body::Disk(disk) => disk.memory_bytes(),
             Body::Hash(bands) => bands.memory_bytes(),
             Body::Inverted(inverted) => inverted.memory_bytes(),
         }

@@ -13,6 +13,7 @@
 //! threads and the instruction set.
 
 mod codec;
+mod disk;
 mod error;
 mod graph;
 mod hash;
@@ -32,6 +33,7 @@ mod sparse;
 mod spec;
 mod vectors;
 
+pub use disk::{PAGE_BYTES, Pages, Reads};
 pub use error::Error;
 pub use graph::Costs;
 pub use hits::Hits;

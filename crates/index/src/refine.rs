@@ -42,6 +42,13 @@ impl<'a> Refiner<'a> {
         Refined { hits: top.into_hits(), beyond: too_far * 4 > rows.len() }
     }
 
+    /// The score of query `q` and the first of `rows`.
+    pub(crate) fn score(&self, q: usize, rows: Vectors<'_>) -> f32 {
+        let mut score = [0.0];
+        self.scorer.chosen(q, rows, &[0], &mut score);
+        score[0]
+    }
+
     fn measure(&self, q: usize, rows: &[u32], scores: &mut [f32]) {
         for row in rows {
             let row = self.vectors.bytes(*row as usize);

@@ -36,13 +36,13 @@ pub(crate) struct Beam {
 
 /// Which rows were scored, one bit each, and which words of that must be wiped.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
+pub(crate) struct Seen {
     words: Vec<u64>,
     touched: Vec<u32>,
 }
 
 impl Seen {
-    fn wipe(&mut self, rows: usize) {
+    pub(crate) fn wipe(&mut self, rows: usize) {
         for word in self.touched.drain(..) {
             self.words[word as usize] = 0;
         }
@@ -51,7 +51,7 @@ impl Seen {
 
     /// Marks a row; false if it was marked already.
     #[inline]
-    pub(super) fn mark(&mut self, row: u32) -> bool {
+    pub(crate) fn mark(&mut self, row: u32) -> bool {
         let (word, bit) = (row / 64, 1u64 << (row % 64));
         let before = self.words[word as usize];
         if before & bit != 0 {
@@ -243,13 +243,13 @@ fn choose(pool: &mut [u64], next: &mut usize) -> Option<u32> {
 const GATES: usize = 4;
 
 #[inline]
-pub(super) fn row_of(entry: u64) -> u32 {
+pub(crate) fn row_of(entry: u64) -> u32 {
     entry as u32 >> 1
 }
 
 /// Puts an entry in its place if it is among the `ef` nearest; returns the place, or `usize::MAX`.
 #[inline]
-pub(super) fn insert(pool: &mut Vec<u64>, entry: u64, ef: usize) -> usize {
+pub(crate) fn insert(pool: &mut Vec<u64>, entry: u64, ef: usize) -> usize {
     if pool.len() >= ef {
         match pool.last() {
             Some(last) if entry < *last => pool.pop(),

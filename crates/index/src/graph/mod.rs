@@ -18,7 +18,9 @@ mod partition;
 mod prune;
 mod search;
 
+pub(crate) use beam::{Seen, insert, row_of};
 pub(crate) use block::Blocks;
-pub(crate) use build::build;
+pub(crate) use build::{Built, build};
 pub use costs::Costs;
+pub(crate) use links::NONE;
 pub(crate) use search::Graph;

@@ -249,6 +249,29 @@ impl Spec {
         }
     }
 
+    /// For a graph on disk: whether codes lie beside the numbers of neighbours, not in memory.
+    pub(crate) fn has_inline_codes(&self) -> bool {
+        self.row.kind == Kind::Aisaq
+    }
+
+    /// For a graph on disk: whether nodes that are near each other share blocks.
+    pub(crate) fn is_rearranged(&self) -> bool {
+        self.find("rearrange") != Some(Value::Flag(false))
+    }
+
+    /// For a graph on disk: memory for links, as a share of that of the rows.
+    pub(crate) fn cache_share(&self) -> f64 {
+        match self.find("search_cache_budget_gb_ratio") {
+            Some(Value::Real(share)) => share.into(),
+            _ => 0.0,
+        }
+    }
+
+    /// The section of an image that may stay on a disk, to be read in pages while searching: see [`crate::Index::open_paged`].
+    pub fn paged_section(&self) -> Option<&'static str> {
+        (self.row.shape == Shape::Disk).then_some(crate::disk::NODES)
+    }
+
     /// For a graph: how many neighbours a node keeps a bit an element of, beside their numbers; 0 for none. A graph of
     /// more links than a block of moderate size has room for, or of rows too short for such bits to say much, has none.
     pub(crate) fn block_width(&self) -> usize {

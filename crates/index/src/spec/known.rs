@@ -138,7 +138,7 @@ pub(super) const SEARCH_CACHE_BUDGET: Param = Param::new(
     BUILD,
     Form::Real(0.0, 1.0),
     Default::Value(Value::Real(0.1)),
-    "Accepted; the system's cache of the mapped file does this.",
+    "Memory for links of nodes, from the entries on, as a share of that of the rows.",
 );
 pub(super) const SEARCH_LIST: Param = Param::new(
     "search_list",
@@ -147,26 +147,28 @@ pub(super) const SEARCH_LIST: Param = Param::new(
     Default::AtLeastK(16),
     "Candidates that a search keeps; more finds more. At least the number of results.",
 );
-pub(super) const BEAMWIDTH: Param = Param::whole(
-    "beamwidth",
-    SEARCH,
-    8,
-    1,
-    128,
-    "Accepted; memory is asked for links and rows ahead of their use.",
+pub(super) const BEAMWIDTH: Param =
+    Param::whole("beamwidth", SEARCH, 8, 1, 128, "Blocks of nodes that a step of a search reads at once.");
+pub(super) const AISAQ_BEAMWIDTH: Param =
+    Param::whole("beamwidth", SEARCH, 2, 1, 16, "Blocks of nodes that a step of a search reads at once.");
+pub(super) const INLINE_PQ: Param = Param::whole(
+    "inline_pq",
+    BUILD,
+    -1,
+    -1,
+    2_048,
+    "Accepted; a node has the codes of all its neighbours beside it.",
 );
-pub(super) const INLINE_PQ: Param =
-    Param::whole("inline_pq", BUILD, -1, -1, 2_048, "Accepted; codes are kept together, in a mapped file.");
 pub(super) const PQ_CACHE_SIZE: Param = Param::whole(
     "pq_cache_size",
     BUILD,
     0,
     0,
     1 << 30,
-    "Accepted; the system's cache of the mapped file does this.",
+    "Accepted; the cache holds links, see search_cache_budget_gb_ratio.",
 );
 pub(super) const REARRANGE: Param =
-    Param::flag("rearrange", BUILD, true, "Accepted; codes are in the order of rows.");
+    Param::flag("rearrange", BUILD, true, "Whether nodes that are near each other share blocks.");
 pub(super) const NUM_ENTRY_POINTS: Param = Param::whole(
     "num_entry_points",
     BUILD,
@@ -175,14 +177,8 @@ pub(super) const NUM_ENTRY_POINTS: Param = Param::whole(
     1_000,
     "Accepted; there are about as many as the root of the rows.",
 );
-pub(super) const VECTORS_BEAMWIDTH: Param = Param::whole(
-    "vectors_beamwidth",
-    SEARCH,
-    1,
-    1,
-    4,
-    "Accepted; memory is asked for rows ahead of their use.",
-);
+pub(super) const VECTORS_BEAMWIDTH: Param =
+    Param::whole("vectors_beamwidth", SEARCH, 1, 1, 4, "Accepted; rows lie in the blocks of their nodes.");
 
 /// How wide an element of a MinHash signature is; read by searches, too.
 pub(super) const ELEMENT_BITS: Param = Param::whole(

@@ -57,6 +57,8 @@ pub(crate) enum Shape {
     Ivf,
     /// As nodes of a graph.
     Graph,
+    /// The same, the nodes on a disk.
+    Disk,
     /// By the dimensions they have.
     Inverted,
     /// By hashes of parts of them.
@@ -231,7 +233,7 @@ pub(crate) const TABLE: &[Row] = &[
     Row {
         kind: Kind::DiskAnn,
         name: "DISKANN",
-        shape: Shape::Graph,
+        shape: Shape::Disk,
         fits: &[
             (Element::F32, Codec::Budget, FLOAT),
             (Element::F16, Codec::Budget, FLOAT),
@@ -242,7 +244,7 @@ pub(crate) const TABLE: &[Row] = &[
     Row {
         kind: Kind::Aisaq,
         name: "AISAQ",
-        shape: Shape::Graph,
+        shape: Shape::Disk,
         fits: &[
             (Element::F32, Codec::Budget, FLOAT),
             (Element::F16, Codec::Budget, FLOAT),
@@ -258,7 +260,7 @@ pub(crate) const TABLE: &[Row] = &[
             REARRANGE,
             NUM_ENTRY_POINTS,
             SEARCH_LIST,
-            BEAMWIDTH,
+            AISAQ_BEAMWIDTH,
             VECTORS_BEAMWIDTH,
         ],
     },

@@ -1,0 +1,130 @@
+//! Writing the image of a graph on disk. Invariant: the same graph and seed make the same bytes.
+
+use host::{Cancel, Pool};
+
+use super::arrange::arrange;
+use super::layout::Layout;
+use super::search::NODES;
+use crate::codec::{Members, ROW_BY_ROW, Recipe, Sketch, Space};
+use crate::graph::{Built, NONE};
+use crate::image::Image;
+use crate::{Error, Spec, Vectors};
+
+/// Blocks written by one task.
+const TASK: usize = 64;
+
+/// Adds the sections of `built` over `vectors` to an image.
+pub(crate) fn write(
+    (spec, recipe, space): (&Spec, Recipe, &Space),
+    vectors: Vectors<'_>,
+    built: Built,
+    seed: u64,
+    (pool, cancel): (&Pool, &Cancel),
+    image: &mut Image,
+) -> Result<(), Error> {
+    let rows = vectors.len();
+    let all: Vec<u32> = (0..rows as u32).collect();
+    let learned = Members { vectors, rows: &all, lists: &[] };
+    let sketch =
+        Sketch::learn(spec, (recipe, ROW_BY_ROW), space, &[], &learned, seed, (pool, cancel), image)?;
+    let layout = Layout::of(spec, sketch.stride());
+    let order = match spec.is_rearranged() {
+        true => arrange(&built.links, layout.width, &built.entries, layout.per_block),
+        false => all,
+    };
+    let codes = sketch.code(&Members { vectors, rows: &order, lists: &[] }, pool, cancel)?;
+    let mut slots = vec![0u32; rows];
+    for (slot, row) in order.iter().enumerate() {
+        slots[*row as usize] = slot as u32;
+    }
+    let Built { mut links, entries } = built;
+    for link in links.iter_mut().filter(|link| **link != NONE) {
+        *link = slots[*link as usize];
+    }
+    let entries: Vec<u32> = entries.iter().map(|row| slots[*row as usize]).collect();
+    let nodes = Nodes { layout, vectors, order: &order, links: &links, codes: &codes };
+    let blocks = pool.map(rows.div_ceil(layout.per_block).div_ceil(TASK), |task| nodes.blocks(task, cancel));
+    cancel.check()?;
+    let links = cached(spec, &nodes);
+    space.write(image);
+    image.push("entries", entries.clone());
+    image.push("order", order.clone());
+    image.push("links", links);
+    let stride = sketch.stride();
+    let kept = match layout.code_bytes {
+        0 => codes,
+        _ => entries.iter().flat_map(|slot| &codes[*slot as usize * stride..][..stride]).copied().collect(),
+    };
+    image.push("codes", kept);
+    image.push(NODES, blocks.concat());
+    Ok(())
+}
+
+/// All that nodes are made of, in the order of slots but for the links and rows.
+struct Nodes<'a> {
+    layout: Layout,
+    vectors: Vectors<'a>,
+    order: &'a [u32],
+    /// Slots, in the order of rows.
+    links: &'a [u32],
+    codes: &'a [u8],
+}
+
+impl Nodes<'_> {
+    fn links(&self, slot: usize) -> &[u32] {
+        &self.links[self.order[slot] as usize * self.layout.width..][..self.layout.width]
+    }
+
+    /// The blocks of one task.
+    fn blocks(&self, task: usize, cancel: &Cancel) -> Vec<u8> {
+        let layout = &self.layout;
+        let rows = self.order.len();
+        let last = rows.div_ceil(layout.per_block);
+        let range = task * TASK..((task + 1) * TASK).min(last);
+        let mut blocks = vec![0u8; range.len() * layout.block_bytes()];
+        let mut inline = Vec::new();
+        for (number, block) in range.zip(blocks.chunks_exact_mut(layout.block_bytes())) {
+            if cancel.is_cancelled() {
+                break;
+            }
+            for slot in layout.slots(number as u32, rows) {
+                let links = self.links(slot as usize);
+                inline.clear();
+                for near in links.iter().take_while(|near| **near != NONE) {
+                    let codes = &self.codes[*near as usize * self.stride()..][..self.stride()];
+                    inline.extend_from_slice(&codes[..layout.code_bytes]);
+                }
+                let row = self.vectors.bytes(self.order[slot as usize] as usize);
+                layout.put(block, slot, links, &inline, row);
+            }
+            Layout::seal(block, number as u32);
+        }
+        blocks
+    }
+
+    fn stride(&self) -> usize {
+        self.codes.len() / self.order.len().max(1)
+    }
+}
+
+/// The links of the first slots, as many as the budget for a cache allows: how many slots, where the links of each start and
+/// where the last end, then all of them.
+fn cached(spec: &Spec, nodes: &Nodes<'_>) -> Vec<u32> {
+    let rows = nodes.order.len();
+    let row_bytes = if rows == 0 { 0 } else { nodes.vectors.bytes(0).len() };
+    let budget = (spec.cache_share() * (rows * row_bytes) as f64) as usize;
+    let (mut starts, mut links) = (vec![0u32], Vec::new());
+    // With codes inline nothing in memory says how far a neighbour is.
+    let count = if nodes.layout.code_bytes == 0 { rows } else { 0 };
+    for slot in 0..count {
+        let near = nodes.links(slot).iter().copied().take_while(|near| *near != NONE);
+        let len = links.len();
+        links.extend(near);
+        if 4 * (starts.len() + 2 + links.len()) > budget || u32::try_from(links.len()).is_err() {
+            links.truncate(len);
+            break;
+        }
+        starts.push(links.len() as u32);
+    }
+    [vec![starts.len() as u32 - 1], starts, links].concat()
+}

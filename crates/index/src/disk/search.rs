@@ -1,0 +1,218 @@
+//! A graph on disk that can be searched. Invariant: as many rows come back as match and were asked for; what the graph does
+//! not find is found by looking at every row.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use host::Cancel;
+use simd::Bits;
+
+use super::layout::Layout;
+use super::pages::Pages;
+use super::walk::{Room, Walk};
+use crate::codec::{ROW_BY_ROW, Sketch, Space};
+use crate::graph::NONE;
+use crate::image::{Array, Image};
+use crate::refine::Refiner;
+use crate::{Error, Hits, Query, Spec, Way};
+
+/// The section that stays on the disk.
+pub(crate) const NODES: &str = "nodes";
+
+/// What following a node costs whose links are in memory, reading one that is not, and scoring a code or a row out of order, in
+/// nanoseconds; for the choice between walk and scan.
+const NODE_NS: f64 = 2_200.0;
+const READ_NS: f64 = 80_000.0;
+const CODE_NS: f64 = 30.0;
+const ROW_NS: f64 = 1_500.0;
+
+/// What searches have read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Reads {
+    /// Queries that were answered.
+    pub queries: u64,
+    /// Pieces that were read for them, each from one place.
+    pub reads: u64,
+    /// Times that several pieces were asked for at once, one after the other for each query.
+    pub rounds: u64,
+}
+
+/// A graph on disk.
+#[derive(Debug)]
+pub(crate) struct Disk {
+    pub(super) layout: Layout,
+    pub(super) rows: usize,
+    pub(super) sketch: Sketch,
+    /// Of all slots; with codes inline, of the entries.
+    pub(super) codes: Array<u8>,
+    pub(super) entries: Array<u32>,
+    /// The row of each slot.
+    pub(super) order: Array<u32>,
+    /// The number of slots whose links are here; where those of each start and the last end, counted from what follows; the
+    /// links.
+    near: Array<u32>,
+    /// That number.
+    pub(super) held: u32,
+    pub(super) pages: Arc<dyn Pages>,
+    rooms: Mutex<Vec<Room>>,
+    queries: AtomicU64,
+    reads: AtomicU64,
+    rounds: AtomicU64,
+}
+
+impl Disk {
+    /// Reads back what [`super::write`] wrote. Without `pages` nodes are those of the image; with them, all else is copied into
+    /// memory.
+    pub(crate) fn read(
+        spec: &Spec,
+        rows: usize,
+        image: &Image,
+        pages: Option<Arc<dyn Pages>>,
+    ) -> Result<Self, Error> {
+        let corrupt = |what| Error::Corrupt { what };
+        let recipe = spec.recipe().ok_or(corrupt("recipe"))?;
+        let space = Space::read(spec.metric(), spec.dim(), image)?;
+        let sketch = Sketch::read(spec, (recipe, ROW_BY_ROW), space, &[], rows, image)?;
+        let layout = Layout::of(spec, sketch.stride());
+        let entries: Array<u32> = image.list("entries")?;
+        if entries.iter().any(|slot| *slot as usize >= rows) || (entries.is_empty() && rows > 0) {
+            return Err(corrupt("entries"));
+        }
+        let coded = if layout.code_bytes == 0 { rows } else { entries.len() };
+        let codes = image.array("codes", coded.checked_mul(sketch.stride()).ok_or(corrupt("codes"))?)?;
+        let order: Array<u32> = image.array("order", rows)?;
+        let mut is_placed = Bits::zeros(rows);
+        for row in order.iter() {
+            if *row as usize >= rows || is_placed.get(*row as usize) {
+                return Err(corrupt("order"));
+            }
+            is_placed.set(*row as usize, true);
+        }
+        let near: Array<u32> = image.list("links")?;
+        let held = check_links(&near, rows).ok_or(corrupt("links"))?;
+        let blocks = rows.div_ceil(layout.per_block) as u64;
+        let is_held = pages.is_none();
+        let pages = match pages {
+            Some(pages) => pages,
+            None => {
+                let nodes = image.section(NODES)?;
+                if nodes.len() as u64 != blocks * layout.block_bytes() as u64 {
+                    return Err(corrupt(NODES));
+                }
+                Arc::new(nodes)
+            }
+        };
+        if pages.count() != blocks * layout.block_pages as u64 {
+            return Err(corrupt(NODES));
+        }
+        Ok(Self {
+            layout,
+            rows,
+            sketch,
+            codes: if is_held { codes } else { codes.copied() },
+            entries: if is_held { entries } else { entries.copied() },
+            order: if is_held { order } else { order.copied() },
+            near: if is_held { near } else { near.copied() },
+            held,
+            pages,
+            rooms: Mutex::default(),
+            queries: AtomicU64::new(0),
+            reads: AtomicU64::new(0),
+            rounds: AtomicU64::new(0),
+        })
+    }
+
+    /// Bytes in memory.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        let numbers = self.entries.len() + self.order.len() + self.near.len();
+        (self.codes.len() + 4 * numbers) as u64
+    }
+
+    /// What searches have read so far.
+    pub(crate) fn reads(&self) -> Reads {
+        Reads {
+            queries: self.queries.load(Ordering::Relaxed),
+            reads: self.reads.load(Ordering::Relaxed),
+            rounds: self.rounds.load(Ordering::Relaxed),
+        }
+    }
+
+    pub(super) fn count(&self, reads: usize, rounds: usize) {
+        self.reads.fetch_add(reads as u64, Ordering::Relaxed);
+        self.rounds.fetch_add(rounds as u64, Ordering::Relaxed);
+    }
+
+    /// Whether codes of all rows are in memory.
+    pub(super) fn holds_codes(&self) -> bool {
+        self.layout.code_bytes == 0
+    }
+
+    /// The links of `slot`, if they are in memory.
+    #[inline]
+    pub(super) fn held_links(&self, slot: u32) -> Option<&[u32]> {
+        if slot >= self.held {
+            return None;
+        }
+        let (starts, links) = self.near[1..].split_at(self.held as usize + 1);
+        let range = starts[slot as usize] as usize..starts[slot as usize + 1] as usize;
+        Some(&links[range])
+    }
+
+    /// The links of `slot` in its block.
+    #[inline]
+    pub(super) fn read_links<'a>(&self, block: &'a [u8], slot: u32) -> Result<&'a [u32], Error> {
+        let links = self.layout.links(block, slot);
+        let len = links.iter().position(|near| *near == NONE).unwrap_or(links.len());
+        let links = &links[..len];
+        match links.iter().all(|near| (*near as usize) < self.rows) {
+            true => Ok(links),
+            false => Err(Error::Corrupt { what: NODES }),
+        }
+    }
+
+    /// How a search among `matching` rows begins.
+    pub(crate) fn way(&self, query: &Query, matching: usize) -> Way {
+        let ef = query.effort().max(query.k());
+        let scans = query.range_filter().is_none() && matching < self.rows && self.prefers_scan(ef, matching);
+        match scans {
+            true if self.holds_codes() => Way::Codes,
+            true => Way::Rows,
+            false => Way::Graph,
+        }
+    }
+
+    /// Whether a walk that ends with `ef` rows that match costs more than a scan of those that do.
+    pub(super) fn prefers_scan(&self, ef: usize, matching: usize) -> bool {
+        let rows = self.rows.max(1) as f64;
+        let read = 1.0 - f64::from(self.held) / rows;
+        let walk = ef as f64 * rows / matching.max(1) as f64 * (NODE_NS + read * READ_NS);
+        walk >= matching as f64 * if self.holds_codes() { CODE_NS } else { ROW_NS }
+    }
+
+    /// The best rows for every query.
+    pub(crate) fn search(
+        &self,
+        refiner: &Refiner<'_>,
+        query: &Query,
+        mask: Option<&Bits>,
+        cancel: &Cancel,
+    ) -> Result<Vec<Hits>, Error> {
+        let idle = || self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut room = idle().pop().unwrap_or_default();
+        let count = refiner.queries.len();
+        let mut walk = Walk::new(self, refiner, (query, mask), cancel, &mut room);
+        let hits = (0..count).map(|q| walk.one(q)).collect();
+        self.queries.fetch_add(count as u64, Ordering::Relaxed);
+        idle().push(room);
+        hits
+    }
+}
+
+/// The number of slots of which the section `links` tells, if it is what was written.
+fn check_links(near: &[u32], rows: usize) -> Option<u32> {
+    let (held, rest) = near.split_first()?;
+    let (starts, links) = rest.split_at_checked((*held as usize).checked_add(1)?)?;
+    let rising = starts.first() == Some(&0) && starts.windows(2).all(|pair| pair[0] <= pair[1]);
+    let fits = *held as usize <= rows && starts.last().copied()? as usize == links.len();
+    (rising && fits && links.iter().all(|slot| (*slot as usize) < rows)).then_some(*held)
+}

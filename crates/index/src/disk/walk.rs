@@ -1,0 +1,296 @@
+//! One search of a graph on disk. Invariant: a block is read at most once a query, and every row that came with one is
+//! measured.
+
+use std::collections::HashMap;
+
+use bytemuck::Zeroable;
+use host::Cancel;
+use simd::Bits;
+
+use super::pages::Page;
+use super::search::Disk;
+use crate::codec::{Codes, Reach, SketchRows};
+use crate::graph::{Seen, insert, row_of};
+use crate::hits::{Top, order};
+use crate::nearest::Nearest;
+use crate::refine::{Refined, Refiner};
+use crate::{Error, Hits, Query, scan};
+
+/// Blocks that are read at once when rows are measured.
+const MEASURED_AT_ONCE: usize = 32;
+/// Rows scored in one go.
+const BLOCK: usize = 64;
+
+/// What a search needs besides the graph; kept from one to the next.
+#[derive(Debug, Default)]
+pub(super) struct Room {
+    /// `order(score, slot * 2 + followed)`, nearest first.
+    pool: Vec<u64>,
+    seen: Seen,
+    fresh: Vec<u32>,
+    scores: Vec<f32>,
+    /// The blocks that were read, and where each is.
+    pages: Vec<Page>,
+    held: HashMap<u32, usize>,
+    wanted: Vec<u32>,
+    /// Exact scores of the slots that were read.
+    measured: Vec<(u32, f32)>,
+    found: Vec<u32>,
+}
+
+/// A search for several queries.
+pub(super) struct Walk<'a> {
+    disk: &'a Disk,
+    refiner: &'a Refiner<'a>,
+    query: &'a Query,
+    mask: Option<&'a Bits>,
+    matching: usize,
+    cancel: &'a Cancel,
+    codes: SketchRows<'a>,
+    probe: <SketchRows<'a> as Codes>::Probe,
+    room: &'a mut Room,
+    /// Blocks that a step reads.
+    width: usize,
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn new(
+        disk: &'a Disk,
+        refiner: &'a Refiner<'a>,
+        (query, mask): (&'a Query, Option<&'a Bits>),
+        cancel: &'a Cancel,
+        room: &'a mut Room,
+    ) -> Self {
+        let codes = SketchRows::new(&disk.sketch, &disk.codes, query);
+        let width = query.value("beamwidth").max(1);
+        let matching = mask.map_or(disk.rows, Bits::count);
+        Self { disk, refiner, query, mask, matching, cancel, probe: codes.probe(), codes, room, width }
+    }
+
+    /// The best rows for query `q`.
+    pub(super) fn one(&mut self, q: usize) -> Result<Hits, Error> {
+        self.cancel.check()?;
+        if self.matching == 0 {
+            return Ok(Hits::default());
+        }
+        self.codes.aim(&mut self.probe, self.refiner.queries, q);
+        self.room.held.clear();
+        self.room.pages.clear();
+        self.room.measured.clear();
+        let (disk, k) = (self.disk, self.query.k());
+        let is_ranged = self.query.range_filter().is_some();
+        let mut ef = self.query.effort().max(k);
+        loop {
+            self.cancel.check()?;
+            if self.matching < disk.rows && !is_ranged && disk.prefers_scan(ef, self.matching) {
+                return self.scan(q);
+            }
+            let wide = ef.saturating_mul(disk.rows) / self.matching;
+            if wide >= disk.rows / 2 {
+                return self.every_row(q);
+            }
+            self.walk(q, wide)?;
+            let depth = if is_ranged { wide } else { self.query.depth() };
+            let slots = self.room.pool.iter().map(|entry| row_of(*entry));
+            let mut found = std::mem::take(&mut self.room.found);
+            found.clear();
+            found.extend(slots.filter(|slot| self.matches(*slot)).take(depth));
+            let refined = self.measure(q, &found);
+            self.room.found = found;
+            let refined = refined?;
+            if refined.beyond || refined.hits.len() >= k.min(self.matching) {
+                return Ok(refined.hits);
+            }
+            ef = ef.saturating_mul(4);
+        }
+    }
+
+    fn matches(&self, slot: u32) -> bool {
+        self.mask.is_none_or(|mask| mask.get(self.disk.order[slot as usize] as usize))
+    }
+
+    /// Looks at every row that matches.
+    fn every_row(&self, q: usize) -> Result<Hits, Error> {
+        let mut hits = [Hits::default()];
+        let Refiner { metric, vectors, queries, .. } = *self.refiner;
+        scan(metric, vectors, queries.slice(q..q + 1), 0, self.mask, self.query, &mut hits, self.cancel)?;
+        let [hits] = hits;
+        Ok(hits)
+    }
+
+    /// Looks at the code of every row that matches and measures the nearest; without codes, at the rows.
+    fn scan(&mut self, q: usize) -> Result<Hits, Error> {
+        if !self.disk.holds_codes() {
+            return self.every_row(q);
+        }
+        let mut nearest = Nearest::new(self.query.depth());
+        let slots: Vec<u32> = (0..self.disk.rows as u32).filter(|slot| self.matches(*slot)).collect();
+        let scores = &mut self.room.scores;
+        for slots in slots.chunks(BLOCK) {
+            self.codes.scores(&self.probe, slots, Reach::Scattered, scores);
+            slots.iter().zip(scores.iter()).for_each(|(slot, score)| nearest.push(*score, *slot));
+        }
+        Ok(self.measure(q, &nearest.into_rows())?.hits)
+    }
+
+    /// Fills the pool with up to `ef` near slots: follows the nearest, first of those whose links are at hand, then of those that
+    /// must be read, several at once, until all in the pool are followed.
+    fn walk(&mut self, q: usize, ef: usize) -> Result<(), Error> {
+        self.enter(ef);
+        let mut at = 0;
+        loop {
+            while let Some(entry) = self.room.pool.get(at).copied() {
+                let slot = row_of(entry);
+                if entry & 1 == 1 || !self.is_at_hand(slot) {
+                    at += 1;
+                    continue;
+                }
+                self.room.pool[at] |= 1;
+                at = self.follow(slot, ef)?.min(at + 1);
+            }
+            let waiting = self.room.pool.iter().filter(|entry| **entry & 1 == 0);
+            let mut wanted = std::mem::take(&mut self.room.wanted);
+            wanted.clear();
+            for entry in waiting {
+                let block = self.disk.layout.block_of(row_of(*entry));
+                if wanted.len() == self.width {
+                    break;
+                }
+                if !wanted.contains(&block) {
+                    wanted.push(block);
+                }
+            }
+            let is_done = wanted.is_empty();
+            let outcome = self.fetch(q, &wanted);
+            self.room.wanted = wanted;
+            outcome?;
+            if is_done {
+                return Ok(());
+            }
+            at = 0;
+        }
+    }
+
+    /// Puts the nearest entries into the pool.
+    fn enter(&mut self, ef: usize) {
+        let Room { pool, seen, fresh, scores, .. } = &mut *self.room;
+        let disk = self.disk;
+        seen.wipe(disk.rows);
+        pool.clear();
+        fresh.clear();
+        match disk.holds_codes() {
+            true => fresh.extend_from_slice(&disk.entries),
+            false => fresh.extend(0..disk.entries.len() as u32),
+        }
+        self.codes.scores(&self.probe, fresh, Reach::Streamed, scores);
+        for (slot, score) in disk.entries.iter().zip(scores.iter()) {
+            if seen.mark(*slot) {
+                insert(pool, order(*score, slot << 1), ef);
+            }
+        }
+    }
+
+    /// Whether the links of `slot` need not be read.
+    #[inline]
+    fn is_at_hand(&self, slot: u32) -> bool {
+        slot < self.disk.held || self.room.held.contains_key(&self.disk.layout.block_of(slot))
+    }
+
+    /// Puts the neighbours of `slot`, which are at hand, into the pool; returns the lowest place that changed.
+    fn follow(&mut self, slot: u32, ef: usize) -> Result<usize, Error> {
+        let disk = self.disk;
+        let Room { pool, seen, fresh, scores, pages, held, .. } = &mut *self.room;
+        let bytes = disk.layout.block_bytes();
+        let block = held.get(&disk.layout.block_of(slot));
+        let block = block.map(|at| &bytemuck::cast_slice::<Page, u8>(pages)[at * bytes..][..bytes]);
+        let links = match (disk.held_links(slot), block) {
+            (Some(links), _) => links,
+            (None, Some(block)) => disk.read_links(block, slot)?,
+            (None, None) => &[],
+        };
+        fresh.clear();
+        let mut lowest = usize::MAX;
+        match block.filter(|_| !disk.holds_codes()) {
+            None => {
+                fresh.extend(links.iter().copied().filter(|near| seen.mark(*near)));
+                self.codes.scores(&self.probe, fresh, Reach::Scattered, scores);
+                for (near, score) in fresh.iter().zip(scores.iter()) {
+                    lowest = lowest.min(insert(pool, order(*score, near << 1), ef));
+                }
+            }
+            Some(block) => {
+                fresh.extend(0..links.len() as u32);
+                let codes = SketchRows::new(&disk.sketch, disk.layout.codes(block, slot), self.query);
+                codes.scores(&self.probe, fresh, Reach::Cached, scores);
+                for (near, score) in links.iter().zip(scores.iter()) {
+                    if seen.mark(*near) {
+                        lowest = lowest.min(insert(pool, order(*score, near << 1), ef));
+                    }
+                }
+            }
+        }
+        Ok(lowest)
+    }
+
+    /// Reads `blocks`, none of which was read before, all at once, and measures their rows.
+    fn fetch(&mut self, q: usize, blocks: &[u32]) -> Result<(), Error> {
+        if blocks.is_empty() {
+            return Ok(());
+        }
+        let (disk, layout) = (self.disk, self.disk.layout);
+        let Room { pages, held, measured, .. } = &mut *self.room;
+        let before = pages.len();
+        pages.resize(before + blocks.len() * layout.block_pages, Page::zeroed());
+        let first: Vec<u64> =
+            blocks.iter().map(|block| u64::from(*block) * layout.block_pages as u64).collect();
+        let into: &mut [u8] = bytemuck::cast_slice_mut(&mut pages[before..]);
+        disk.pages.read(&first, into).map_err(|error| Error::Unreadable { reason: error.to_string() })?;
+        disk.count(blocks.len(), 1);
+        for (i, (number, block)) in blocks.iter().zip(into.chunks_exact(layout.block_bytes())).enumerate() {
+            if !super::layout::Layout::is_whole(block, *number) {
+                return Err(Error::Corrupt { what: super::NODES });
+            }
+            held.insert(*number, before / layout.block_pages + i);
+            for slot in layout.slots(*number, disk.rows) {
+                let score = self.refiner.score(q, layout.row(block, slot));
+                measured.push((slot, score));
+            }
+        }
+        Ok(())
+    }
+
+    /// The best of `slots` and of all rows that came along.
+    fn measure(&mut self, q: usize, slots: &[u32]) -> Result<Refined, Error> {
+        let mut wanted = std::mem::take(&mut self.room.wanted);
+        wanted.clear();
+        for slot in slots {
+            let block = self.disk.layout.block_of(*slot);
+            if !self.room.held.contains_key(&block) && !wanted.contains(&block) {
+                wanted.push(block);
+            }
+        }
+        let outcome = wanted.chunks(MEASURED_AT_ONCE).try_for_each(|blocks| {
+            self.cancel.check()?;
+            self.fetch(q, blocks)
+        });
+        self.room.wanted = wanted;
+        outcome?;
+        let mut top = Top::new(self.refiner.metric, self.query.k());
+        let mut too_far = 0;
+        // Rows that came along with early steps are far away, and say nothing of how far the search got.
+        let mut asked = slots.to_vec();
+        asked.sort_unstable();
+        for (slot, score) in &self.room.measured {
+            let row = self.disk.order[*slot as usize];
+            if self.mask.is_some_and(|mask| !mask.get(row as usize)) {
+                continue;
+            }
+            if self.query.admits(*score) {
+                top.push(*score, row);
+            } else if asked.binary_search(slot).is_ok() {
+                too_far += usize::from(self.query.reaches(*score));
+            }
+        }
+        Ok(Refined { hits: top.into_hits(), beyond: too_far * 4 > slots.len() })
+    }
+}
