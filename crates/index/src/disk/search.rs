@@ -35,6 +35,8 @@ pub struct Reads {
     pub reads: u64,
     /// Times that several pieces were asked for at once, one after the other for each query.
     pub rounds: u64,
+    /// Queries for which nodes could not be read or were damaged, so that all rows were looked at.
+    pub failures: u64,
 }
 
 /// A graph on disk.
@@ -58,6 +60,7 @@ pub(crate) struct Disk {
     queries: AtomicU64,
     reads: AtomicU64,
     rounds: AtomicU64,
+    failures: AtomicU64,
 }
 
 impl Disk {
@@ -119,6 +122,7 @@ impl Disk {
             queries: AtomicU64::new(0),
             reads: AtomicU64::new(0),
             rounds: AtomicU64::new(0),
+            failures: AtomicU64::new(0),
         })
     }
 
@@ -134,12 +138,17 @@ impl Disk {
             queries: self.queries.load(Ordering::Relaxed),
             reads: self.reads.load(Ordering::Relaxed),
             rounds: self.rounds.load(Ordering::Relaxed),
+            failures: self.failures.load(Ordering::Relaxed),
         }
     }
 
     pub(super) fn count(&self, reads: usize, rounds: usize) {
         self.reads.fetch_add(reads as u64, Ordering::Relaxed);
         self.rounds.fetch_add(rounds as u64, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_failure(&self) {
+        self.failures.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Whether codes of all rows are in memory.

@@ -67,8 +67,18 @@ impl<'a> Walk<'a> {
         Self { disk, refiner, query, mask, matching, cancel, probe: codes.probe(), codes, room, width }
     }
 
-    /// The best rows for query `q`.
+    /// The best rows for query `q`. Where nodes cannot be read, or are not what was written, all rows are looked at.
     pub(super) fn one(&mut self, q: usize) -> Result<Hits, Error> {
+        match self.best(q) {
+            Err(Error::Corrupt { .. } | Error::Unreadable { .. }) => {
+                self.disk.count_failure();
+                self.every_row(q)
+            }
+            other => other,
+        }
+    }
+
+    fn best(&mut self, q: usize) -> Result<Hits, Error> {
         self.cancel.check()?;
         if self.matching == 0 {
             return Ok(Hits::default());
