@@ -67,8 +67,25 @@ fn among(set: &IntSet, values: &[i64], want: &Block, yes: &mut Block) {
     let mut maybe = [0; BLOCK_WORDS];
     set.sieve().pass(values, &mut maybe);
     maybe.iter_mut().zip(want).for_each(|(word, want)| *word &= want);
-    let mut rows = [0; BLOCK_ROWS + AT_ONCE];
-    for row in list(&maybe, &mut rows) {
+    // Most lists are short, and a long one costs as much to make as the search itself.
+    if maybe.iter().map(|word| word.count_ones() as usize).sum::<usize>() <= FEW {
+        search(set, values, &maybe, &mut [0; FEW + AT_ONCE], yes);
+    } else {
+        search(set, values, &maybe, &mut [0; BLOCK_ROWS + AT_ONCE], yes);
+    }
+}
+
+/// So many rows of a block are few.
+const FEW: usize = 192;
+
+/// Of the rows of `maybe` those whose values are in the set; `rows` has room for all of them, and [`AT_ONCE`] more.
+fn search(set: &IntSet, values: &[i64], maybe: &Block, rows: &mut [u16], yes: &mut Block) {
+    let (listed, mut kept) = (list(maybe, rows), 0);
+    for i in 0..listed {
+        rows[kept] = rows[i];
+        kept += usize::from(set.may_contain(values[usize::from(rows[i])]));
+    }
+    for row in &rows[..kept] {
         let row = usize::from(*row);
         yes[row / 64] |= u64::from(set.contains(values[row])) << (row % 64);
     }
@@ -77,9 +94,9 @@ fn among(set: &IntSet, values: &[i64], want: &Block, yes: &mut Block) {
 /// So many rows of a word are listed without asking whether there are as many.
 const AT_ONCE: usize = 4;
 
-/// The rows of a few bits here and there: a loop that ended at the last bit of each word would be predicted wrongly nearly
+/// How many rows the bits name, which are written to `rows`: a loop that ended at the last bit of each word would be predicted wrongly nearly
 /// every time (Langdale and Lemire, "Parsing gigabytes of JSON per second", 2019, section 3.1).
-fn list<'r>(bits: &Block, rows: &'r mut [u16; BLOCK_ROWS + AT_ONCE]) -> &'r [u16] {
+fn list(bits: &Block, rows: &mut [u16]) -> usize {
     let mut count = 0;
     for (w, word) in bits.iter().enumerate() {
         let end = count + word.count_ones() as usize;
@@ -96,7 +113,7 @@ fn list<'r>(bits: &Block, rows: &'r mut [u16; BLOCK_ROWS + AT_ONCE]) -> &'r [u16
         }
         count = end;
     }
-    &rows[..count]
+    count
 }
 
 /// Between bounds in the column's own width; they fit it, which binding has seen to.
