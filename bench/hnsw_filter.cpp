@@ -51,13 +51,28 @@ class Hnswlib {
 class Usearch {
     unum::usearch::index_dense_t index;
 
-  public:
-    Usearch(Floats rows, bool is_l2, size_t links, size_t effort) {
+    static unum::usearch::index_dense_t empty_index(size_t dim, bool is_l2, size_t links, size_t effort) {
         using namespace unum::usearch;
-        metric_punned_t metric(rows.shape(1), is_l2 ? metric_kind_t::l2sq_k : metric_kind_t::ip_k, scalar_kind_t::f32_k);
-        index = index_dense_t::make(metric, index_dense_config_t(links, effort, 64));
+        metric_punned_t metric(dim, is_l2 ? metric_kind_t::l2sq_k : metric_kind_t::ip_k, scalar_kind_t::f32_k);
+        return index_dense_t::make(metric, index_dense_config_t(links, effort, 64));
+    }
+
+    template <typename Result> static void check(Result&& result) {
+        if (!result) throw std::runtime_error(result.error.release());
+    }
+
+  public:
+    Usearch(const std::string& path, size_t dim, bool is_l2) : index(empty_index(dim, is_l2, 16, 200)) {
+        check(index.load(path.c_str()));
+        // Makes room for the searching thread, too.
+        index.reserve(index.size());
+    }
+
+    static void build(const std::string& path, Floats rows, bool is_l2, size_t links, size_t effort) {
+        auto index = empty_index(rows.shape(1), is_l2, links, effort);
         index.reserve(rows.shape(0));
-        for (py::ssize_t row = 0; row < rows.shape(0); ++row) index.add(default_key_t(row), rows.data(row, 0));
+        for (py::ssize_t row = 0; row < rows.shape(0); ++row) check(index.add(unum::usearch::default_key_t(row), rows.data(row, 0)));
+        check(index.save(path.c_str()));
     }
 
     Ids search(Floats queries, size_t k, size_t ef, Marks marks) {
@@ -76,5 +91,5 @@ class Usearch {
 
 PYBIND11_MODULE(hnsw_filter, module) {
     py::class_<Hnswlib>(module, "Hnswlib").def(py::init<const std::string&, size_t, bool>()).def("search", &Hnswlib::search);
-    py::class_<Usearch>(module, "Usearch").def(py::init<Floats, bool, size_t, size_t>()).def("search", &Usearch::search);
+    py::class_<Usearch>(module, "Usearch").def(py::init<const std::string&, size_t, bool>()).def_static("build", &Usearch::build).def("search", &Usearch::search);
 }

@@ -135,6 +135,38 @@ def processor():
     return f"{name}, {os.cpu_count()} cores"
 
 
+def filters(work):
+    """The race of bench/filter_peers.py, one table a set."""
+    out = []
+    for path in sorted(glob.glob(f"{work}/results/filters-*.json")):
+        with open(path, encoding="utf-8") as file:
+            out += filter_table(json.load(file))
+    if not out:
+        return []
+    return ["## Filters", "", "Written by `bench/filter_peers.py`; commands at its top.", "", *out]
+
+
+def filter_table(said):
+    middle = [(statistics.median(run["recall"] for run in runs), statistics.median(run["rate"] for run in runs)) for runs in said["ours"]]
+    libraries_raced = ", ".join(f"{peer} {version}" for peer, version in said["versions"].items())
+    out = [f"### {said['set']}", "", f"Queries a second on one core at the first setting with recall@10 of {said['enough']} or more, {said['queries']} queries, medians of {said['rounds']} rounds, "
+           f"{said['when']}; in brackets the recall, where no setting tried reached it the best. Ours is HNSW with M 16 and ef {said['ef']} for all masks, no other parameter changed. "
+           f"Against {libraries_raced}; the first two search and filter in C++ (usearch with the kernels its headers have), without a call into Python for a query.", ""]
+    out += ["| rows that match | Elanus | of unfiltered | " + " | ".join(said["peers"]) + " | ahead of the best |", "| --- |" + " ---: |" * (len(said["peers"]) + 3)]
+    found, free = middle[0]
+    out.append(f"| all | {free:,.0f} ({found:.3f}) | 1 |" + " |" * (len(said["peers"]) + 1))
+    for at, mask in enumerate(said["masks"]):
+        found, rate = middle[at + 1]
+        cells, best = [], 0.0
+        for runs in said["peers"].values():
+            speed = statistics.median(runs[at]["rates"])
+            cells.append(f"{speed:,.0f} ({runs[at]['recall']:.3f})")
+            best = max(best, speed if runs[at]["recall"] >= said["enough"] else 0.0)
+        ahead = f"{rate / best:.2f}x" if best else "none reaches it"
+        out.append(f"| {mask['name']}: {mask['rows']:,} | {rate:,.0f} ({found:.3f}) | {rate / free:.2f} | " + " | ".join(cells) + f" | {ahead} |")
+    return out + [""]
+
+
 def text(work):
     out = ["# Benchmarks", "", "Written by `bench/peers.py page` and `bench/filter_peers.py` out of what they measured; do not edit. How it is measured is said at the top of these files.", ""]
     races = [Race(json.load(open(file, encoding="ascii"))) for file in sorted(glob.glob(f"{work}/results/*.json")) if not os.path.basename(file).startswith("filter")]
@@ -154,8 +186,7 @@ def text(work):
         for k in sorted({int(k) for runner in race.runners.values() for k in runner["points"]}):
             out += table(race, k) + [""]
         out += ["Goals:", ""] + [f"- {line}" for line in goals(race)] + [""]
-    for file in sorted(glob.glob(f"{work}/results/filter*.md")):
-        out += [open(file, encoding="utf-8").read().rstrip(), ""]
+    out += filters(work)
     notes = os.path.join(os.path.dirname(os.path.abspath(__file__)), "notes.md")
     if os.path.exists(notes):
         out += [open(notes, encoding="utf-8").read().rstrip(), ""]
