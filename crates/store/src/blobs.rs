@@ -10,6 +10,7 @@ use bytes::Bytes;
 use crate::disk::{Disk, DiskFile, lock};
 use crate::error::Error;
 use crate::name::{UNFINISHED, file_name, name_of};
+use crate::pieces::Pieces;
 
 /// Parts are gathered until there are this many bytes, so that small appends cost no system call each.
 const GATHER_BYTES: usize = 1 << 20;
@@ -76,6 +77,11 @@ impl Blobs {
     /// The bytes of a blob, mapped where the disk can do that; they stay valid when the blob is deleted.
     pub fn open(&self, name: &str) -> Result<Bytes, Error> {
         self.disk.map(&self.path(name)?).map_err(|e| missing(name, "open a blob", e))
+    }
+
+    /// A blob to be read in pieces; they can be read when the blob is deleted, too.
+    pub fn pieces(&self, name: &str) -> Result<Box<dyn Pieces>, Error> {
+        self.disk.pieces(&self.path(name)?).map_err(|e| missing(name, "open a blob", e))
     }
 
     /// The length of a blob in bytes.

@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 
 use crate::error::Error;
+use crate::pieces::Pieces;
 
 /// A folder of files. Paths are relative to it and separated by `/`; the empty path is the folder itself.
 ///
@@ -23,6 +24,10 @@ pub trait Disk: Debug + Send + Sync {
     /// All bytes of a file, in place where the disk can do that, aligned to 64 bytes or more. The file must not be
     /// changed while the bytes are held; removing it is fine.
     fn map(&self, path: &str) -> io::Result<Bytes>;
+    /// A file to be read in pieces, while it is not changed; removing it is fine. What is read is not kept by the disk.
+    fn pieces(&self, path: &str) -> io::Result<Box<dyn Pieces>> {
+        Ok(Box::new(self.map(path)?))
+    }
     /// Gives a file another name in the same folder, in one step, replacing what bore it.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
     /// Removes a file.

@@ -10,6 +10,8 @@ use bytes::Bytes;
 use crate::disk::{Disk, DiskFile};
 use crate::error::Error;
 use crate::map;
+#[cfg(target_os = "linux")]
+use crate::pieces::{FilePieces, Pieces};
 
 /// The file that a process holds while it uses the folder.
 const LOCK: &str = "LOCK";
@@ -68,6 +70,11 @@ impl Disk for Folder {
 
     fn map(&self, path: &str) -> io::Result<Bytes> {
         self.at(path, |full| map::map(&File::open(full)?))
+    }
+
+    #[cfg(target_os = "linux")]
+    fn pieces(&self, path: &str) -> io::Result<Box<dyn Pieces>> {
+        self.at(path, |full| Ok(Box::new(FilePieces::open(full)?) as Box<dyn Pieces>))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {

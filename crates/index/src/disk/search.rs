@@ -33,6 +33,8 @@ pub struct Reads {
     pub queries: u64,
     /// Pieces that were read for them, each from one place.
     pub reads: u64,
+    /// Pages in these pieces.
+    pub pages: u64,
     /// Times that several pieces were asked for at once, one after the other for each query.
     pub rounds: u64,
     /// Queries for which nodes could not be read or were damaged, so that all rows were looked at.
@@ -137,6 +139,7 @@ impl Disk {
         Reads {
             queries: self.queries.load(Ordering::Relaxed),
             reads: self.reads.load(Ordering::Relaxed),
+            pages: self.reads.load(Ordering::Relaxed) * self.layout.block_pages as u64,
             rounds: self.rounds.load(Ordering::Relaxed),
             failures: self.failures.load(Ordering::Relaxed),
         }

@@ -18,6 +18,7 @@ pub fn disk(make: MakeDisk<'_>) {
         ("gone", disk.open_append("gone").map(drop)),
         ("none", disk.remove("none")),
         ("void", disk.map("void").map(drop)),
+        ("blank", disk.pieces("blank").map(drop)),
         ("old", disk.rename("old", "new")),
         ("nowhere", disk.len("nowhere").map(drop)),
         ("lost", disk.list("lost").map(drop)),
@@ -54,6 +55,13 @@ fn files(disk: &dyn Disk) {
     let map = ok(disk.map("a"), "map");
     assert_eq!(map, "onetWO!");
     assert_eq!(map.as_ptr() as usize % 64, 0, "maps are aligned");
+    let pieces = ok(disk.pieces("a"), "open in pieces");
+    let mut room = [0; 4];
+    ok(pieces.read(&[5, 0], &mut room), "read in pieces");
+    assert_eq!((pieces.len(), &room), (7, b"O!on"));
+    ok(pieces.read(&[], &mut []), "read nothing");
+    let past = pieces.read(&[0, 4], &mut [0; 8]).err().map(|error| error.kind());
+    assert_eq!(past, Some(ErrorKind::UnexpectedEof), "a piece past the end");
     assert!(ok(disk.exists("a"), "exists") && !ok(disk.exists("b"), "exists"));
     ok(disk.put_empty("b"), "create another");
     assert!(ok(disk.map("b"), "map an empty file").is_empty());
