@@ -259,8 +259,7 @@ fn measure(
         out,
         "search_list  recall@10  reads  rounds | threads  queries/s  reads/s  the disk's reads/s  share"
     )?;
-    let lists =
-        params.iter().find(|(key, _)| key == "lists").map_or("16,32,64,112,192", |(_, lists)| lists);
+    let lists = params.iter().find(|(key, _)| key == "lists").map_or("16,32,64,112,192", |(_, lists)| lists);
     for search_list in lists.split(',') {
         let mut asked = params.clone();
         asked.push(("search_list".to_owned(), search_list.to_owned()));
