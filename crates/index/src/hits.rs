@@ -90,6 +90,10 @@ impl Top {
         full.then(|| if self.metric.smaller_is_better() { key } else { -key })
     }
 
+    pub(crate) fn metric(&self) -> Metric {
+        self.metric
+    }
+
     pub(crate) fn extend(&mut self, hits: &Hits) {
         for (row, score) in hits.rows.iter().zip(&hits.scores) {
             self.push(*score, *row);

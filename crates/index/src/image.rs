@@ -95,6 +95,14 @@ impl<T: Number> Array<T> {
     pub(crate) fn copied(&self) -> Self {
         Self::Copied(self.to_vec())
     }
+
+    /// The numbers by themselves.
+    pub(crate) fn into_vec(self) -> Vec<T> {
+        match self {
+            Self::Placed(_) => self.to_vec(),
+            Self::Copied(numbers) => numbers,
+        }
+    }
 }
 
 impl<T: Number> Deref for Array<T> {
@@ -124,7 +132,7 @@ pub(crate) struct Head {
 }
 
 const MAGIC: [u8; 4] = *b"eIDX";
-/// The version of a graph with blocks or on disk, and that of all else; older ones are read for ever.
+/// The version of a graph with blocks or on disk and of outlines, and that of all else; older ones are read for ever.
 const VERSION_BLOCKS: u32 = 2;
 const VERSION: u32 = 1;
 
@@ -140,7 +148,7 @@ impl Head {
         };
         Self {
             magic: MAGIC,
-            version: if spec.block_width() > 0 || spec.shape() == Shape::Disk {
+            version: if spec.block_width() > 0 || spec.shape() == Shape::Disk || spec.is_outlined() {
                 VERSION_BLOCKS
             } else {
                 VERSION

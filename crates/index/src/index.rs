@@ -11,6 +11,7 @@ use crate::graph::{self, Blocks, Costs, Graph};
 use crate::hash::{self, Bands};
 use crate::image::Head;
 use crate::ivf::{self, Ivf};
+use crate::outline::{Outline, Outlined, scan_outlined};
 use crate::refine::Refiner;
 use crate::scan::{check_alike, scan};
 use crate::sparse::{self, Inverted};
@@ -38,7 +39,12 @@ pub fn build(
     Head::write(spec, vectors.len(), &mut image);
     let work = Work { spec, vectors, seed, pool, cancel, progress };
     match spec.shape() {
-        Shape::Flat => progress.add(vectors.len() as u64),
+        Shape::Flat => {
+            if spec.is_outlined() {
+                Outline::build(vectors, pool, cancel)?.write(&mut image);
+            }
+            progress.add(vectors.len() as u64);
+        }
         Shape::Ivf => ivf::build(spec, vectors, seed, pool, (cancel, progress), &mut image)?,
         Shape::Graph | Shape::Disk => work.graph(&mut image)?,
         Shape::Hash => hash::build(spec, vectors, pool, (cancel, progress), &mut image)?,
@@ -149,7 +155,8 @@ impl Way {
 
 #[derive(Debug)]
 enum Body {
-    Flat,
+    /// All rows, and their outline if there is one.
+    Flat(Option<Box<Outline>>),
     Ivf(Box<Ivf>),
     Graph(Box<Graph>),
     Disk(Box<Disk>),
@@ -180,7 +187,7 @@ impl Index {
         check_rows(rows)?;
         Head::read(spec, rows, image)?;
         let body = match spec.shape() {
-            Shape::Flat => Body::Flat,
+            Shape::Flat => Body::Flat(Outline::read(spec.dim(), rows, image)?.map(Box::new)),
             Shape::Ivf => Body::Ivf(Box::new(Ivf::read(spec, rows, image)?)),
             Shape::Graph => Body::Graph(Box::new(Graph::read(spec, rows, image)?)),
             Shape::Disk if image.has("order") || pages.is_some() => {
@@ -223,9 +230,15 @@ impl Index {
             Body::Disk(disk) => disk.search(&refiner, query, mask, cancel),
             Body::Hash(bands) => bands.search(&refiner, query, mask, cancel),
             Body::Inverted(inverted) => inverted.search(&refiner, query, mask, cancel),
-            Body::Flat => {
-                let mut hits = vec![Hits::default(); queries.len()];
-                scan(self.spec.metric(), vectors, queries, 0, mask, query, &mut hits, cancel)?;
+            Body::Flat(outline) => {
+                let (metric, mut hits) = (self.spec.metric(), vec![Hits::default(); queries.len()]);
+                match outline {
+                    Some(outline) => {
+                        let rows = Outlined { vectors, outline };
+                        scan_outlined(metric, rows, queries, 0, mask, query, &mut hits, cancel)?;
+                    }
+                    None => scan(metric, vectors, queries, 0, mask, query, &mut hits, cancel)?,
+                }
                 Ok(hits)
             }
         }
@@ -234,7 +247,7 @@ impl Index {
     /// How a search begins of which `matching` rows match. (One that finds too few goes on to look at all.)
     pub fn way(&self, query: &Query, matching: usize) -> Way {
         match &self.body {
-            Body::Flat => Way::Rows,
+            Body::Flat(_) => Way::Rows,
             Body::Ivf(_) => Way::Lists,
             Body::Graph(graph) if graph.begins_with_scan(query, matching, self.rows) => Way::Codes,
             Body::Graph(_) => Way::Graph,
@@ -283,7 +296,7 @@ impl Index {
     /// Bytes this index keeps in memory, or in a mapped file; not what it reads in pages.
     pub fn memory_bytes(&self) -> u64 {
         match &self.body {
-            Body::Flat => 0,
+            Body::Flat(outline) => outline.as_ref().map_or(0, |outline| outline.bytes() as u64),
             Body::Ivf(ivf) => ivf.memory_bytes(),
             Body::Graph(graph) => graph.memory_bytes(),
             Body::Disk(disk) => disk.memory_bytes(),

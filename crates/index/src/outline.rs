@@ -1,105 +1,176 @@
-//! Rows in outline: a byte an element, and how far off that is at most. A scan reads the outline of a row first and the
-//! row itself only if that could be among the best, so it moves a quarter of the bytes.
+//! Rows in outline: a byte an element in two planes of four bits, and how far off each precision is at most. A scan reads half
+//! a byte an element of every row, the other half of those that are left open, and the row itself only if that could be
+//! among the best, so it moves an eighth of the bytes.
 //!
 //! Invariant: [`scan_outlined`] finds what [`crate::scan()`] finds, row by row and score by score. The outline of row
 //! `x` stands for a vector `x'` with `|x - x'| <= miss(x)`, that of a query likewise; by the triangle inequality the
 //! distance of the two is at least `|q' - x'| - miss(q) - miss(x)`, and their product at most
 //! `q'x' + |q| miss(x) + miss(q) |x'|`. What the bound leaves open is scored exactly.
 
-use bytemuck::{Pod, Zeroable};
 use host::{Cancel, Pool};
-use simd::Bits;
+use simd::{Bar, Bits, Columns, Grain, NibbleQuery, fine_of, nibble_bytes, nibble_dots, put_nibbles};
 
-use crate::codec::{ByteRows, Codes, Reach, Space};
-use crate::scan::{BLOCK, check_alike, start, word_at};
+use crate::hits::Top;
+use crate::image::{Array, Image};
+use crate::scan::{BLOCK, GROUP, check_alike, start, word_at};
 use crate::score::{Scorer, norm};
 use crate::{Element, Error, Hits, Metric, Query, Vectors};
 
 /// What rounding may add to a bound, as a share of the terms it is the difference of. Sums of 32,768 floats in lanes
 /// are off by less than a tenth of it.
 const SLACK: f32 = 1e-5;
+/// The same for each root of the dimension, for sums of codes and their base.
+const SLACK_ROOT: f32 = 2e-6;
 /// Shorter and longer rows are always looked at themselves: their squares, or sums of them, may leave the range of floats.
 const LENGTHS: std::ops::Range<f32> = 1e-15..1e15;
+/// Rows coded by one task.
+const CHUNK: usize = 512;
+/// Columns of numbers: what [`Columns`] has of the upper plane, then square and miss of both planes together.
+const COLUMNS: usize = 7;
+/// Of fewer rows than this in a block that match it is quicker to look at the rows themselves.
+const FEW: u32 = 8;
+/// Bytes of a row that are asked for ahead; the memory guesses the rest.
+const PREFETCH: usize = 256;
 
 /// Some rows of floats in outline.
 #[derive(Debug, Clone)]
 pub struct Outline {
-    space: Space,
-    codes: Vec<Line>,
-    /// One a row.
-    margins: Vec<Margin>,
+    dim: usize,
+    rows: usize,
+    high: Array<u8>,
+    low: Array<u8>,
+    /// Column by column.
+    margins: Array<f32>,
 }
 
-/// Codes from one line of the cache, so that no load touches two.
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-#[repr(C, align(64))]
-struct Line([i8; 64]);
+/// Rows as one task codes them.
+#[derive(Default)]
+struct Coded {
+    high: Vec<u8>,
+    low: Vec<u8>,
+    margins: [Vec<f32>; COLUMNS],
+}
 
-/// What is known of a row beside its codes.
-#[derive(Debug, Clone, Copy)]
-struct Margin {
-    /// How far what the codes stand for is from the row, at most.
-    miss: f32,
-    /// How long the row is.
-    length: f32,
+impl Coded {
+    fn of(vectors: Vectors<'_>) -> Self {
+        let (count, bytes) = (vectors.len(), nibble_bytes(vectors.dim()));
+        let mut coded = Self { high: vec![0; count * bytes], low: vec![0; count * bytes], ..Self::default() };
+        let mut room = Vec::new();
+        for row in 0..count {
+            let values = vectors.floats(row, &mut room);
+            let high = &mut coded.high[row * bytes..][..bytes];
+            let [coarse, fine] = put_nibbles(values, high, &mut coded.low[row * bytes..][..bytes]);
+            let length = norm(values);
+            let [coarse_miss, fine_miss] = [coarse, fine].map(|grain| miss(grain.off, length, values.len()));
+            let numbers =
+                [coarse.base, coarse.step, coarse.square, coarse_miss, length, fine.square, fine_miss];
+            coded.margins.iter_mut().zip(numbers).for_each(|(column, number)| column.push(number));
+        }
+        coded
+    }
+}
+
+/// How far what codes stand for is from a vector of this length, at most, if it is `off` by sums of floats.
+fn miss(off: f32, length: f32, dim: usize) -> f32 {
+    if !LENGTHS.contains(&length) {
+        return f32::INFINITY;
+    }
+    // What a code stands for is off by a share of the largest element, and so is a difference of two floats.
+    let rounding = 2.0 * f32::EPSILON * (1.0 + (dim as f32).sqrt());
+    off.sqrt() * (1.0 + SLACK) + length * rounding
 }
 
 impl Outline {
     /// The outline of all rows of `vectors`; `None` when they are not floats, or empty.
     pub fn of(vectors: Vectors<'_>) -> Option<Self> {
-        let is_float = matches!(vectors.element(), Element::F32 | Element::F16 | Element::Bf16);
-        if !is_float || vectors.is_empty() {
-            return None;
-        }
-        let space = Space::plain(vectors.dim());
-        let codes = space.code(vectors, vectors.len(), |row| row, &Pool::inline(), &Cancel::new()).ok()?;
-        let rows = ByteRows { space: &space, codes: &codes };
-        let mut room = Vec::new();
-        let margins = (0..vectors.len())
-            .map(|row| margin(vectors.floats(row, &mut room), rows.coded(row as u32)))
-            .collect();
-        let lines = codes.as_chunks::<64>().0.iter().map(|line| Line(*line)).collect();
-        Some(Self { space, codes: lines, margins })
+        let has_one = Self::fits(vectors.element()) && !vectors.is_empty();
+        has_one.then(|| Self::joined(vectors.dim(), vectors.len(), &[Coded::of(vectors)]))
     }
 
-    fn rows(&self) -> ByteRows<'_> {
-        ByteRows { space: &self.space, codes: bytemuck::cast_slice(&self.codes) }
+    /// Whether rows of such elements have an outline.
+    pub(crate) fn fits(element: Element) -> bool {
+        matches!(element, Element::F32 | Element::F16 | Element::Bf16)
+    }
+
+    /// The same of any number of rows of floats, by several threads.
+    pub(crate) fn build(vectors: Vectors<'_>, pool: &Pool, cancel: &Cancel) -> Result<Self, Error> {
+        let rows = vectors.len();
+        let parts = pool.map(rows.div_ceil(CHUNK), |c| {
+            let range = c * CHUNK..((c + 1) * CHUNK).min(rows);
+            if cancel.is_cancelled() { Coded::default() } else { Coded::of(vectors.slice(range)) }
+        });
+        cancel.check()?;
+        Ok(Self::joined(vectors.dim(), rows, &parts))
+    }
+
+    fn joined(dim: usize, rows: usize, parts: &[Coded]) -> Self {
+        let plane = |of: fn(&Coded) -> &[u8]| parts.iter().map(of).collect::<Vec<_>>().concat();
+        let columns = (0..COLUMNS).flat_map(|c| parts.iter().flat_map(move |part| &part.margins[c]));
+        Self {
+            dim,
+            rows,
+            high: Array::Copied(plane(|part| &part.high)),
+            low: Array::Copied(plane(|part| &part.low)),
+            margins: Array::Copied(columns.copied().collect()),
+        }
     }
 
     /// The outline of the rows of `parts`, one part after the other; `None` when there are none, or of several dims.
     pub fn concat(parts: &[&Self]) -> Option<Self> {
-        let space = parts.first()?.space.clone();
-        if parts.iter().any(|part| part.space.stride() != space.stride()) {
+        let dim = parts.first()?.dim;
+        if parts.iter().any(|part| part.dim != dim) {
             return None;
         }
-        let codes = parts.iter().map(|part| &part.codes[..]).collect::<Vec<_>>().concat();
-        let margins = parts.iter().flat_map(|part| part.margins.iter().copied()).collect();
-        Some(Self { space, codes, margins })
+        let plane = |of: fn(&Self) -> &[u8]| parts.iter().map(|part| of(part)).collect::<Vec<_>>().concat();
+        let columns: Vec<&[f32]> =
+            (0..COLUMNS).flat_map(|c| parts.iter().map(move |part| part.column(c, 0..part.rows))).collect();
+        Some(Self {
+            dim,
+            rows: parts.iter().map(|part| part.rows).sum(),
+            high: Array::Copied(plane(|part| &part.high)),
+            low: Array::Copied(plane(|part| &part.low)),
+            margins: Array::Copied(columns.concat()),
+        })
+    }
+
+    /// Writes the sections `high`, `low` and `margins`.
+    pub(crate) fn write(self, image: &mut Image) {
+        image.push("high", self.high.into_vec());
+        image.push("low", self.low.into_vec());
+        image.push("margins", self.margins.into_vec());
+    }
+
+    /// Reads them back, if they are there.
+    pub(crate) fn read(dim: usize, rows: usize, image: &Image) -> Result<Option<Self>, Error> {
+        if !["high", "low", "margins"].into_iter().any(|name| image.has(name)) {
+            return Ok(None);
+        }
+        let bytes = rows.checked_mul(nibble_bytes(dim)).ok_or(Error::Corrupt { what: "number of rows" })?;
+        let (high, low) = (image.array("high", bytes)?, image.array("low", bytes)?);
+        Ok(Some(Self { dim, rows, high, low, margins: image.array("margins", COLUMNS * rows)? }))
     }
 
     /// Bytes it has in memory.
     pub fn bytes(&self) -> usize {
-        size_of_val(&self.codes[..]) + size_of_val(&self.margins[..])
+        self.high.len() + self.low.len() + size_of_val(&self.margins[..])
     }
-}
 
-/// How far a row is from `scale` times its `codes`.
-fn margin(row: &[f32], (codes, scale): (&[i8], f32)) -> Margin {
-    const LANES: usize = 16;
-    let mut sums = [0f32; LANES];
-    for (row, codes) in row.chunks(LANES).zip(codes.chunks(LANES)) {
-        for ((sum, value), code) in sums.iter_mut().zip(row).zip(codes) {
-            let off = value - scale * f32::from(*code);
-            *sum += off * off;
-        }
+    fn column(&self, column: usize, rows: std::ops::Range<usize>) -> &[f32] {
+        &self.margins[column * self.rows..][..self.rows][rows]
     }
-    let length = norm(row);
-    if !LENGTHS.contains(&length) {
-        return Margin { miss: f32::INFINITY, length };
+
+    fn columns(&self, rows: std::ops::Range<usize>) -> Columns<'_> {
+        let [base, step, square, miss, length] = [0, 1, 2, 3, 4].map(|c| self.column(c, rows.clone()));
+        Columns { base, step, square, miss, length }
     }
-    // A difference of two floats is off by a share of the larger.
-    let miss = sums.iter().sum::<f32>().sqrt() * (1.0 + SLACK) + length * f32::EPSILON;
-    Margin { miss, length }
+
+    /// What the whole bytes of a row stand for, how far that is from the row, and how long the row is.
+    fn fine(&self, row: usize) -> (Grain, (f32, f32)) {
+        let [base, step, _, _, length, square, miss] =
+            std::array::from_fn(|c| self.margins[c * self.rows + row]);
+        let (base, step) = fine_of(Grain { base, step, ..Grain::default() });
+        (Grain { base, step, square, off: 0.0 }, (miss, length))
+    }
 }
 
 /// Rows and their outline.
@@ -131,81 +202,179 @@ pub fn scan_outlined(
     let Outlined { vectors, outline } = rows;
     check_alike(vectors, queries)?;
     assert_eq!(into.len(), queries.len(), "one list of hits a query");
-    assert!(outline.margins.len() >= vectors.len(), "an outline of all rows");
-    let codes = outline.rows();
-    let mut probe = codes.probe();
-    let (mut ids, mut rough, mut exact) = (Vec::new(), Vec::new(), Vec::new());
-    for (q, into) in into.iter_mut().enumerate() {
-        let scorer = Scorer::new(metric, queries.slice(q..q + 1), query);
-        let mut top = start(metric, query, into);
-        codes.aim(&mut probe, queries, q);
-        let own = Outline::of(queries.slice(q..q + 1)).and_then(|own| own.margins.first().copied());
-        let bound = Bound { metric, query: own.unwrap_or(Margin { miss: f32::INFINITY, length: 0.0 }) };
+    assert!(outline.rows >= vectors.len(), "an outline of all rows");
+    for (group, into) in into.chunks_mut(GROUP).enumerate() {
+        let queries = queries.slice(group * GROUP..group * GROUP + into.len());
+        let mut scan = Scan::new(metric, rows, queries, query, into);
         for first in (0..vectors.len()).step_by(BLOCK) {
             cancel.check()?;
-            let end = (first + BLOCK).min(vectors.len());
             let word = mask.map_or(u64::MAX, |mask| word_at(mask, first_row as usize + first));
-            ids.clear();
-            ids.extend((first..end).filter(|row| word >> (row - first) & 1 == 1).map(|row| row as u32));
-            if let Some(worst) = top.worst() {
-                codes.scores(&probe, &ids, Reach::Streamed, &mut rough);
-                let bar = bound.at(worst);
-                let mut scores = rough.iter();
-                ids.retain(|row| {
-                    let norms = probe.norm() + codes.norm(*row);
-                    let squared = scores.next().copied().unwrap_or(0.0);
-                    !bar.rules_out(outline.margins[*row as usize], squared, norms)
-                });
-            }
-            exact.resize(ids.len(), 0.0);
-            scorer.chosen(0, vectors, &ids, &mut exact);
-            for (row, score) in ids.iter().zip(&exact).filter(|(_, score)| query.admits(**score)) {
-                top.push(*score, first_row + row);
-            }
+            scan.block(first, word, first_row);
         }
-        *into = top.into_hits();
+        for (hits, top) in into.iter_mut().zip(scan.tops) {
+            *hits = top.into_hits();
+        }
     }
     Ok(())
+}
+
+/// A scan for a few queries on its way.
+struct Scan<'a> {
+    rows: Outlined<'a>,
+    query: &'a Query,
+    scorer: Scorer<'a>,
+    tops: Vec<Top>,
+    aims: Vec<NibbleQuery>,
+    bounds: Vec<Bound>,
+    dots: Vec<i32>,
+    ids: Vec<u32>,
+    exact: Vec<f32>,
+}
+
+impl<'a> Scan<'a> {
+    fn new(
+        metric: Metric,
+        rows: Outlined<'a>,
+        queries: Vectors<'a>,
+        query: &'a Query,
+        into: &[Hits],
+    ) -> Self {
+        let (mut aims, mut bounds, mut room) = (Vec::new(), Vec::new(), Vec::new());
+        for q in 0..queries.len() {
+            let values = queries.floats(q, &mut room);
+            let mut aim = NibbleQuery::default();
+            aim.aim(values);
+            bounds.push(Bound::of(metric, values, &aim));
+            aims.push(aim);
+        }
+        Self {
+            rows,
+            query,
+            scorer: Scorer::new(metric, queries, query),
+            tops: into.iter().map(|hits| start(metric, query, hits)).collect(),
+            aims,
+            bounds,
+            dots: vec![0; BLOCK * queries.len()],
+            ids: Vec::new(),
+            exact: Vec::new(),
+        }
+    }
+
+    /// Looks at the rows from `first` on whose bit is set in `word`.
+    fn block(&mut self, first: usize, word: u64, first_row: u32) {
+        let Outlined { vectors, outline } = self.rows;
+        let end = (first + BLOCK).min(vectors.len());
+        let word = word & (u64::MAX >> (BLOCK - (end - first)));
+        if word == 0 {
+            return;
+        }
+        let bytes = nibble_bytes(outline.dim);
+        let dots = &mut self.dots[..(end - first) * self.aims.len()];
+        // At first no row is ruled out.
+        let is_bounded =
+            word.count_ones() >= FEW && self.tops.iter().any(|top| bar_of(top, self.query).is_some());
+        if is_bounded {
+            nibble_dots(&self.aims, &outline.high[first * bytes..end * bytes], dots);
+        }
+        for (q, top) in self.tops.iter_mut().enumerate() {
+            self.ids.clear();
+            let bar = bar_of(top, self.query).filter(|_| is_bounded);
+            if let Some(worst) = bar {
+                let (aim, bar) = (&self.aims[q], self.bounds[q].bar(worst));
+                let dots = &self.dots[q * (end - first)..][..end - first];
+                let open = word & bar.open(aim, dots, outline.columns(first..end));
+                if open == 0 {
+                    continue;
+                }
+                let low = |i: usize| &outline.low[(first + i) * bytes..][..bytes];
+                ones(open).skip(1).for_each(|i| simd::prefetch(low(i)));
+                let is_open = |i: &usize| {
+                    let mut dot = [0];
+                    nibble_dots(std::slice::from_ref(aim), low(*i), &mut dot);
+                    let (grain, margin) = outline.fine(first + i);
+                    bar.is_open(aim, 16 * dots[*i] + dot[0], grain, margin)
+                };
+                self.ids.extend(ones(open).filter(is_open).map(|i| (first + i) as u32));
+            } else {
+                self.ids.extend(ones(word).map(|i| (first + i) as u32));
+            }
+            for row in &self.ids {
+                let row = vectors.bytes(*row as usize);
+                simd::prefetch(&row[..PREFETCH.min(row.len())]);
+            }
+            self.exact.resize(self.ids.len(), 0.0);
+            self.scorer.chosen(q, vectors, &self.ids, &mut self.exact);
+            for (row, score) in self.ids.iter().zip(&self.exact) {
+                if self.query.admits(*score) {
+                    top.push(*score, first_row + row);
+                }
+            }
+        }
+    }
+}
+
+/// The numbers of the bits that are set.
+fn ones(mut word: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let next = (word != 0).then(|| word.trailing_zeros() as usize);
+        word &= word.wrapping_sub(1);
+        next
+    })
+}
+
+/// The score that a row must reach, if there is one.
+fn bar_of(top: &Top, query: &Query) -> Option<f32> {
+    match (top.worst(), query.radius()) {
+        (Some(worst), Some(radius)) if top.metric().better(radius, worst) => Some(radius),
+        (None, radius) => radius,
+        (worst, _) => worst,
+    }
 }
 
 /// What is known of a query.
 struct Bound {
     metric: Metric,
-    query: Margin,
+    miss: f32,
+    length: f32,
+    square: f32,
+    slack: f32,
 }
 
 impl Bound {
-    /// The bar when a row must score no worse than `worst`.
-    fn at(&self, worst: f32) -> Bar<'_> {
-        let reach = if self.metric == Metric::L2 { worst.max(0.0).sqrt() * (1.0 + SLACK) } else { worst };
-        Bar { of: self, reach }
+    fn of(metric: Metric, values: &[f32], aim: &NibbleQuery) -> Self {
+        let length = norm(values);
+        let slack = SLACK + SLACK_ROOT * (values.len() as f32).sqrt();
+        Self { metric, miss: miss(aim.off, length, values.len()), length, square: aim.square, slack }
     }
-}
 
-/// What a row must pass to be looked at.
-struct Bar<'a> {
-    of: &'a Bound,
-    /// The distance a row may have at most, or the score that it must reach.
-    reach: f32,
-}
-
-impl Bar<'_> {
-    /// Whether a row is sure to miss the bar whose outline has the `squared` distance to that of the query, the squared
-    /// lengths of the two being `norms` together. Of what is not a number nothing is sure.
-    #[inline]
-    fn rules_out(&self, row: Margin, squared: f32, norms: f32) -> bool {
-        let query = self.of.query;
-        let blur = SLACK * norms;
-        if self.of.metric == Metric::L2 {
-            let far = self.reach + query.miss + row.miss;
-            return squared - blur > far * far;
+    /// What a row must pass that is to score no worse than `worst`. A row is below the bar only if it is sure to score worse.
+    fn bar(&self, worst: f32) -> Bar {
+        let Self { metric, miss, length, square, slack } = *self;
+        if metric == Metric::L2 {
+            // |q' - x'|^2 is no more than the square of the farthest it may be.
+            let reach = worst.max(0.0).sqrt() * (1.0 + SLACK) + miss;
+            let constant = reach * reach - (1.0 - slack) * square;
+            let least = slack - 1.0;
+            return Bar {
+                product: 2.0,
+                square: least,
+                miss: 2.0 * reach,
+                spread: 1.0,
+                length: 0.0,
+                constant,
+            };
         }
-        let product = (norms - squared) / 2.0 + blur;
-        let most = product + query.length * row.miss + query.miss * (row.length + row.miss);
-        if self.of.metric == Metric::Ip {
-            return most < self.reach - SLACK * self.reach.abs();
+        let bar = Bar {
+            product: 1.0,
+            square: slack,
+            miss: length + miss,
+            spread: 0.0,
+            length: miss,
+            constant: 0.0,
+        };
+        if metric == Metric::Ip {
+            return Bar { constant: slack * square - (worst - SLACK * worst.abs()), ..bar };
         }
-        let lengths = query.length * row.length;
-        lengths > 0.0 && most < (self.reach - SLACK) * lengths
+        Bar { length: miss - (worst - SLACK) * length, constant: slack * square, ..bar }
     }
 }

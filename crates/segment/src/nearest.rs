@@ -9,8 +9,6 @@ use simd::Bits;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// More queries at once than this make better use of a row than of its outline: they share the reading of it.
-const OUTLINED_QUERIES_MAX: usize = 4;
 /// Of fewer rows than this part of a segment it is quicker to look at the rows than to make an outline of all.
 const OUTLINED_SHARE_MIN: usize = 8;
 
@@ -127,7 +125,7 @@ fn scan_pieces(pieces: &[Piece], request: &Nearest<'_>) -> Result<Vec<Hits>, Err
         }
         let (metric, queries, query) = (request.metric, request.queries, request.query);
         let (vectors, mask) = (vectors.slice(0..rows), mask.as_deref());
-        match outline.as_deref().filter(|_| queries.len() <= OUTLINED_QUERIES_MAX) {
+        match outline.as_deref() {
             Some(outline) => {
                 let rows = Outlined { vectors, outline };
                 scan_outlined(metric, rows, queries, *first, mask, query, &mut hits, request.cancel)?;

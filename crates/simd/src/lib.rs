@@ -8,7 +8,7 @@
 //!
 //! [`Op`] has the f32 distances, [`Half`] those of rows of two-byte floats, [`Op::signed_pair`] and its like those of
 //! signed bytes, [`Planes`] those of packed codes of a few bits, [`FanQuery`] those of sixteen
-//! rows of single bits at once, [`Lookups`] sums of tables in blocks of rows, [`dot`] and friends sums over bytes and bits; [`between`] and
+//! rows of single bits at once, [`Lookups`] sums of tables in blocks of rows, [`NibbleQuery`] products with bytes in two planes of four bits, [`dot`] and friends sums over bytes and bits; [`between`] and
 //! [`Sieve`] compare a slice with an interval or a set, one bit a value; [`find_keys`] finds keys in JSON texts; [`Bits`] is a
 //! set of row numbers.
 
@@ -23,6 +23,7 @@ mod half;
 mod kernel;
 mod keys;
 mod level;
+mod nibbles;
 mod packed;
 mod planes;
 mod prefetch;
@@ -37,6 +38,10 @@ pub use hadamard::{hadamard, hadamard_at};
 pub use half::Half;
 pub use keys::{find_keys, find_keys_at};
 pub use level::Level;
+pub use nibbles::{
+    Bar, Columns, Grain, NibbleQuery, fine_of, nibble_bytes, nibble_dots, nibble_dots_at, put_nibbles,
+    put_nibbles_at,
+};
 pub use packed::Lookups;
 pub use planes::Planes;
 pub use prefetch::{prefetch, prefetch_far};

@@ -141,7 +141,40 @@ fn flat(set: &Set, out: &mut impl Write) -> std::io::Result<Vec<Hits>> {
         .expect("a scan of matching queries");
     let pairs = (hits.len() * rows(set).len()) as f64;
     writeln!(out, "FLAT: many queries {:.1} M pairs a CPU-second", pairs / (thread_s() - start) / 1e6)?;
+    flat_outlined(set, &hits, out)?;
     Ok(hits)
+}
+
+/// The same through outlines: the best time of each query by itself, and of all at once.
+fn flat_outlined(set: &Set, want: &[Hits], out: &mut impl Write) -> std::io::Result<()> {
+    let query = Query::exact(set.metric, 10);
+    let outline = Outline::of(rows(set)).expect("rows of floats");
+    let both = Outlined { vectors: rows(set), outline: &outline };
+    let scan = |queries: Vectors<'_>, hits: &mut [Hits]| {
+        hits.fill(Hits::default());
+        scan_outlined(set.metric, both, queries, 0, None, &query, hits, &Cancel::new()).expect("a scan");
+    };
+    let mut hits = vec![Hits::default(); want.len()];
+    let some = 50.min(want.len());
+    let mut times = vec![f64::MAX; some];
+    for _ in 0..SEARCH_ROUNDS {
+        for (q, time) in times.iter_mut().enumerate() {
+            let start = Instant::now();
+            scan(queries(set).slice(q..q + 1), &mut hits[q..q + 1]);
+            *time = time.min(start.elapsed().as_secs_f64());
+        }
+    }
+    let start = thread_s();
+    scan(queries(set), &mut hits);
+    let pairs = (hits.len() * rows(set).len()) as f64;
+    assert!(hits == want, "an outline changes no answer");
+    writeln!(
+        out,
+        "FLAT by outlines: one query {:.0} us, many queries {:.1} M pairs a CPU-second, {:.1} MB",
+        times.iter().sum::<f64>() / some as f64 * 1e6,
+        pairs / (thread_s() - start) / 1e6,
+        outline.bytes() as f64 / 1e6
+    )
 }
 
 /// What a scan through byte codes costs beside one of the rows, for some rows and queries at once, interleaved.

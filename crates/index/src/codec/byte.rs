@@ -86,11 +86,6 @@ impl Space {
         self.metric
     }
 
-    /// The space that rows of `dim` floats are in, with nothing taken off and nothing added: L2 as it is.
-    pub(crate) fn plain(dim: usize) -> Self {
-        Self { metric: Metric::L2, mean: vec![0.0; dim], reach: 0.0 }
-    }
-
     /// Writes the section `space`: the mean, then the reach.
     pub(crate) fn write(&self, image: &mut Image) {
         let mut numbers = self.mean.clone();
@@ -209,13 +204,6 @@ pub(crate) struct Bytes8 {
     room: Vec<f32>,
 }
 
-impl Bytes8 {
-    /// The squared length of what the codes stand for.
-    pub(crate) fn norm(&self) -> f32 {
-        self.norm
-    }
-}
-
 impl ByteRows<'_> {
     /// The elements that the codes of a row stand for.
     pub(crate) fn stands_for(&self, row: u32) -> impl Iterator<Item = f32> {
@@ -227,12 +215,6 @@ impl ByteRows<'_> {
     pub(crate) fn coded(&self, row: u32) -> (&[i8], f32) {
         let row = self.row(row);
         (&row[..self.space.mean.len()], factors(row).scale)
-    }
-
-    /// The squared length of what the codes of a row stand for.
-    #[inline]
-    pub(crate) fn norm(&self, row: u32) -> f32 {
-        factors(self.row(row)).norm
     }
 
     #[inline]

@@ -7,12 +7,15 @@ use super::param::{Default, Phase, Value};
 use super::table::{AUTOINDEX, Codec, Kind, Row, Shape, TABLE, UNINDEXED, auto};
 use super::{Query, params};
 use crate::codec::Recipe;
+use crate::outline::Outline;
 use crate::{Element, Error, Metric};
 
 /// Links of a node of which there are blocks at most.
 const BLOCK_LINKS_MAX: usize = 32;
 /// Elements of a row of which there are blocks at least.
 const BLOCK_DIM_MIN: usize = 64;
+/// Elements of a row of which FLAT keeps the outline at least.
+const OUTLINE_DIM_MIN: usize = 64;
 
 /// A valid specification of an index.
 #[derive(Debug, Clone)]
@@ -278,6 +281,11 @@ impl Spec {
         let (m, _) = self.degree();
         let suits = self.row.shape == Shape::Graph && self.codec == Codec::Byte && self.dim >= BLOCK_DIM_MIN;
         if suits && 2 * m <= BLOCK_LINKS_MAX { (2 * m).next_multiple_of(simd::FAN) } else { 0 }
+    }
+
+    /// Whether a scan of all rows goes by their outline. Of short rows it would be as large as the rows are.
+    pub(crate) fn is_outlined(&self) -> bool {
+        self.row.shape == Shape::Flat && Outline::fits(self.element) && self.dim >= OUTLINE_DIM_MIN
     }
 
     fn find(&self, name: &str) -> Option<Value> {

@@ -247,15 +247,23 @@ pub(crate) fn specs() -> Vec<Spec> {
             specs.push(Spec::parse(element, dim, &pairs(&params)).expect("a valid specification"));
         }
     }
-    // Rows long enough for blocks, of several widths.
-    for (element, metric, m) in [
-        (Element::F32, "L2", "16"),
-        (Element::F32, "IP", "8"),
-        (Element::F32, "COSINE", "12"),
-        (Element::F16, "L2", "2"),
-        (Element::I8, "COSINE", "16"),
+    // Rows long enough for blocks, of several widths, and for outlines.
+    for (name, element, metric, m) in [
+        ("HNSW", Element::F32, "L2", "16"),
+        ("HNSW", Element::F32, "IP", "8"),
+        ("HNSW", Element::F32, "COSINE", "12"),
+        ("HNSW", Element::F16, "L2", "2"),
+        ("HNSW", Element::I8, "COSINE", "16"),
+        ("FLAT", Element::F32, "L2", ""),
+        ("FLAT", Element::F32, "IP", ""),
+        ("FLAT", Element::F32, "COSINE", ""),
+        ("FLAT", Element::F16, "L2", ""),
+        ("FLAT", Element::Bf16, "COSINE", ""),
     ] {
-        let params = [("index_type", "HNSW"), ("metric_type", metric), ("M", m), ("efConstruction", "64")];
+        let mut params = vec![("index_type", name), ("metric_type", metric)];
+        if name == "HNSW" {
+            params.extend([("M", m), ("efConstruction", "64")]);
+        }
         specs.push(Spec::parse(element, WIDE, &pairs(&params)).expect("a valid specification"));
     }
     specs

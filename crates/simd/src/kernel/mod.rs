@@ -168,7 +168,7 @@ pub(crate) fn hadamard(level: Level, values: &mut [f32]) {
 }
 
 /// Adds up 16 lanes in the order every level keeps.
-fn reduce(lanes: [f32; LANES]) -> f32 {
+pub(crate) fn reduce(lanes: [f32; LANES]) -> f32 {
     let mut sums = lanes;
     let mut half = LANES / 2;
     while half > 0 {
