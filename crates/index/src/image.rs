@@ -148,7 +148,11 @@ impl Head {
         };
         Self {
             magic: MAGIC,
-            version: if spec.block_width() > 0 || spec.shape() == Shape::Disk || spec.is_outlined() {
+            version: if spec.block_width() > 0
+                || spec.shape() == Shape::Disk
+                || spec.is_outlined()
+                || spec.is_planed()
+            {
                 VERSION_BLOCKS
             } else {
                 VERSION

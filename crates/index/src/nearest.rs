@@ -18,6 +18,9 @@ pub(crate) struct Nearest {
 /// Newcomers that are let in at least before the farther ones go.
 const ROOM: usize = 64;
 
+/// Newcomers that are worth a new limit.
+const MORE: usize = 16;
+
 impl Nearest {
     pub(crate) fn new(depth: usize) -> Self {
         let depth = depth.max(1);
@@ -39,6 +42,14 @@ impl Nearest {
             if self.kept.len() >= self.room {
                 self.cut();
             }
+        }
+    }
+
+    /// Brings the limit down if there are clearly more than are wanted.
+    #[inline]
+    pub(crate) fn tighten(&mut self) {
+        if self.kept.len() >= self.depth.saturating_add(MORE) {
+            self.cut();
         }
     }
 

@@ -314,7 +314,7 @@ impl<'a> Scan<'a> {
 }
 
 /// The numbers of the bits that are set.
-fn ones(mut word: u64) -> impl Iterator<Item = usize> {
+pub(crate) fn ones(mut word: u64) -> impl Iterator<Item = usize> {
     std::iter::from_fn(move || {
         let next = (word != 0).then(|| word.trailing_zeros() as usize);
         word &= word.wrapping_sub(1);

@@ -3,6 +3,7 @@
 use host::{Cancel, Pool, Progress, Rng};
 
 use super::packed::pack;
+use super::planes;
 use super::spill::{CANDIDATES, second_lists};
 use crate::codec::{BitRows, ByteRows, Codes, Members, PACKED, Sketch, Space};
 use crate::image::Image;
@@ -52,6 +53,11 @@ pub(crate) fn build(
             let Shares { starts, members, list_of } =
                 work.share_coded((&space, &coded), &centroids, image)?;
             space.write(image);
+            if spec.is_planed() {
+                drop(codes);
+                image.push("centroids", centroids);
+                return planes::build(vectors, (&space, &members), (pool, cancel), image);
+            }
             if let Some(recipe) = spec.recipe() {
                 drop(codes);
                 let members = Members { vectors, rows: &members, lists: &list_of };
@@ -72,15 +78,7 @@ pub(crate) fn build(
                     Sketch::build(spec, recipe, &space, &centroids, &members, seed, (pool, cancel), image)?;
                 }
                 image.push("centroids", centroids);
-                return Ok(());
             }
-            image.push("centroids", centroids);
-            let stride = space.stride();
-            let mut sorted = Vec::with_capacity(codes.len());
-            members
-                .iter()
-                .for_each(|row| sorted.extend_from_slice(&codes[*row as usize * stride..][..stride]));
-            image.push("codes", sorted);
         }
     }
     Ok(())

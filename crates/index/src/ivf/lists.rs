@@ -5,6 +5,7 @@ use host::Cancel;
 use simd::Bits;
 
 use super::packed::Packed;
+use super::planes::{Planed, Planes};
 use super::rows::Coded;
 use super::search::Walk;
 use crate::codec::{BitRows, ByteRows, PACKED, ROW_BY_ROW, Sketch, SketchRows, Space};
@@ -30,6 +31,8 @@ pub(crate) struct Ivf {
 enum Content {
     /// Coded centroids, and all rows coded in the order of members.
     Bytes { space: Space, centroids: Array<i8>, codes: Array<i8> },
+    /// Coded centroids, and all rows as bytes in two planes.
+    Planes { space: Space, centroids: Array<i8>, planes: Box<Planes> },
     /// Coded centroids, and rows as sketches of their distance from them, in the order of members.
     Sketch { space: Space, centroids: Array<i8>, sketch: Box<Sketch>, codes: Array<u8> },
     /// The same in blocks.
@@ -57,6 +60,12 @@ impl Ivf {
             Ok((space, centroids))
         };
         let content = match (spec.codec(), spec.recipe()) {
+            // The first version had bytes row by row.
+            _ if spec.is_planed() && !image.has("codes") => {
+                let (space, centroids) = coded()?;
+                let planes = Box::new(Planes::read(spec.dim(), members.len(), image)?);
+                Content::Planes { space, centroids, planes }
+            }
             (_, Some(recipe)) => {
                 let (space, centroids) = coded()?;
                 // The first version had all codes row by row.
@@ -91,6 +100,11 @@ impl Ivf {
         self.starts.len() - 1
     }
 
+    /// The places of a list's rows among the members.
+    pub(super) fn range(&self, list: u32) -> std::ops::Range<u32> {
+        self.starts[list as usize]..self.starts[list as usize + 1]
+    }
+
     /// How many rows.
     pub(super) fn rows(&self) -> usize {
         self.rows
@@ -105,6 +119,7 @@ impl Ivf {
     pub(crate) fn memory_bytes(&self) -> u64 {
         let codes = match &self.content {
             Content::Bytes { centroids, codes, .. } => centroids.len() + codes.len(),
+            Content::Planes { centroids, planes, .. } => centroids.len() + planes.bytes(),
             Content::Sketch { centroids, codes, .. } => centroids.len() + codes.len(),
             Content::Packed { centroids, packed, .. } => centroids.len() + packed.bytes(),
             Content::Bits { centroids } => centroids.len(),
@@ -124,6 +139,10 @@ impl Ivf {
             Content::Bytes { space, centroids, codes } => {
                 let (centroids, codes) = (ByteRows { space, codes: centroids }, ByteRows { space, codes });
                 let lists = Coded { codes, code_of: |place| place };
+                Walk { ivf: self, centroids, lists, refiner, query, mask, cancel }.run()
+            }
+            Content::Planes { space, centroids, planes } => {
+                let (centroids, lists) = (ByteRows { space, codes: centroids }, Planed { planes, space });
                 Walk { ivf: self, centroids, lists, refiner, query, mask, cancel }.run()
             }
             Content::Sketch { space, centroids, sketch, codes } => {

@@ -3,6 +3,7 @@
 mod build;
 mod lists;
 mod packed;
+mod planes;
 mod rows;
 mod search;
 mod spill;

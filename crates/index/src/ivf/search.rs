@@ -24,6 +24,9 @@ pub(super) trait Lists {
     /// Aims at query `query`.
     fn aim(&self, probe: &mut Self::Probe, queries: Vectors<'_>, query: usize);
 
+    /// Asks the memory for the beginning of a list.
+    fn ask(&self, _: Range<u32>) {}
+
     /// Shows the rows of a list, which are a range of the members, to `nearest` if they match.
     fn look(
         &self,
@@ -88,7 +91,10 @@ impl<A: Codes, L: Lists> Walk<'_, A, L> {
             let mut nearest = Nearest::new(depth.saturating_mul(twice));
             for rank in 0..nprobe {
                 let list = buffers.ranked[rank] as u32;
-                let range = self.ivf.starts[list as usize]..self.ivf.starts[list as usize + 1];
+                let range = self.ivf.range(list);
+                if rank + 1 < nprobe {
+                    self.lists.ask(self.ivf.range(buffers.ranked[rank + 1] as u32));
+                }
                 self.lists.look((list, range), &self.ivf.members, self.mask, probe, &mut nearest);
             }
             let mut rows = nearest.into_rows();

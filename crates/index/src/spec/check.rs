@@ -283,6 +283,12 @@ impl Spec {
         if suits && 2 * m <= BLOCK_LINKS_MAX { (2 * m).next_multiple_of(simd::FAN) } else { 0 }
     }
 
+    /// Whether lists hold bytes in two planes.
+    pub(crate) fn is_planed(&self) -> bool {
+        let bytes = Recipe::Scalar { bits: 8, turned: false };
+        self.row.shape == Shape::Ivf && (self.codec == Codec::Byte || self.recipe() == Some(bytes))
+    }
+
     /// Whether a scan of all rows goes by their outline. Of short rows it would be as large as the rows are.
     pub(crate) fn is_outlined(&self) -> bool {
         self.row.shape == Shape::Flat && Outline::fits(self.element) && self.dim >= OUTLINE_DIM_MIN
