@@ -2,8 +2,8 @@
 //! the memory; a load that cannot fit fails at once with both figures.
 
 use crate::api::{Load, LoadInfo, LoadState, Release, Task};
-use crate::catalog::{Collection, Edit, Index, IndexEntry, IndexSpec};
-use crate::jobs::{Opened, detach, is_attached};
+use crate::catalog::{Collection, Edit, Index, IndexEntry, IndexSpec, SegmentEntry};
+use crate::jobs::{Opened, detach, is_attached, kept_bytes, paged_section};
 use crate::node::Node;
 use crate::shard::Shard;
 use crate::{Engine, Error, ErrorKind};
@@ -69,16 +69,14 @@ impl Node {
     /// Takes the memory for a collection and opens the indexes of its segments.
     pub(crate) fn attach_loaded(&self, collection: &Collection) -> Result<(), Error> {
         let shard = self.shard(collection.id)?;
-        let rows: u64 = collection.segments.iter().map(|entry| entry.bytes).sum();
-        let indexes: u64 =
-            collection.segments.iter().flat_map(|entry| &entry.indexes).map(|entry| entry.bytes).sum();
+        let bytes = collection.segments.iter().map(|entry| self.kept_bytes(collection, &shard, entry)).sum();
         {
             let mut ticket = shard.ticket.lock().unwrap_or_else(PoisonError::into_inner);
             let had_bytes = ticket.take().map(|ticket| ticket.bytes());
-            let taken = self.budget.take(rows + indexes).or_else(|_| {
+            let taken = self.budget.take(bytes).or_else(|_| {
                 // What was unpacked for speed alone makes room.
                 self.unpacked.clear();
-                self.budget.take(rows + indexes)
+                self.budget.take(bytes)
             });
             match taken {
                 Ok(new) => *ticket = Some(new),
@@ -114,6 +112,37 @@ impl Node {
             }
         }
         Ok(())
+    }
+
+    /// What a loaded segment keeps in memory, or mapped: rows and indexes, but of an index on disk only what it holds, and not
+    /// the vectors it is made of, which it reads where they lie.
+    fn kept_bytes(&self, collection: &Collection, shard: &Shard, entry: &SegmentEntry) -> u64 {
+        let mut bytes = entry.bytes;
+        for built in &entry.indexes {
+            let index = collection.indexes.iter().find(|index| index.id == built.index);
+            let field = index.and_then(|index| collection.schema.field_by_id(index.field));
+            let spec = index
+                .zip(field)
+                .and_then(|(index, field)| IndexSpec::parse(field, &collection.schema, &index.params).ok());
+            let kept = spec.as_ref().map_or(built.bytes, |spec| self.kept_index_bytes(spec, built));
+            bytes += kept;
+            if let (Some(field), Some(IndexSpec::Vector(_))) = (field, &spec)
+                && kept < built.bytes
+                && let Some(sealed) = shard.sealed(entry.id)
+                && let Ok(column) = sealed.column(field.id)
+            {
+                bytes = bytes.saturating_sub(column.bytes() as u64);
+            }
+        }
+        bytes
+    }
+
+    /// What an index keeps in memory, or mapped.
+    pub(crate) fn kept_index_bytes(&self, spec: &IndexSpec, built: &IndexEntry) -> u64 {
+        match paged_section(spec) {
+            Some(_) => kept_bytes(spec, &self.blobs, &built.file).unwrap_or(built.bytes),
+            None => built.bytes,
+        }
     }
 
     /// Opens the file of an index and lets searches use it.

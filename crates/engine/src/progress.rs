@@ -43,16 +43,16 @@ impl Node {
     fn index_info(&self, collection: &Collection, index: &Index) -> Result<IndexInfo, Error> {
         let field = collection.schema.field_by_id(index.field);
         let field = field.ok_or_else(|| Error::internal("an index without its field"))?;
-        let mut build = IndexBuild {
-            effective: IndexSpec::parse(field, &collection.schema, &index.params)?.effective(),
-            ..IndexBuild::default()
-        };
+        let spec = IndexSpec::parse(field, &collection.schema, &index.params)?;
+        let mut build = IndexBuild { effective: spec.effective(), ..IndexBuild::default() };
+        let is_loaded = collection.is_loaded();
         let mut pending: Vec<Part> = Vec::new();
         for entry in &collection.segments {
             match entry.indexes.iter().find(|built| built.index == index.id) {
                 Some(built) => {
                     build.built_rows += entry.rows;
                     build.file_bytes += built.bytes;
+                    build.memory_bytes += if is_loaded { self.kept_index_bytes(&spec, built) } else { 0 };
                     build.build_seconds += built.build_ms as f64 / 1_000.0;
                     build.effective.clone_from(&built.effective);
                 }
@@ -60,7 +60,6 @@ impl Node {
                 None => pending.push(Part { id: entry.id, rows: entry.rows }),
             }
         }
-        build.memory_bytes = if collection.is_loaded() { build.file_bytes } else { 0 };
         for part in self.growing_parts(collection, index)? {
             if part.rows < self.settings.index_rows_min {
                 build.scanned_rows += part.rows;

@@ -6,6 +6,8 @@
 //! one table; [`Spec::parse`] and [`Spec::query`] turn what a user wrote into what is valid, or into a precise
 //! [`Error`]. [`build`] makes an [`Image`] of named sections, [`Index::open`] reads one back, [`scan`] does without; [`scan_outlined`] finds the same through a byte an element.
 //!
+//! DISKANN and AISAQ keep codes in memory and read nodes in [`Pages`] that they are handed ([`Index::open_paged`]).
+//!
 //! This crate knows no files, no collections and no deletes: it gets vectors, a mask of bits and a pool of threads.
 //! `cargo run --release -p index --example ten_lines` shows all of it in ten lines.
 //!

@@ -134,6 +134,14 @@ impl Segment {
         }
     }
 
+    /// What searches of `field` have read of an index on disk since it was opened.
+    pub fn reads(&self, field: FieldId) -> Option<index::Reads> {
+        match self {
+            Self::Growing(_) => None,
+            Self::Sealed(segment) => segment.index(field).and_then(|index| index.reads()),
+        }
+    }
+
     /// How a search goes about it of which `matching` rows match.
     pub fn way(
         &self,

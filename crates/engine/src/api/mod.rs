@@ -22,7 +22,7 @@ pub use run::{
 };
 pub use search::{
     Costs, Explained, Found, Group, GroupScore, Hybrid, Iteration, Order, OutputField, Queries, Rank,
-    ReadTime, Search, Seek,
+    ReadTime, Reads, Search, Seek,
 };
 pub use write::{FieldOp, NamedColumn, Rows, Update, Write, Written};
 

@@ -3,7 +3,7 @@
 use super::{Bucket, Buckets, Properties, Target};
 use crate::{Engine, Error, find};
 use data::{Column, Field, Keys, SegmentId, Timestamp, Value, Zone};
-pub use index::Costs;
+pub use index::{Costs, Reads};
 use std::collections::BTreeMap;
 
 /// At which moment to read.
@@ -243,6 +243,8 @@ pub struct Explained {
     pub way: &'static str,
     /// With a filter, and where there is a choice between walking along a graph and scanning codes: by which costs it was made.
     pub costs: Option<Costs>,
+    /// What searches of an index on disk have read since it was opened.
+    pub reads: Option<Reads>,
 }
 
 /// What a search found: the hits of all queries, one after the other, best first.

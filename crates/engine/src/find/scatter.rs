@@ -131,7 +131,14 @@ pub(super) fn explain(node: &Node, scope: &Scope, plan: &Plan<'_>) -> Result<Vec
             _ => segment.way(plan.field.id, plan.metric, &plan.query, matching).name(),
         };
         let costs = plan.predicate.as_ref().and_then(|_| segment.costs(plan.field.id));
-        Ok(Explained { segment: segment.id(), rows: segment.rows(), matching, way, costs })
+        Ok(Explained {
+            segment: segment.id(),
+            rows: segment.rows(),
+            matching,
+            way,
+            costs,
+            reads: segment.reads(plan.field.id),
+        })
     };
     scope.segments.iter().map(of).collect()
 }

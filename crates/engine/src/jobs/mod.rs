@@ -11,7 +11,7 @@ mod opened;
 
 pub(crate) use build::Builds;
 pub(crate) use merge::Compactions;
-pub(crate) use opened::{Opened, detach, is_attached};
+pub(crate) use opened::{Opened, detach, is_attached, kept_bytes, paged_section};
 
 use crate::node::Node;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};

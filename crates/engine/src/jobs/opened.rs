@@ -6,8 +6,9 @@ use bytes::Bytes;
 use data::{Column, FieldId, IndexId};
 use host::{Cancel, Pool, Progress};
 use segment::{ScalarIndex, Sealed};
+use std::io;
 use std::sync::Arc;
-use store::{Blobs, file};
+use store::{Blobs, Pieces, file};
 
 /// What kind of file an index on vectors is, and its version.
 const KIND: [u8; 8] = *b"ELINDEX\0";
@@ -15,7 +16,7 @@ const VERSION: u32 = 1;
 /// The same rows and parameters make the same index.
 const SEED: u64 = 42;
 
-/// An open index; its file stays mapped.
+/// An open index; its file stays mapped, or open where it is read in pages.
 #[derive(Debug, Clone)]
 pub(crate) enum Opened {
     /// On vectors.
@@ -37,7 +38,7 @@ pub(crate) fn build(
             let vectors =
                 segment::vectors_of(column).ok_or_else(|| Error::internal("an index on no vectors"))?;
             let image = index::build(spec, vectors, SEED, pool, cancel, progress)?;
-            write_image(blobs, file, &image)
+            write_image(spec, blobs, file, &image)
         }
         IndexSpec::Items(items) => {
             let lists = segment::items_of(column);
@@ -45,7 +46,7 @@ pub(crate) fn build(
             let vectors = segment::vectors_of(lists.items());
             let vectors = vectors.ok_or_else(|| Error::internal("an index on no vectors"))?;
             let image = index::build(&items.spec, vectors, SEED, pool, cancel, progress)?;
-            write_image(blobs, file, &image)
+            write_image(&items.spec, blobs, file, &image)
         }
         IndexSpec::Scalar(spec) => Ok(segment::build_scalar(spec, column, blobs, file, cancel, progress)?),
     }
@@ -63,13 +64,9 @@ impl Opened {
         Ok(match spec {
             IndexSpec::Items(items) => {
                 let count = segment::items_of(&sealed.column(field)?).map_or(0, |lists| lists.items().len());
-                let image = read_image(blobs, file)?;
-                Self::Vector(Arc::new(index::Index::open(&items.spec, image, count)?))
+                Self::Vector(Arc::new(open_index(&items.spec, blobs, file, count)?))
             }
-            IndexSpec::Vector(spec) => {
-                let image = read_image(blobs, file)?;
-                Self::Vector(Arc::new(index::Index::open(spec, image, rows)?))
-            }
+            IndexSpec::Vector(spec) => Self::Vector(Arc::new(open_index(spec, blobs, file, rows)?)),
             IndexSpec::Scalar(spec) => Self::Scalar(Arc::new(ScalarIndex::open(spec, blobs, file, rows)?)),
         })
     }
@@ -102,24 +99,88 @@ pub(crate) fn is_attached(sealed: &Sealed, index: &Index) -> bool {
     sealed.index(index.field).is_some() || sealed.scalar(index.id).is_some()
 }
 
-fn write_image(blobs: &Blobs, name: &str, image: &index::Image) -> Result<u64, Error> {
+fn write_image(spec: &index::Spec, blobs: &Blobs, name: &str, image: &index::Image) -> Result<u64, Error> {
+    static ZEROS: [u8; index::PAGE_BYTES] = [0; index::PAGE_BYTES];
     let mut writer = file::Writer::new(blobs.create(name)?, KIND, VERSION)?;
     for (section, bytes) in &image.sections {
+        if spec.paged_section() == Some(section) {
+            // What is read in pages begins at one.
+            let position = writer.position();
+            let missing = position.next_multiple_of(index::PAGE_BYTES as u64) - position;
+            writer.section(GAP, &[Bytes::from_static(&ZEROS).slice(..missing as usize)])?;
+        }
         writer.section(section, std::slice::from_ref(bytes))?;
     }
     Ok(writer.finish()?)
 }
 
-fn read_image(blobs: &Blobs, name: &str) -> Result<index::Image, Error> {
+fn open_file(blobs: &Blobs, name: &str) -> Result<file::Reader, Error> {
     let reader = file::Reader::open_blob(blobs, name)?;
     if reader.kind() != KIND || reader.version() != VERSION {
         let text = format!("{name} is no index file of version {VERSION}");
         return Err(Error::new(ErrorKind::Corrupt, text));
     }
-    let mut sections: Vec<(String, Bytes)> = Vec::new();
+    Ok(reader)
+}
+
+fn open_index(spec: &index::Spec, blobs: &Blobs, name: &str, rows: usize) -> Result<index::Index, Error> {
+    let reader = open_file(blobs, name)?;
+    let mut image = index::Image::default();
+    let mut nodes = None;
     for section in reader.sections() {
+        if spec.paged_section() == Some(section.name) {
+            let pages = section.length / index::PAGE_BYTES as u64;
+            nodes = Some(Nodes { file: blobs.pieces(name)?, offset: section.offset, pages });
+            continue;
+        }
+        if spec.paged_section().is_some() {
+            // What is copied into memory is read now.
+            reader.verify_section(section.name)?;
+        }
         let bytes = reader.section(section.name)?.unwrap_or_default();
-        sections.push((section.name.to_owned(), bytes));
+        image.sections.push((section.name.to_owned(), bytes));
     }
-    Ok(index::Image { sections })
+    Ok(match nodes {
+        Some(nodes) => index::Index::open_paged(spec, &image, rows, Arc::new(nodes))?,
+        None => index::Index::open(spec, image, rows)?,
+    })
+}
+
+/// The bytes of the index file `name` that memory is taken for: all but what is read in pages.
+pub(crate) fn kept_bytes(spec: &IndexSpec, blobs: &Blobs, name: &str) -> Result<u64, Error> {
+    let paged = paged_section(spec);
+    let reader = open_file(blobs, name)?;
+    Ok(reader.sections().filter(|section| Some(section.name) != paged).map(|section| section.length).sum())
+}
+
+/// The section of an index's file that is read in pages, if its kind has one.
+pub(crate) fn paged_section(spec: &IndexSpec) -> Option<&'static str> {
+    match spec {
+        IndexSpec::Vector(spec) => spec.paged_section(),
+        IndexSpec::Items(items) => items.spec.paged_section(),
+        IndexSpec::Scalar(_) => None,
+    }
+}
+
+/// Before what is read in pages.
+const GAP: &str = "gap";
+
+/// The pages of a section.
+#[derive(Debug)]
+struct Nodes {
+    file: Box<dyn Pieces>,
+    offset: u64,
+    pages: u64,
+}
+
+impl index::Pages for Nodes {
+    fn count(&self) -> u64 {
+        self.pages
+    }
+
+    fn read(&self, first: &[u64], into: &mut [u8]) -> io::Result<()> {
+        let place = |page: &u64| self.offset + page * index::PAGE_BYTES as u64;
+        let places: Vec<u64> = first.iter().map(place).collect();
+        self.file.read(&places, into)
+    }
 }

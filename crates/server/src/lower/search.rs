@@ -217,6 +217,12 @@ fn with_trace(mut status: Status, explained: &[Explained]) -> Status {
                     "row_ns": costs.row_ns, "node_ns": costs.node_ns, "list_ns": costs.list_ns, "measured": costs.is_measured,
                 });
             }
+            if let Some(reads) = one.reads {
+                told["reads"] = serde_json::json!({
+                    "queries": reads.queries, "reads": reads.reads, "pages": reads.pages, "rounds": reads.rounds,
+                    "failures": reads.failures,
+                });
+            }
             told
         });
         let trace = serde_json::Value::Array(segments.collect());

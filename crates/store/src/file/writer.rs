@@ -44,6 +44,11 @@ impl Writer {
         self.end()
     }
 
+    /// Bytes written so far: where the next section begins.
+    pub fn position(&self) -> u64 {
+        self.blob.len()
+    }
+
     /// Begins a section. Names are 1 to 255 bytes and given once per file.
     pub fn begin(&mut self, name: &str) -> Result<(), Error> {
         if let Some(open) = &self.open {
