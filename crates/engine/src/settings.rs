@@ -26,6 +26,8 @@ pub struct Settings {
     pub merged_bytes_max: u64,
     /// Growing rows worth an index are flushed when no write came for this long.
     pub idle_flush_ms: u64,
+    /// How long rows that came after their index may wait for it while searches come; they are scanned meanwhile.
+    pub build_delay_ms: u64,
     /// How long deleted rows can still be seen by time travel (`common.retentionDuration`).
     pub retention_ms: u64,
     /// Dropping a vector index of a loaded collection: `false` refuses as Milvus does, `true` falls back to scan.
@@ -75,6 +77,7 @@ impl Default for Settings {
             scanned_bytes_max: 32 << 20,
             merged_bytes_max: 1 << 30,
             idle_flush_ms: 2_000,
+            build_delay_ms: 15_000,
             retention_ms: 0,
             drop_index_online: false,
             load_without_index: true,

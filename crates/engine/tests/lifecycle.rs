@@ -278,6 +278,45 @@ fn small_segments_are_scanned_and_say_so() {
 }
 
 #[test]
+fn rows_that_come_later_wait_for_a_pause_in_the_searches() {
+    let late = || {
+        let world = World::new(Settings { index_rows_min: 100, ..Settings::default() });
+        world.create();
+        world.create_index("HNSW");
+        world.load();
+        world.clock.advance_ms(10);
+        world.ids(0);
+        world.insert(0..1200);
+        world.flush();
+        world.engine.tend();
+        assert_eq!(world.index().unwrap().pending_rows, 1200, "held off while searches come");
+        assert_eq!(world.ids(7), nearest(7, 0..1200), "and scanned meanwhile");
+        world
+    };
+    let world = late();
+    world.clock.advance_ms(1_001);
+    world.engine.tend();
+    assert_eq!(world.index().unwrap().pending_rows, 0, "searches have paused");
+
+    let world = late();
+    for _ in 0..(world.settings.build_delay_ms / 500) {
+        assert_eq!(world.index().unwrap().pending_rows, 1200);
+        world.clock.advance_ms(500);
+        world.ids(7);
+        world.engine.tend();
+    }
+    assert_eq!(world.index().unwrap().pending_rows, 0, "they did not pause, and it was long enough");
+
+    let world = late();
+    let again =
+        World { settings: Settings { scanned_bytes_max: 1 << 10, ..world.settings.clone() }, ..world };
+    let world = again.restart();
+    world.ids(7);
+    world.engine.tend();
+    assert_eq!(world.index().unwrap().pending_rows, 0, "too many to wait");
+}
+
+#[test]
 fn merging_keeps_rows_deletes_and_indexes() {
     let world = World::new(Settings::default());
     world.create();

@@ -73,6 +73,7 @@ pub fn crowd(folder: &Path, seed: u64, for_ms: u64) -> Result<Bustle, Vec<String
         segment_bytes_max: 64 << 10,
         merged_bytes_max: 1 << 20,
         idle_flush_ms: 50,
+        build_delay_ms: 100,
         drop_index_online: true,
         ..Settings::default()
     };

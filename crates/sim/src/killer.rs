@@ -46,6 +46,7 @@ fn settings(folder: &Path) -> Settings {
         segment_bytes_max: 128 << 10,
         merged_bytes_max: 2 << 20,
         idle_flush_ms: 20,
+        build_delay_ms: 100,
         drop_index_online: true,
         ..Settings::default()
     }

@@ -68,6 +68,7 @@ pub(crate) fn settings(rng: &mut Rng) -> Settings {
         scanned_bytes_max: [2 << 10, 32 << 10][rng.below(2) as usize],
         merged_bytes_max: [16 << 10, 1 << 20][rng.below(2) as usize],
         idle_flush_ms: 2_000,
+        build_delay_ms: [0, 3_000][rng.below(2) as usize],
         retention_ms: [0, 3_600_000][rng.below(2) as usize],
         drop_index_online: rng.chance(0.5),
         ..Settings::default()

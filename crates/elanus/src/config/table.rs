@@ -153,6 +153,11 @@ pub(super) const KEYS: &[Key] = &[
         "Growing rows worth an index are written to a file when no write came for this many milliseconds.",
         engine.idle_flush_ms
     ),
+    number!(
+        ["elanus.buildDelayMs"],
+        "While searches come, rows that came after their index are scanned for this many milliseconds before theirs is built.",
+        engine.build_delay_ms
+    ),
     Key {
         names: &["common.retentionDuration"],
         doc: "For how many seconds deleted rows can still be seen by time travel.",

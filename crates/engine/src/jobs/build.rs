@@ -1,13 +1,14 @@
 //! The builder: a sealed segment whose collection has an index that the segment lacks gets it built.
 //!
 //! Invariant: building blocks nobody. Searches use the old way until the index is attached, and when the segment or the
-//! index goes away in the meantime, the build is dropped.
+//! index goes away in the meantime, the build is dropped. A build takes a core that searches may want; so rows that came
+//! after their index wait for a pause in the searches, though not long, and not many of them.
 
 use super::opened::{self, Opened};
 use crate::catalog::{Collection, Edit, Index, IndexEntry, IndexSpec};
 use crate::node::Node;
 use crate::{Error, ErrorKind};
-use data::{CollectionId, FieldId, IndexId, SegmentId};
+use data::{CollectionId, FieldId, IndexId, SegmentId, Timestamp};
 use host::{Cancel, Pool, Progress};
 use segment::Sealed;
 use std::collections::HashMap;
@@ -22,6 +23,14 @@ const RETRY_MS: u64 = 5_000;
 /// Searches are taken to come when the last one is this new.
 const SEARCHED_MS: u64 = 1_000;
 
+/// How many times the bytes at which growing rows are flushed may wait for an index; the last flush alone always may.
+const HELD_SHARE: u64 = 2;
+
+/// Whether rows came after their index: nobody waits for their build.
+fn is_late(segment: SegmentId, index: &Index) -> bool {
+    segment.0 as u64 > index.created_at.0
+}
+
 /// What is being built, and what failed.
 #[derive(Debug, Default)]
 pub(crate) struct Builds {
@@ -32,6 +41,8 @@ pub(crate) struct Builds {
 struct Inner {
     running: Option<Running>,
     failed: HashMap<(SegmentId, IndexId), Failed>,
+    /// When to look again for builds that are held off.
+    held_until_ms: Option<u64>,
 }
 
 /// A build that failed.
@@ -69,6 +80,11 @@ impl Builds {
         failed.map(|failed| failed.reason.clone())
     }
 
+    /// Notes that builds are held off until then.
+    fn hold_off(&self, until_ms: Option<u64>) {
+        self.inner().held_until_ms = until_ms;
+    }
+
     /// Whether a build has failed and is not worth another try yet.
     fn waits(&self, key: (SegmentId, IndexId), now_ms: u64) -> bool {
         let inner = self.inner();
@@ -86,11 +102,12 @@ impl Builds {
         failed.again_at_ms = may_pass.then_some(now_ms + RETRY_MS);
     }
 
-    /// Forgets builds that nobody wants any more, and gives the time until another is worth a try.
+    /// Forgets builds that nobody wants any more, and gives the time until another is worth a look.
     fn next_try(&self, is_wanted: impl Fn((SegmentId, IndexId)) -> bool, now_ms: u64) -> Option<Duration> {
         let mut inner = self.inner();
         inner.failed.retain(|key, _| is_wanted(*key));
-        let again = inner.failed.values().filter_map(|failed| failed.again_at_ms).min();
+        let again =
+            inner.failed.values().filter_map(|failed| failed.again_at_ms).chain(inner.held_until_ms).min();
         again.map(|at_ms| Duration::from_millis(at_ms.saturating_sub(now_ms).max(1)))
     }
 
@@ -144,7 +161,8 @@ impl Node {
         true
     }
 
-    /// The time until a build that failed is worth another try; to be asked when there is nothing to build.
+    /// The time until a build that failed or was held off is worth another look; to be asked when there is nothing to
+    /// build.
     pub(crate) fn until_next_build(&self) -> Option<Duration> {
         let catalog = self.registry.current();
         let is_wanted = |(segment, index): (SegmentId, IndexId)| {
@@ -162,12 +180,20 @@ impl Node {
         }
         let catalog = self.registry.current();
         let now_ms = self.oracle.clock().now_ms();
+        let mut held_until_ms: Option<u64> = None;
         for collection in catalog.collections.values() {
             for index in &collection.indexes {
-                for entry in &collection.segments {
+                let lacking = collection.segments.iter().filter(|entry| {
                     let lacks = !entry.indexes.iter().any(|built| built.index == index.id);
-                    let worth = entry.rows >= self.settings.index_rows_min;
-                    if !lacks || !worth || self.bells.builds.waits((entry.id, index.id), now_ms) {
+                    lacks && entry.rows >= self.settings.index_rows_min
+                });
+                let waiting_bytes: u64 = lacking.clone().map(|entry| entry.bytes).sum();
+                for entry in lacking {
+                    if self.bells.builds.waits((entry.id, index.id), now_ms) {
+                        continue;
+                    }
+                    if let Some(until_ms) = self.held_off(entry.id, index, waiting_bytes) {
+                        held_until_ms = held_until_ms.into_iter().chain([until_ms]).min();
                         continue;
                     }
                     let sealed = self.shard(collection.id).ok().and_then(|shard| shard.sealed(entry.id));
@@ -186,7 +212,24 @@ impl Node {
                 }
             }
         }
+        self.bells.builds.hold_off(held_until_ms);
         None
+    }
+
+    /// Until when a segment is better scanned than indexed, its index being older and searches coming. `waiting_bytes` is
+    /// what all segments have that lack the index.
+    fn held_off(&self, segment: SegmentId, index: &Index, waiting_bytes: u64) -> Option<u64> {
+        let searched_until_ms = self.searched_until_ms()?;
+        let late = is_late(segment, index) && waiting_bytes < HELD_SHARE * self.settings.scanned_bytes_max;
+        let until_ms = Timestamp(segment.0 as u64).ms() + self.settings.build_delay_ms;
+        let is_held = late && until_ms > self.oracle.clock().now_ms();
+        is_held.then(|| until_ms.min(searched_until_ms))
+    }
+
+    /// Searches come; if the last one was the last, this is when that is known.
+    fn searched_until_ms(&self) -> Option<u64> {
+        let until_ms = self.last_search_ms.load(Ordering::Relaxed) + SEARCHED_MS;
+        (until_ms > self.oracle.clock().now_ms()).then_some(until_ms)
     }
 
     fn build_gap(&self, gap: &Gap, running: &Running) -> Result<(), Error> {
@@ -215,10 +258,8 @@ impl Node {
 
     /// Whoever makes an index waits for it. Rows that come later are found by scan meanwhile; then searches go first.
     fn pool_for(&self, gap: &Gap) -> &Pool {
-        let is_new = gap.sealed.id().0 as u64 > gap.index.created_at.0;
-        let searched_ms = self.last_search_ms.load(Ordering::Relaxed);
-        let is_searched = self.oracle.clock().now_ms().saturating_sub(searched_ms) < SEARCHED_MS;
-        if is_new && is_searched { &self.pools.yielding } else { &self.pools.build }
+        let gives_way = is_late(gap.sealed.id(), &gap.index) && self.searched_until_ms().is_some();
+        if gives_way { &self.pools.yielding } else { &self.pools.build }
     }
 
     /// Builds `index` over the rows of `sealed` and writes its file. Nobody knows of it yet.
