@@ -34,6 +34,7 @@ pub(crate) fn whole(text: &[u8]) -> Option<&[u8]> {
 }
 
 /// From the value at `at` (or after blanks) to where its part `step` begins.
+#[inline]
 pub(crate) fn enter(document: &[u8], at: usize, step: &str) -> Option<usize> {
     let mut scan = Scan { text: document, at };
     match scan.peek()? {
@@ -79,9 +80,73 @@ pub(crate) fn read(text: &[u8]) -> Option<Item<'_>> {
 pub(crate) fn read_first(text: &[u8]) -> Option<Item<'_>> {
     match text.first()? {
         b'n' | b't' | b'f' | b'[' | b'{' => read(text),
-        _ => read(whole(text)?),
+        b'"' => match plain_text(text) {
+            Some(text) => Some(Item::Text(Cow::Borrowed(text))),
+            None => read(whole(text)?),
+        },
+        _ => match short_number(text) {
+            Some(number) => Some(Item::Number(number)),
+            None => read(whole(text)?),
+        },
     }
 }
+
+/// The string that `text` begins with, if it is short and has no escapes.
+#[inline]
+fn plain_text(text: &[u8]) -> Option<&[u8]> {
+    let rest = text.get(1..)?;
+    let end = rest.iter().take(16).position(|byte| matches!(byte, b'"' | b'\\'))?;
+    if rest.get(end) == Some(&b'"') { rest.get(..end) } else { None }
+}
+
+/// The number that `text` begins with, if it is short, as nearly all are: without a branch for a digit, since numbers of
+/// one column have different lengths. `None` says nothing.
+#[inline]
+fn short_number(text: &[u8]) -> Option<Num> {
+    let digits = text.strip_prefix(b"-").unwrap_or(text);
+    let is_negative = digits.len() < text.len();
+    let ends = |byte: Option<&u8>| {
+        matches!(byte, None | Some(b',' | b'}' | b']' | b' ' | b'\t' | b'\n' | b'\r' | b':'))
+    };
+    let (whole, count) = leading_digits(digits)?;
+    let after = digits.get(count..)?;
+    if after.first() != Some(&b'.') {
+        let value = whole as i64;
+        return ends(after.first()).then_some(Num::Int(if is_negative { -value } else { value }));
+    }
+    let after = after.get(1..)?;
+    let (fraction, places) = leading_digits(after)?;
+    if !ends(after.get(places)) {
+        return None;
+    }
+    // At most fourteen digits: both numbers are doubles, as in `read_decimal`.
+    let scale = POWERS.get(places)?;
+    let value = (whole * *scale as u64 + fraction) as f64 / scale;
+    Some(Num::Float(if is_negative { -value } else { value }))
+}
+
+/// The number that up to seven digits say, and how many they are; `None` if there is none, or more, or too little text
+/// to be read at once. Eight digits become a number in three multiplications of pairs, of fours and of all.
+#[inline]
+fn leading_digits(text: &[u8]) -> Option<(u64, usize)> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let word = u64::from_le_bytes(*text.first_chunk::<8>()?) ^ ONES * 0x30;
+    // The upper bit of every byte that is no digit.
+    let others = ((word & ONES * 0x7f) + ONES * 0x76 | word) & (ONES * 0x80);
+    let count = others.trailing_zeros() / 8;
+    if !(1..8).contains(&count) {
+        return None;
+    }
+    // The digits move to the end, zeros come before them.
+    let word = word << (64 - 8 * count);
+    let pairs = (word.wrapping_mul(1 + (10 << 8)) >> 8) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs.wrapping_mul(1 + (100 << 16)) >> 16) & 0x0000_ffff_0000_ffff;
+    Some((fours.wrapping_mul(1 + (10_000 << 32)) >> 32, count as usize))
+}
+
+/// Powers of ten that doubles hold.
+const POWERS: [f64; 16] =
+    [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
 
 /// The elements of an array.
 pub(crate) fn elements(array: &[u8]) -> impl Iterator<Item = &[u8]> {
@@ -119,8 +184,6 @@ fn read_number(text: &[u8]) -> Option<Num> {
 /// A number like `12.5` whose digits make a whole number below 2^53: then both it and the power of ten are doubles, and
 /// one division rounds as the definition does (Clinger, "How to read floating point numbers accurately", 1990).
 fn read_decimal(text: &[u8]) -> Option<f64> {
-    const POWERS: [f64; 16] =
-        [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
     let point = text.iter().take(POWERS.len()).position(|byte| *byte == b'.')?;
     let (whole, fraction) = (text.get(..point)?, text.get(point + 1..)?);
     if whole.is_empty() || fraction.is_empty() || whole.len() + fraction.len() >= POWERS.len() {
@@ -273,12 +336,21 @@ mod tests {
         find(document.as_bytes(), &path).map(|found| String::from_utf8_lossy(found).into_owned())
     }
 
+    /// Read out of a longer text.
+    fn first(text: &str) -> Option<Item<'static>> {
+        match read_first(format!("{text}, \"more\"").as_bytes()) {
+            Some(Item::Number(number)) => Some(Item::Number(number)),
+            _ => None,
+        }
+    }
+
     #[test]
     fn numbers() {
         for text in
             ["0", "-0", "7", "-12", "999999999999999999", "9223372036854775807", "-9223372036854775808"]
         {
             assert_eq!(read_number(text.as_bytes()), Some(Num::Int(text.parse().unwrap())), "{text}");
+            assert_eq!(first(text), Some(Item::Number(Num::Int(text.parse().unwrap()))), "{text}");
         }
         for text in [
             "0.1",
@@ -296,9 +368,11 @@ mod tests {
             "5e-324",
         ] {
             assert_eq!(read_number(text.as_bytes()), Some(Num::Float(text.parse().unwrap())), "{text}");
+            assert_eq!(first(text), Some(Item::Number(Num::Float(text.parse().unwrap()))), "{text}");
         }
         for text in ["1.2.3", "1.x", ".", "-", "1-2"] {
             assert_eq!(read_number(text.as_bytes()), None, "{text}");
+            assert_eq!(first(text), None, "{text}");
         }
     }
 
@@ -307,6 +381,14 @@ mod tests {
         fn decimals_are_rounded_as_the_library_does(whole in 0..1_000_000_u64, fraction in "[0-9]{1,10}") {
             let text = format!("{whole}.{fraction}");
             prop_assert_eq!(read_number(text.as_bytes()), Some(Num::Float(text.parse().unwrap())));
+        }
+
+        #[test]
+        fn the_first_value_is_read_as_if_alone(
+            text in r#"-?[0-9]{0,9}(\.[0-9]{0,9})?[:ex]?|"[a\\\\"é]{0,20}"#, rest in r#"([,\]} ][a-z,0-9]{0,12})?"#
+        ) {
+            let both = text.clone() + &rest;
+            prop_assert_eq!(read_first(both.as_bytes()), whole(both.as_bytes()).and_then(read), "{}", both);
         }
     }
 

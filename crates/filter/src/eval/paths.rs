@@ -13,6 +13,9 @@ const STEPS_MAX: usize = 16;
 /// How many keys of an object are looked for at once.
 const KEYS_MAX: usize = 16;
 
+/// Most objects are asked for no more keys than this.
+const FEW_KEYS: usize = 4;
+
 /// No such value.
 const NOWHERE: u32 = u32::MAX;
 
@@ -39,6 +42,8 @@ struct Branch<'p> {
     /// The path that ends here.
     path: Option<usize>,
     steps: Vec<&'p str>,
+    /// The steps as bytes.
+    keys: Vec<&'p [u8]>,
     branches: Vec<Branch<'p>>,
 }
 
@@ -77,6 +82,7 @@ impl<'p> Paths<'p> {
             for step in *path {
                 let next = branch.steps.iter().position(|other| other == step).unwrap_or_else(|| {
                     branch.steps.push(step);
+                    branch.keys.push(step.as_bytes());
                     branch.branches.push(Branch::default());
                     branch.steps.len() - 1
                 });
@@ -139,12 +145,27 @@ impl Branch<'_> {
         if let (Some(path), Ok(at)) = (self.path, u32::try_from(at)) {
             put(path, at);
         }
-        let mut keys: [&[u8]; KEYS_MAX] = [b""; KEYS_MAX];
-        let mut found = [None; KEYS_MAX];
-        for (steps, branches) in self.steps.chunks(KEYS_MAX).zip(self.branches.chunks(KEYS_MAX)) {
-            let (keys, found) = (&mut keys[..steps.len()], &mut found[..steps.len()]);
-            keys.iter_mut().zip(steps).for_each(|(key, step)| *key = step.as_bytes());
-            let is_sure = value.first() == Some(&b'{') && simd::find_keys(value, keys, found);
+        if self.steps.len() <= FEW_KEYS {
+            return self.look_into(document, at, &mut [None; FEW_KEYS], put);
+        }
+        self.look_into(document, at, &mut [None; KEYS_MAX], put);
+    }
+
+    /// Looks at the parts of the value at `at`; as many keys at once as `found` has room for.
+    fn look_into(
+        &self,
+        document: &[u8],
+        at: usize,
+        found: &mut [Option<usize>],
+        put: &mut impl FnMut(usize, u32),
+    ) {
+        let is_object = document.get(at) == Some(&b'{');
+        let value = document.get(at..).unwrap_or_default();
+        let most = found.len();
+        let groups = self.steps.chunks(most).zip(self.keys.chunks(most)).zip(self.branches.chunks(most));
+        for ((steps, keys), branches) in groups {
+            let found = &mut found[..steps.len()];
+            let is_sure = is_object && simd::find_keys(value, keys, found);
             for ((step, branch), found) in steps.iter().zip(branches).zip(found.iter()) {
                 let part =
                     if is_sure { found.map(|part| at + part) } else { json::enter(document, at, step) };

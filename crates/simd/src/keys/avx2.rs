@@ -3,7 +3,7 @@
 use super::Marks;
 use std::arch::x86_64::*;
 
-#[target_feature(enable = "avx2")]
+#[target_feature(enable = "avx2,popcnt")]
 pub(super) fn search(text: &[u8], keys: &[&[u8]], found: &mut [Option<usize>]) -> bool {
     super::search(text, keys, found, |chunk| marks(chunk), |chunk, byte| equal(load(chunk), byte))
 }

@@ -38,6 +38,7 @@ impl std::ops::Shr<usize> for Marks {
 ///
 /// # Panics
 /// When `keys` and `found` differ in length.
+#[inline]
 pub fn find_keys(text: &[u8], keys: &[&[u8]], found: &mut [Option<usize>]) -> bool {
     find_keys_at(Level::current(), text, keys, found)
 }
@@ -46,6 +47,7 @@ pub fn find_keys(text: &[u8], keys: &[&[u8]], found: &mut [Option<usize>]) -> bo
 ///
 /// # Panics
 /// When `keys` and `found` differ in length.
+#[inline]
 pub fn find_keys_at(level: Level, text: &[u8], keys: &[&[u8]], found: &mut [Option<usize>]) -> bool {
     assert_eq!(keys.len(), found.len(), "one answer a key");
     found.fill(None);
@@ -63,7 +65,7 @@ pub fn find_keys_at(level: Level, text: &[u8], keys: &[&[u8]], found: &mut [Opti
 }
 
 /// The search, given how 64 bytes are marked and compared with one byte. Strings are told from the rest by the parity of
-/// the quotes before them, depth by counting brackets outside of strings.
+/// the quotes before them, depth by counting brackets outside of strings, and only where a key seems to be.
 #[inline(always)]
 fn search(
     text: &[u8],
@@ -72,8 +74,36 @@ fn search(
     marks: impl Fn(&[u8; 64]) -> Marks,
     equal: impl Fn(&[u8; 64], u8) -> u64,
 ) -> bool {
-    let (mut depth, mut inside, mut open) = (0_usize, 0_u64, keys.len());
+    // Once more for the most frequent case, which then is compiled without loops over keys.
+    match (keys, &mut *found) {
+        ([key], [found]) => {
+            search_chunks(text, std::slice::from_ref(key), std::slice::from_mut(found), marks, equal)
+        }
+        _ => search_chunks(text, keys, found, marks, equal),
+    }
+}
+
+#[inline(always)]
+fn search_chunks(
+    text: &[u8],
+    keys: &[&[u8]],
+    found: &mut [Option<usize>],
+    marks: impl Fn(&[u8; 64]) -> Marks,
+    equal: impl Fn(&[u8; 64], u8) -> u64,
+) -> bool {
     let (chunks, rest) = text.as_chunks::<64>();
+    // The object's own bracket is open before the first chunk, though that has it.
+    let mut state = State { start: 0, depth: 1, own: 1, inside: 0, open: keys.len() };
+    for chunk in chunks {
+        match state.step(text, keys, found, marks(chunk), |byte| equal(chunk, byte)) {
+            Step::More => {}
+            Step::Done => return true,
+            Step::Escape => return false,
+        }
+    }
+    if rest.is_empty() {
+        return true;
+    }
     // The last bytes once more, those before them shifted out; only of a short text a copy is needed.
     let mut short = [0; 64];
     let (last, shift) = match text.last_chunk::<64>() {
@@ -83,56 +113,117 @@ fn search(
             (&short, 0)
         }
     };
-    for c in 0..chunks.len() + usize::from(!rest.is_empty()) {
-        let (chunk, shift) = chunks.get(c).map_or((last, shift), |chunk| (chunk, 0));
-        let marks = marks(chunk) >> shift;
+    let step = state.step(text, keys, found, marks(last) >> shift, |byte| equal(last, byte) >> shift);
+    step != Step::Escape
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    More,
+    /// All keys are found, or the object is over.
+    Done,
+    /// There is a backslash.
+    Escape,
+}
+
+/// What is known before a chunk.
+struct State {
+    /// Where it begins.
+    start: usize,
+    /// Brackets that are open; never below 1.
+    depth: u32,
+    /// The bracket that is counted already.
+    own: u64,
+    /// All bits, if a string is open.
+    inside: u64,
+    /// Keys not found.
+    open: usize,
+}
+
+impl State {
+    #[inline(always)]
+    fn step(
+        &mut self,
+        text: &[u8],
+        keys: &[&[u8]],
+        found: &mut [Option<usize>],
+        marks: Marks,
+        equal: impl Fn(u8) -> u64,
+    ) -> Step {
         if marks.slashes != 0 {
-            return false;
+            return Step::Escape;
         }
         // Set from each opening quote to the byte before the closing one.
-        let strings = parities(marks.quotes) ^ inside;
-        inside = if strings >> 63 == 1 { u64::MAX } else { 0 };
-        let (opening, closing) = (marks.opening & !strings, marks.closing & !strings);
-        let (mut brackets, mut from, mut level) = (opening | closing, u64::MAX, 0);
-        let mut is_over = false;
-        while brackets != 0 {
-            let bracket = brackets & brackets.wrapping_neg();
-            if depth == 1 {
-                level |= from & (bracket - 1);
-            }
-            from = !(bracket | (bracket - 1));
-            brackets ^= bracket;
-            depth = if opening & bracket != 0 { depth + 1 } else { depth.saturating_sub(1) };
-            if depth == 0 {
-                is_over = true;
-                break;
-            }
-        }
-        if depth == 1 {
-            level |= from;
-        }
-        let candidates = marks.quotes & strings & level;
-        if candidates != 0 {
-            for (key, found) in keys.iter().zip(found.iter_mut()).filter(|(_, found)| found.is_none()) {
-                // A key's first byte follows its quote; the last quote's is in the next chunk.
-                let first = key.first().copied().unwrap_or(b'"');
-                let mut hits = candidates & (equal(chunk, first) >> shift >> 1 | 1 << 63);
-                while hits != 0 {
-                    let at = c * 64 + hits.trailing_zeros() as usize;
-                    hits &= hits - 1;
-                    *found = value_of(text, at, key);
+        let strings = parities(marks.quotes) ^ self.inside;
+        let opening = marks.opening & !strings & !self.own;
+        let levels = Levels { depth: self.depth, opening, closing: marks.closing & !strings };
+        let alive = levels.before_end();
+        let candidates = marks.quotes & strings & alive;
+        for (key, found) in keys.iter().zip(found).filter(|(_, found)| found.is_none()) {
+            // A key's first byte follows its quote; the last quote's is in the next chunk.
+            let first = key.first().copied().unwrap_or(b'"');
+            let mut hits = candidates & (equal(first) >> 1 | 1 << 63);
+            while hits != 0 {
+                let hit = hits & hits.wrapping_neg();
+                hits ^= hit;
+                if levels.at(hit) == 1 {
+                    *found = value_of(text, self.start + hit.trailing_zeros() as usize, key);
                     if found.is_some() {
-                        open -= 1;
+                        self.open -= 1;
                         break;
                     }
                 }
             }
         }
-        if is_over || open == 0 {
-            break;
+        if alive != u64::MAX || self.open == 0 {
+            return Step::Done;
         }
+        let inside = if strings >> 63 == 1 { u64::MAX } else { 0 };
+        *self = Self { start: self.start + 64, depth: levels.after(), own: 0, inside, open: self.open };
+        Step::More
     }
-    true
+}
+
+/// How deep the bytes of a chunk lie.
+struct Levels {
+    /// Before its first byte; never below 1.
+    depth: u32,
+    /// Brackets outside of strings.
+    opening: u64,
+    closing: u64,
+}
+
+impl Levels {
+    /// The depth before the one byte whose bit is set. Lower than 1: the object has ended before it.
+    #[inline(always)]
+    fn at(&self, bit: u64) -> u32 {
+        let before = bit - 1;
+        let opened = self.depth + (self.opening & before).count_ones();
+        opened.saturating_sub((self.closing & before).count_ones())
+    }
+
+    /// The depth after the last byte.
+    #[inline(always)]
+    fn after(&self) -> u32 {
+        (self.depth + self.opening.count_ones()).saturating_sub(self.closing.count_ones())
+    }
+
+    /// The bytes before the end of the object: all of them, if it does not end here.
+    #[inline(always)]
+    fn before_end(&self) -> u64 {
+        let mut rest = self.closing;
+        if self.depth > rest.count_ones() {
+            return u64::MAX;
+        }
+        while rest != 0 {
+            let bit = rest & rest.wrapping_neg();
+            if self.at(bit) <= 1 {
+                return bit - 1;
+            }
+            rest ^= bit;
+        }
+        u64::MAX
+    }
 }
 
 /// Where the value begins, if the string whose quote is at `at` is `key`.
@@ -140,12 +231,27 @@ fn search(
 fn value_of(text: &[u8], at: usize, key: &[u8]) -> Option<usize> {
     let end = at + 1 + key.len();
     // The quote settles most without a call.
-    if text.get(end) != Some(&b'"') || text.get(at + 1..end) != Some(key) {
+    if text.get(end) != Some(&b'"') || !is_same(text.get(at + 1..end)?, key) {
         return None;
     }
     let rest = text.get(end + 1..)?;
     let blanks = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).count();
     (*rest.get(blanks)? == b':').then(|| text.len() - rest.len() + blanks + 1)
+}
+
+/// Whether two texts of one length are the same; most keys are short, and a call would cost more than they do.
+#[inline(always)]
+fn is_same(a: &[u8], b: &[u8]) -> bool {
+    match (a.first_chunk::<8>(), b.first_chunk::<8>()) {
+        (Some(first), Some(other)) if a.len() <= 16 => {
+            first == other && a.last_chunk::<8>() == b.last_chunk::<8>()
+        }
+        (Some(_), _) => a == b,
+        _ => match (a.first_chunk::<4>(), b.first_chunk::<4>()) {
+            (Some(first), Some(other)) => first == other && a.last_chunk::<4>() == b.last_chunk::<4>(),
+            _ => a.iter().zip(b).all(|(a, b)| a == b),
+        },
+    }
 }
 
 /// Bit `i` is the parity of bits `0 ..= i`.
