@@ -40,9 +40,8 @@ pub(crate) fn enter(document: &[u8], at: usize, step: &str) -> Option<usize> {
     match scan.peek()? {
         b'{' => {
             let mut found = [None];
-            let object = document.get(scan.at..)?;
-            if simd::find_keys(object, &[step.as_bytes()], &mut found) {
-                return Some(scan.at + found[0]?);
+            if simd::find_keys(document, scan.at, &[step.as_bytes()], &mut found) {
+                return found[0];
             }
             scan.enter_object(step)?;
         }
@@ -130,9 +129,9 @@ fn short_number(text: &[u8]) -> Option<Num> {
 #[inline]
 fn leading_digits(text: &[u8]) -> Option<(u64, usize)> {
     const ONES: u64 = 0x0101_0101_0101_0101;
-    let word = u64::from_le_bytes(*text.first_chunk::<8>()?) ^ ONES * 0x30;
+    let word = u64::from_le_bytes(*text.first_chunk::<8>()?) ^ (ONES * 0x30);
     // The upper bit of every byte that is no digit.
-    let others = ((word & ONES * 0x7f) + ONES * 0x76 | word) & (ONES * 0x80);
+    let others = (((word & (ONES * 0x7f)) + ONES * 0x76) | word) & (ONES * 0x80);
     let count = others.trailing_zeros() / 8;
     if !(1..8).contains(&count) {
         return None;

@@ -31,6 +31,15 @@ impl Num {
         }
     }
 
+    /// The double equal to this number; `None` for whole numbers that may have none.
+    #[inline]
+    pub(crate) fn to_plain(self) -> Option<f64> {
+        match self {
+            Self::Int(value) => (value.unsigned_abs() < 1 << 53).then_some(value as f64),
+            Self::Float(value) => Some(value),
+        }
+    }
+
     /// The whole number equal to this one.
     pub(crate) fn to_int(self) -> Option<i64> {
         match self {
@@ -124,6 +133,15 @@ impl Interval<Num> {
         };
         let (low, high) = (low.max(least.into()), high.min(most.into()));
         (low <= high).then_some((i64::try_from(low).ok()?, i64::try_from(high).ok()?))
+    }
+
+    /// The same with both ends included, for numbers that are doubles ([`Num::to_plain`]); `None` when a bound is not.
+    pub(crate) fn plain(&self) -> Option<(f64, f64)> {
+        let is_plain = |bound: &Bound<Num>| match bound {
+            Bound::Unbounded => true,
+            Bound::Included(bound) | Bound::Excluded(bound) => bound.to_plain().is_some(),
+        };
+        (is_plain(&self.low) && is_plain(&self.high)).then(|| self.floats(false)).flatten()
     }
 
     /// The same with both ends included, bounds rounded to `f32` first if `single`; `None` when nothing lies inside.

@@ -73,11 +73,18 @@ fn objects() {
     for _ in 0..20_000 {
         let mut text = String::new();
         object(&mut next, 0, &mut text);
+        // What stands before it is not looked at.
+        let before = ["", "{\"a\":", "[\"\\\\\", "][next(3)].repeat(next(30));
+        let (both, at) = (before.clone() + &text, before.len());
         for level in Level::available() {
             let mut found = [Some(7); 7];
-            assert!(find_keys_at(level, text.as_bytes(), &KEYS, &mut found));
+            assert!(find_keys_at(level, both.as_bytes(), at, &KEYS, &mut found));
             for (key, found) in KEYS.iter().zip(found) {
-                assert_eq!(found, naive(text.as_bytes(), key), "{level:?}: {key:?} in {text}");
+                let expected = naive(text.as_bytes(), key).map(|place| at + place);
+                assert_eq!(found, expected, "{level:?}: {key:?} in {both}");
+                let mut alone = [Some(7)];
+                assert!(find_keys_at(level, both.as_bytes(), at, &[*key], &mut alone));
+                assert_eq!(alone, [expected], "{level:?}: {key:?} alone in {both}");
             }
         }
     }
@@ -91,7 +98,7 @@ fn any_bytes() {
         let mut answers = Vec::new();
         for level in Level::available() {
             let mut found = [None; 7];
-            let is_sure = find_keys_at(level, &text, &KEYS, &mut found);
+            let is_sure = find_keys_at(level, &text, 0, &KEYS, &mut found);
             answers.push((is_sure, found));
         }
         assert!(answers.iter().all(|answer| *answer == answers[0]), "{}", String::from_utf8_lossy(&text));

@@ -36,7 +36,8 @@ pub(super) fn test(
         Test::JsonNull => each(want, yes, |i| matches!(item(i), None | Some(Item::Null))),
         Test::JsonExists => each(want, yes, |i| !matches!(item(i), None | Some(Item::Null))),
         Test::JsonNumber(interval) => {
-            each(want, yes, |i| number(i).is_some_and(|number| contains_number(interval, number)));
+            let plain = interval.plain();
+            each(want, yes, |i| number(i).is_some_and(|number| contains_number(interval, plain, number)));
         }
         Test::JsonText(interval) => each(want, yes, |i| match item(i) {
             Some(Item::Text(text)) => interval.contains(|bound| Some(text.as_ref().cmp(bound.as_bytes()))),
@@ -74,7 +75,12 @@ pub(super) fn test(
     }
 }
 
-fn contains_number(interval: &Interval<Num>, number: Num) -> bool {
+/// `plain`: the interval as [`Interval::plain`] gives it.
+#[inline]
+fn contains_number(interval: &Interval<Num>, plain: Option<(f64, f64)>, number: Num) -> bool {
+    if let (Some((low, high)), Some(value)) = (plain, number.to_plain()) {
+        return low <= value && value <= high;
+    }
     interval.contains(|bound| number.order(*bound))
 }
 

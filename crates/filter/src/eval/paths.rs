@@ -160,15 +160,13 @@ impl Branch<'_> {
         put: &mut impl FnMut(usize, u32),
     ) {
         let is_object = document.get(at) == Some(&b'{');
-        let value = document.get(at..).unwrap_or_default();
         let most = found.len();
         let groups = self.steps.chunks(most).zip(self.keys.chunks(most)).zip(self.branches.chunks(most));
         for ((steps, keys), branches) in groups {
             let found = &mut found[..steps.len()];
-            let is_sure = is_object && simd::find_keys(value, keys, found);
+            let is_sure = is_object && simd::find_keys(document, at, keys, found);
             for ((step, branch), found) in steps.iter().zip(branches).zip(found.iter()) {
-                let part =
-                    if is_sure { found.map(|part| at + part) } else { json::enter(document, at, step) };
+                let part = if is_sure { *found } else { json::enter(document, at, step) };
                 if let Some(part) = part {
                     branch.look(document, part, put);
                 }

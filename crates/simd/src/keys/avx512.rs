@@ -4,8 +4,8 @@ use super::Marks;
 use std::arch::x86_64::*;
 
 #[target_feature(enable = "avx512f,avx512bw,popcnt")]
-pub(super) fn search(text: &[u8], keys: &[&[u8]], found: &mut [Option<usize>]) -> bool {
-    super::search(text, keys, found, |chunk| marks(chunk), |chunk, byte| equal(load(chunk), byte))
+pub(super) fn search(text: &[u8], at: usize, keys: &[&[u8]], found: &mut [Option<usize>]) -> bool {
+    super::search(text, at, keys, found, |chunk| marks(chunk), |chunk, byte| equal(load(chunk), byte))
 }
 
 #[inline]

@@ -32,15 +32,15 @@ impl std::ops::Shr<usize> for Marks {
     }
 }
 
-/// Looks for `keys` in the object that `text` begins with. `found[i]` becomes where the value of `keys[i]` begins (a blank
+/// Looks for `keys` in the object that begins at `at`. `found[i]` becomes where in `text` the value of `keys[i]` begins (a blank
 /// may come first), `None` when there is no such key; of equal keys in the text the first counts. `false`: the text has a
 /// backslash before all keys are found, and nothing is said.
 ///
 /// # Panics
 /// When `keys` and `found` differ in length.
 #[inline]
-pub fn find_keys(text: &[u8], keys: &[&[u8]], found: &mut [Option<usize>]) -> bool {
-    find_keys_at(Level::current(), text, keys, found)
+pub fn find_keys(text: &[u8], at: usize, keys: &[&[u8]], found: &mut [Option<usize>]) -> bool {
+    find_keys_at(Level::current(), text, at, keys, found)
 }
 
 /// [`find_keys`] at a chosen level.
@@ -48,19 +48,25 @@ pub fn find_keys(text: &[u8], keys: &[&[u8]], found: &mut [Option<usize>]) -> bo
 /// # Panics
 /// When `keys` and `found` differ in length.
 #[inline]
-pub fn find_keys_at(level: Level, text: &[u8], keys: &[&[u8]], found: &mut [Option<usize>]) -> bool {
+pub fn find_keys_at(
+    level: Level,
+    text: &[u8],
+    at: usize,
+    keys: &[&[u8]],
+    found: &mut [Option<usize>],
+) -> bool {
     assert_eq!(keys.len(), found.len(), "one answer a key");
     found.fill(None);
     match level.tier() {
         #[cfg(target_arch = "x86_64")]
         #[expect(unsafe_code, reason = "calls a function compiled for a detected instruction set")]
         // SAFETY: a `Level` above the scalar one comes from detection alone.
-        Tier::Avx512 => unsafe { avx512::search(text, keys, found) },
+        Tier::Avx512 => unsafe { avx512::search(text, at, keys, found) },
         #[cfg(target_arch = "x86_64")]
         #[expect(unsafe_code, reason = "calls a function compiled for a detected instruction set")]
         // SAFETY: as above.
-        Tier::Avx2 => unsafe { avx2::search(text, keys, found) },
-        _ => scalar::search(text, keys, found),
+        Tier::Avx2 => unsafe { avx2::search(text, at, keys, found) },
+        _ => scalar::search(text, at, keys, found),
     }
 }
 
@@ -69,6 +75,7 @@ pub fn find_keys_at(level: Level, text: &[u8], keys: &[&[u8]], found: &mut [Opti
 #[inline(always)]
 fn search(
     text: &[u8],
+    at: usize,
     keys: &[&[u8]],
     found: &mut [Option<usize>],
     marks: impl Fn(&[u8; 64]) -> Marks,
@@ -77,23 +84,24 @@ fn search(
     // Once more for the most frequent case, which then is compiled without loops over keys.
     match (keys, &mut *found) {
         ([key], [found]) => {
-            search_chunks(text, std::slice::from_ref(key), std::slice::from_mut(found), marks, equal)
+            search_chunks(text, at, std::slice::from_ref(key), std::slice::from_mut(found), marks, equal)
         }
-        _ => search_chunks(text, keys, found, marks, equal),
+        _ => search_chunks(text, at, keys, found, marks, equal),
     }
 }
 
 #[inline(always)]
 fn search_chunks(
     text: &[u8],
+    at: usize,
     keys: &[&[u8]],
     found: &mut [Option<usize>],
     marks: impl Fn(&[u8; 64]) -> Marks,
     equal: impl Fn(&[u8; 64], u8) -> u64,
 ) -> bool {
-    let (chunks, rest) = text.as_chunks::<64>();
+    let (chunks, rest) = text.get(at..).unwrap_or_default().as_chunks::<64>();
     // The object's own bracket is open before the first chunk, though that has it.
-    let mut state = State { start: 0, depth: 1, own: 1, inside: 0, open: keys.len() };
+    let mut state = State { start: at, depth: 1, own: 1, inside: 0, open: keys.len() };
     for chunk in chunks {
         match state.step(text, keys, found, marks(chunk), |byte| equal(chunk, byte)) {
             Step::More => {}

@@ -2,7 +2,7 @@
 
 use super::Marks;
 
-pub(super) fn search(text: &[u8], keys: &[&[u8]], found: &mut [Option<usize>]) -> bool {
+pub(super) fn search(text: &[u8], at: usize, keys: &[&[u8]], found: &mut [Option<usize>]) -> bool {
     let equal = |chunk: &[u8; 64], byte| places(chunk, |other| other == byte);
     let marks = |chunk: &[u8; 64]| Marks {
         quotes: places(chunk, |byte| byte == b'"'),
@@ -10,7 +10,7 @@ pub(super) fn search(text: &[u8], keys: &[&[u8]], found: &mut [Option<usize>]) -
         opening: places(chunk, |byte| matches!(byte, b'{' | b'[')),
         closing: places(chunk, |byte| matches!(byte, b'}' | b']')),
     };
-    super::search(text, keys, found, marks, equal)
+    super::search(text, at, keys, found, marks, equal)
 }
 
 fn places(chunk: &[u8; 64], is: impl Fn(u8) -> bool) -> u64 {
