@@ -17,6 +17,8 @@ use simd::Bits;
 
 const K: usize = 10;
 const QUERIES: usize = 1000;
+/// How often they are asked between two looks at the clock.
+const ROUNDS: usize = 4;
 
 fn main() -> std::io::Result<()> {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
@@ -138,12 +140,15 @@ fn measure(
     for _ in 0..3 {
         (found, wanted) = (0, 0);
         let start = thread_s();
-        let all: Vec<Hits> = (0..queries.len())
-            .flat_map(|q| {
+        let mut all: Vec<Hits> = Vec::new();
+        // The clock of a thread goes by ticks.
+        for _ in 0..ROUNDS {
+            all.clear();
+            all.extend((0..queries.len()).flat_map(|q| {
                 index.search(rows, queries.slice(q..q + 1), query, mask, &cancel).expect("a search")
-            })
-            .collect();
-        best = best.min((thread_s() - start) / queries.len() as f64);
+            }));
+        }
+        best = best.min((thread_s() - start) / (queries.len() * ROUNDS) as f64);
         for (hits, exact) in all.iter().zip(&exact) {
             assert_eq!(hits.len(), exact.len(), "as many rows as match, up to k");
             found += hits.rows.iter().filter(|row| exact.rows.contains(row)).count();

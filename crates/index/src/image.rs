@@ -132,8 +132,10 @@ pub(crate) struct Head {
 }
 
 const MAGIC: [u8; 4] = *b"eIDX";
-/// The version of a graph with blocks or on disk and of outlines, and that of all else; older ones are read for ever.
-const VERSION_BLOCKS: u32 = 2;
+/// The version of a graph with blocks, perhaps with lists beside it; that of a graph on disk, of outlines and of planes; and that of
+/// all else. Older ones are read for ever.
+const VERSION_BLOCKS: u32 = 3;
+const VERSION_SECOND: u32 = 2;
 const VERSION: u32 = 1;
 
 impl Head {
@@ -148,12 +150,10 @@ impl Head {
         };
         Self {
             magic: MAGIC,
-            version: if spec.block_width() > 0
-                || spec.shape() == Shape::Disk
-                || spec.is_outlined()
-                || spec.is_planed()
-            {
+            version: if spec.block_width() > 0 {
                 VERSION_BLOCKS
+            } else if spec.shape() == Shape::Disk || spec.is_outlined() || spec.is_planed() {
+                VERSION_SECOND
             } else {
                 VERSION
             },

@@ -7,7 +7,7 @@ use simd::Bits;
 
 use crate::codec::{BitRows, ByteRows, Members, Sketch, Space};
 use crate::disk::{self, Disk, Pages, Reads};
-use crate::graph::{self, Blocks, Costs, Graph};
+use crate::graph::{self, Blocks, Costs, Graph, Lists};
 use crate::hash::{self, Bands};
 use crate::image::Head;
 use crate::ivf::{self, Ivf};
@@ -86,6 +86,7 @@ impl Work<'_> {
             let nodes = (&built.links[..], &built.entries[..]);
             Blocks::build((spec, &space), vectors, nodes, seed, (pool, cancel), image)?;
             image.push("entries", built.entries);
+            Lists::build((spec.metric(), &rows), vectors, seed, (pool, cancel), image)?;
         } else {
             Graph::write(built, image);
         }
@@ -249,8 +250,7 @@ impl Index {
         match &self.body {
             Body::Flat(_) => Way::Rows,
             Body::Ivf(_) => Way::Lists,
-            Body::Graph(graph) if graph.begins_with_scan(query, matching, self.rows) => Way::Codes,
-            Body::Graph(_) => Way::Graph,
+            Body::Graph(graph) => graph.way(query, matching),
             Body::Disk(disk) => disk.way(query, matching),
             Body::Inverted(_) => Way::Postings,
             Body::Hash(_) => Way::Hashes,

@@ -47,6 +47,53 @@ fn rows_on_one_side_are_found_from_the_other() {
 }
 
 #[test]
+fn rows_in_lists_are_found_whatever_the_mask_has_to_do_with_them() {
+    const DIM: usize = 96;
+    let params = [("index_type", "HNSW"), ("metric_type", "L2"), ("M", "16"), ("efConstruction", "100")];
+    let params = params.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let spec = Spec::parse(Element::F32, DIM, &params).unwrap();
+    let mut rng = host::Rng::new(4);
+    let noise = (0..ROWS * DIM).map(|_| rng.normal() as f32).collect();
+    let noise_queries = (0..QUERIES * DIM).map(|_| rng.normal() as f32).collect();
+    let clusters = |count, seed| Rows::new(Element::F32, count, DIM, seed);
+    let sets = [
+        (clusters(ROWS, 1), clusters(QUERIES, 2), 0.96),
+        (Rows::Floats(DIM, noise), Rows::Floats(DIM, noise_queries), 0.85),
+    ];
+    for (rows, queries, floor) in sets {
+        let Rows::Floats(_, values) = &rows else { panic!("floats") };
+        let (rows, queries) = (rows.view(), queries.view());
+        let index = opened(&spec, rows);
+        let query = spec.query(10, &effort(48)).unwrap();
+        let masks = [
+            (Bits::from_fn(ROWS, |row| values[row * DIM] > 0.0), Way::Lists),
+            (Bits::from_fn(ROWS, |row| values[row * DIM] > 0.8), Way::Lists),
+            (Bits::from_fn(ROWS, |row| row * 7919 % ROWS < ROWS / 4), Way::Lists),
+            (Bits::from_fn(ROWS, |row| row * 7919 % ROWS < ROWS * 9 / 10), Way::Graph),
+            (Bits::from_fn(ROWS, |row| values[row * DIM] > 0.5 && row % 50 == 0), Way::Codes),
+        ];
+        let found = |mask: Option<&Bits>| {
+            let hits = index.search(rows, queries, &query, mask, &Cancel::new()).unwrap();
+            let matches = |row: usize| mask.is_none_or(|mask| mask.get(row));
+            let shares = hits.iter().enumerate().map(|(q, hits)| {
+                assert!(hits.len() == 10 && hits.rows.iter().all(|row| matches(*row as usize)));
+                let truth = naive(Metric::L2, rows, queries, q, 10, |row, _| matches(row));
+                recall(hits, &truth, Metric::L2) / QUERIES as f64
+            });
+            shares.sum::<f64>()
+        };
+        let bare = found(None);
+        for (mask, way) in masks {
+            assert_eq!(index.way(&query, mask.count()), way, "{}", mask.count());
+            let found = found(Some(&mask));
+            // A walk that leaves out a few finds as much as one that does not.
+            let floor = if way == Way::Graph { bare - 0.02 } else { floor };
+            assert!(found >= floor, "{} match: recall {found}, of all {bare}", mask.count());
+        }
+    }
+}
+
+#[test]
 fn costs_are_measured_once_by_a_clock_that_moves() {
     let spec = graph();
     let rows = Rows::new(Element::F32, ROWS, DIM, 1);

@@ -132,6 +132,24 @@ impl Space {
         Ok(chunks.concat())
     }
 
+    /// The means of lists of rows of `vectors`, coded; those of rows brought to length one for COSINE.
+    pub(crate) fn means(&self, vectors: Vectors<'_>, lists: &[Vec<u32>], pool: &Pool) -> Vec<i8> {
+        let dim = self.mean.len();
+        let means = pool.map(lists.len(), |list| {
+            let (mut mean, mut room) = (vec![0f32; dim], Vec::new());
+            for row in &lists[list] {
+                let values = vectors.floats(*row as usize, &mut room);
+                let length = if self.metric == Metric::Cosine { norm(values) } else { 1.0 };
+                let share = if length > 0.0 { 1.0 / (length * lists[list].len() as f32) } else { 0.0 };
+                mean.iter_mut().zip(values).for_each(|(mean, value)| *mean += value * share);
+            }
+            mean
+        });
+        let means = Vectors::F32 { dim, values: &means.concat() };
+        // Nothing is cancelled half-way through so small a piece of work.
+        self.code(means, lists.len(), |row| row, pool, &Cancel::new()).unwrap_or_default()
+    }
+
     fn code_row(&self, values: &[f32], moved: &mut Vec<f32>, row: &mut [i8]) {
         let (codes, rest) = row.split_at_mut(self.mean.len());
         let scale = self.round(values, moved, codes);
@@ -251,6 +269,7 @@ impl Codes for ByteRows<'_> {
 
     fn aim(&self, probe: &mut Bytes8, queries: Vectors<'_>, query: usize) {
         let Bytes8 { codes, moved, room, .. } = probe;
+        codes.resize(self.space.stride(), 0);
         let codes: &mut [i8] = bytemuck::cast_slice_mut(&mut codes[..self.space.mean.len()]);
         let scale = self.space.round(queries.floats(query, room), moved, codes);
         let squares: i32 = codes.iter().map(|code| i32::from(*code) * i32::from(*code)).sum();

@@ -6,7 +6,7 @@ mod byte;
 mod sketch;
 
 pub(crate) use bits::BitRows;
-pub(crate) use byte::{ByteRows, Space};
+pub(crate) use byte::{ByteRows, Bytes8, Space};
 pub(crate) use sketch::{Members, PACKED, ROW_BY_ROW, Recipe, Sketch, SketchRows, Turn, factors_of};
 
 use crate::Vectors;

@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use super::among::Around;
 use super::block::{BlockAim, Blocks};
 use super::links::NONE;
+use super::visit::ListAim;
 use crate::codec::{Codes, Reach};
 use crate::hits::{key_of, order};
 
@@ -28,6 +29,8 @@ pub(crate) struct Beam {
     pub(super) scores: Vec<f32>,
     /// The query as blocks want it.
     pub(crate) aim: BlockAim,
+    /// The query as lists want it.
+    pub(crate) list_aim: ListAim,
     /// What was followed along blocks.
     met: Vec<u64>,
     /// What is about to be put into the pool.

@@ -32,24 +32,38 @@ struct Line([u32; 16]);
 
 /// Elements of a row that count for its signs, and how they are mixed.
 #[derive(Debug)]
-struct View {
-    kept: Vec<u32>,
+pub(super) struct View {
+    pub(super) kept: Vec<u32>,
     turn: Turn,
 }
 
 impl View {
-    fn new(kept: Vec<u32>, seed: u64) -> Self {
+    pub(super) fn new(kept: Vec<u32>, seed: u64) -> Self {
         let turn = Turn::new(seed, kept.len());
         Self { kept, turn }
     }
 
+    /// Reads back which elements of `dim` are kept, and the seed, from sections of these names.
+    pub(super) fn read(
+        dim: usize,
+        (kept_name, turn_name): (&'static str, &'static str),
+        image: &Image,
+    ) -> Result<Self, Error> {
+        let kept: Array<u32> = image.list(kept_name)?;
+        let rising = kept.windows(2).all(|pair| pair[0] < pair[1]);
+        if !rising || kept.is_empty() || kept.last().is_some_and(|last| *last as usize >= dim) {
+            return Err(Error::Corrupt { what: kept_name });
+        }
+        Ok(Self::new(kept.to_vec(), image.array::<u64>(turn_name, 1)?[0]))
+    }
+
     /// Elements of a turned row, filled up.
-    fn dim(&self) -> usize {
+    pub(super) fn dim(&self) -> usize {
         self.kept.len().next_multiple_of(CHUNK)
     }
 
     /// Turns a row or query that was brought into the space.
-    fn turn(&self, moved: &[f32], out: &mut Vec<f32>) {
+    pub(super) fn turn(&self, moved: &[f32], out: &mut Vec<f32>) {
         out.clear();
         out.extend(self.kept.iter().map(|i| moved[*i as usize]));
         self.turn.apply(out);
@@ -144,12 +158,7 @@ impl Blocks {
         (rows, entry_count): (usize, usize),
         image: &Image,
     ) -> Result<Self, Error> {
-        let kept: Array<u32> = image.list("kept")?;
-        let rising = kept.windows(2).all(|pair| pair[0] < pair[1]);
-        if !rising || kept.is_empty() || kept.last().is_some_and(|last| *last as usize >= spec.dim()) {
-            return Err(Error::Corrupt { what: "kept" });
-        }
-        let view = View::new(kept.to_vec(), image.array::<u64>("turn", 1)?[0]);
+        let view = View::read(spec.dim(), ("kept", "turn"), image)?;
         let dim = view.dim();
         let gates = image.array("gates", entry_count.div_ceil(FAN) * fan_bytes(dim))?;
         let width = spec.block_width();
@@ -220,7 +229,7 @@ impl Turned {
 }
 
 /// The elements in which rows differ most, so many that they have nearly all of the variance; rising.
-fn choose(space: &Space, vectors: Vectors<'_>) -> Vec<u32> {
+pub(super) fn choose(space: &Space, vectors: Vectors<'_>) -> Vec<u32> {
     let (rows, dim) = (vectors.len(), vectors.dim());
     let mut squares = vec![0f64; dim];
     let (mut wide, mut moved) = (Vec::new(), Vec::new());

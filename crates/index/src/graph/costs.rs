@@ -1,6 +1,8 @@
 //! What the steps of a search cost, by which a walk and a scan are compared. Invariant: nothing but the choice between the two
 //! depends on it.
 
+use simd::Lookups;
+
 /// What the steps of a search of one graph cost, in nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Costs {
@@ -10,6 +12,10 @@ pub struct Costs {
     pub node_ns: f32,
     /// To read the links of a row that is not scored itself.
     pub list_ns: f32,
+    /// To make a query ready for the lists beside a graph, and to rank them.
+    pub begin_ns: f32,
+    /// To look at a block of 32 rows of a list.
+    pub block_ns: f32,
     /// Whether these are of this machine and this graph; otherwise they only stand in the usual proportion.
     pub is_measured: bool,
 }
@@ -23,19 +29,57 @@ pub(super) fn lists(matching: usize, rows: usize) -> f32 {
     1.6 * rows as f32 / matching.max(1) as f32
 }
 
+/// Matching rows that a search of lists looks at for each that it is asked to keep, on average.
+const LOOKED_AT: f32 = 60.0;
+
+/// The share of rows that match from which on a walk among all of them finds enough that do.
+const SHARE_WHOLE: f32 = 0.7;
+
 impl Default for Costs {
     /// The proportions measured by the bench `filters` on its three sets, with rows of 128 to 784 elements.
     fn default() -> Self {
-        Self { row_ns: 30.0, node_ns: 2200.0, list_ns: 45.0, is_measured: false }
+        Self {
+            row_ns: 30.0,
+            node_ns: 2200.0,
+            list_ns: 45.0,
+            begin_ns: 15_000.0,
+            block_ns: 90.0,
+            is_measured: false,
+        }
     }
 }
 
 impl Costs {
-    /// Whether looking at the codes of all rows that match is cheaper than a walk that keeps `ef` of them.
-    pub(super) fn prefer_scan(&self, ef: usize, matching: usize, rows: usize) -> bool {
-        let walk = FOLLOWED * ef as f32 * (self.node_ns + lists(matching, rows) * self.list_ns);
-        walk >= matching as f32 * self.row_ns
+    /// How to begin a search that keeps `ef` of `matching` among `rows` rows, `has_lists` saying whether there are lists.
+    pub(super) fn choice(&self, (ef, matching, rows): (usize, usize, usize), has_lists: bool) -> Choice {
+        let scan = matching as f32 * self.row_ns;
+        if !has_lists {
+            let walk = FOLLOWED * ef as f32 * (self.node_ns + lists(matching, rows) * self.list_ns);
+            return if walk >= scan { Choice::Scan } else { Choice::Links };
+        }
+        let share = matching as f32 / rows as f32;
+        let looked_at = (LOOKED_AT * ef as f32 / share).min(rows as f32);
+        let visit =
+            self.begin_ns + looked_at / Lookups::ROWS as f32 * self.block_ns + (4 * ef) as f32 * self.row_ns;
+        match scan <= visit {
+            true => Choice::Scan,
+            false if share >= SHARE_WHOLE => Choice::Whole,
+            false => Choice::Lists,
+        }
     }
+}
+
+/// How a search among the rows of a mask begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Choice {
+    /// It looks at the codes of all of them.
+    Scan,
+    /// It looks at those in the lists nearest to the query.
+    Lists,
+    /// It walks from one of them to others.
+    Links,
+    /// It walks among all rows.
+    Whole,
 }
 
 #[cfg(test)]
@@ -45,11 +89,16 @@ mod tests {
     #[test]
     fn few_rows_are_scanned_and_many_are_walked_among() {
         let costs = Costs::default();
-        let scans = |ef, matching| costs.prefer_scan(ef, matching, 100_000);
+        let scans = |ef, matching| costs.choice((ef, matching, 100_000), false) == Choice::Scan;
         assert!(scans(64, 1) && scans(64, 1000) && !scans(64, 50_000) && scans(1000, 50_000));
         let slow_rows = Costs { row_ns: 300.0, ..costs };
-        assert!(scans(64, 5000) && !slow_rows.prefer_scan(64, 5000, 100_000));
+        assert!(scans(64, 5000) && slow_rows.choice((64, 5000, 100_000), false) == Choice::Links);
         // More rows never make a scan the better choice again.
+        let with_lists = |matching| costs.choice((64, matching, 100_000), true);
+        assert_eq!(
+            [100, 10_000, 50_000, 90_000].map(with_lists),
+            [Choice::Scan, Choice::Lists, Choice::Lists, Choice::Whole]
+        );
         let mut walks = false;
         for matching in (0..100_000).step_by(500) {
             assert!(!(walks && scans(64, matching)), "{matching}");

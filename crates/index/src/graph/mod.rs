@@ -14,13 +14,17 @@ mod block;
 mod build;
 mod costs;
 mod links;
+mod lists;
+mod masked;
 mod partition;
 mod prune;
 mod search;
+mod visit;
 
 pub(crate) use beam::{Seen, insert, row_of};
 pub(crate) use block::Blocks;
 pub(crate) use build::{Built, build};
 pub use costs::Costs;
 pub(crate) use links::NONE;
+pub(crate) use lists::Lists;
 pub(crate) use search::Graph;

@@ -6,33 +6,25 @@ use std::sync::OnceLock;
 use host::Cancel;
 use simd::Bits;
 
-use super::among::{self, Effort};
+use super::Costs;
+use super::among;
 use super::beam::{Beam, Beams, Neighbours};
 use super::block::Blocks;
 use super::build::Built;
+use super::costs::Choice;
 use super::links::Links;
-use super::{Costs, costs};
+use super::lists::Lists;
+use super::visit::{ListAim, Visit};
 use crate::codec::{BitRows, ByteRows, Codes, ROW_BY_ROW, Reach, Sketch, SketchRows, Space};
 use crate::image::{Array, Image};
-use crate::nearest::Nearest;
 use crate::refine::Refiner;
 use crate::spec::Codec;
-use crate::{Error, Hits, Query, Spec, scan};
+use crate::{Error, Hits, Query, Spec, Way, scan};
 
-/// What part of the usual reach of a walk is enough.
-const REACH: f32 = 0.62;
-/// What is added to it, for few rows say little.
-const MARGIN: f32 = 0.15;
-/// The most lists of links that are read for a row that is followed.
-const LISTS_MAX: usize = 128;
-/// How many times more rows than asked for a walk may keep.
-const EFFORT_MAX: usize = 3;
 /// Rows at which the growth of scores is measured.
 const SAMPLES: usize = 32;
 /// How often costs are measured.
 const TURNS: usize = 4;
-/// Places of the mask at which a search among its rows begins, besides the entries of the graph that are in it.
-const SPREAD: usize = 16;
 
 /// How many candidates a search keeps that knows them by estimates, to find as much as one that keeps `ef` and knows how
 /// far they are. Measured; see docs/decisions/0330.
@@ -40,25 +32,17 @@ fn widened(ef: usize) -> usize {
     ef.saturating_mul(7) / 4
 }
 
-/// Rows of a mask that lie far from each other: the first at or after each of some places.
-fn spread(mask: &Bits) -> impl Iterator<Item = u32> + '_ {
-    let words = mask.words();
-    let step = words.len().div_ceil(SPREAD).max(1);
-    words.chunks(step).enumerate().filter_map(move |(chunk, words)| {
-        let at = words.iter().position(|word| *word != 0)?;
-        Some(((chunk * step + at) * 64) as u32 + words[at].trailing_zeros())
-    })
-}
-
 /// A graph that can be searched.
 #[derive(Debug)]
 pub(crate) struct Graph {
     nodes: Nodes,
-    entries: Array<u32>,
-    stored: Stored,
+    pub(super) entries: Array<u32>,
+    pub(super) stored: Stored,
+    /// For searches among the rows of a mask.
+    pub(super) lists: Option<Box<Lists>>,
     beams: Beams,
     /// How scores grow with rank, once it was asked for.
-    growth: OnceLock<f32>,
+    pub(super) growth: OnceLock<f32>,
     costs: OnceLock<Costs>,
 }
 
@@ -73,7 +57,7 @@ enum Nodes {
 
 /// What is looked at of a row.
 #[derive(Debug)]
-enum Stored {
+pub(super) enum Stored {
     /// The row itself.
     Rows,
     Bytes(Space, Array<i8>),
@@ -114,10 +98,15 @@ impl Graph {
             let width = 2 * spec.degree().0;
             Nodes::Links(Links::read("links", (width, width), rows, image)?)
         };
+        let lists = match &stored {
+            Stored::Bytes(space, _) => Lists::read(space, (rows, spec.dim()), image)?.map(Box::new),
+            _ => None,
+        };
         Ok(Self {
             nodes,
             entries,
             stored,
+            lists,
             beams: Beams::default(),
             growth: OnceLock::new(),
             costs: OnceLock::new(),
@@ -135,20 +124,37 @@ impl Graph {
             Nodes::Links(links) => 4 * links.rows.len(),
             Nodes::Blocks(blocks) => blocks.memory_bytes(),
         };
-        (codes + nodes + 4 * self.entries.len()) as u64
+        let lists = self.lists.as_ref().map_or(0, |lists| lists.memory_bytes());
+        (codes + nodes + lists + 4 * self.entries.len()) as u64
     }
 
-    fn links(&self) -> &Links {
+    pub(super) fn links(&self) -> &Links {
         match &self.nodes {
             Nodes::Links(links) => links,
             Nodes::Blocks(blocks) => &blocks.links,
         }
     }
 
-    /// Whether a search among `matching` of `rows` rows begins by looking at all of them.
-    pub(crate) fn begins_with_scan(&self, query: &Query, matching: usize, rows: usize) -> bool {
-        let ef = query.effort().max(query.k());
-        matching < rows && query.range_filter().is_none() && self.costs().prefer_scan(ef, matching, rows)
+    /// How a search begins that is asked to keep `ef` of `matching` rows.
+    pub(super) fn choice(&self, ef: usize, matching: usize) -> Choice {
+        self.costs().choice((ef, matching, self.rows()), self.lists.is_some())
+    }
+
+    /// How a search begins among `matching` of all rows.
+    pub(crate) fn way(&self, query: &Query, matching: usize) -> Way {
+        if matching >= self.rows() || query.range_filter().is_some() {
+            return Way::Graph;
+        }
+        match self.choice(query.effort().max(query.k()), matching) {
+            Choice::Scan => Way::Codes,
+            Choice::Lists => Way::Lists,
+            Choice::Links | Choice::Whole => Way::Graph,
+        }
+    }
+
+    fn rows(&self) -> usize {
+        let links = self.links();
+        links.rows.len() / links.stride.max(1)
     }
 
     /// What the steps of a search cost: as measured, or what is usual.
@@ -204,13 +210,13 @@ impl Graph {
 }
 
 /// One search for several queries.
-struct Walk<'a, C> {
-    graph: &'a Graph,
-    codes: C,
-    refiner: &'a Refiner<'a>,
-    query: &'a Query,
-    mask: Option<&'a Bits>,
-    cancel: &'a Cancel,
+pub(super) struct Walk<'a, C> {
+    pub(super) graph: &'a Graph,
+    pub(super) codes: C,
+    pub(super) refiner: &'a Refiner<'a>,
+    pub(super) query: &'a Query,
+    pub(super) mask: Option<&'a Bits>,
+    pub(super) cancel: &'a Cancel,
 }
 
 impl<C: Codes> Walk<'_, C> {
@@ -243,77 +249,15 @@ impl<C: Codes> Walk<'_, C> {
         }
     }
 
-    /// A search among the rows of a mask: along the graph, or by looking at all of them where that is cheaper.
-    fn among(
-        &self,
-        q: usize,
-        (mask, matching): (&Bits, usize),
-        probe: &C::Probe,
-        beam: &mut Beam,
-    ) -> Result<Hits, Error> {
-        let wanted = self.query.k().min(matching);
-        let mut ef = self.query.effort().max(self.query.k());
-        let mut found = Vec::new();
-        loop {
-            self.cancel.check()?;
-            if self.graph.costs().prefer_scan(ef, matching, self.codes.len()) {
-                self.nearest_codes(probe, &mut found);
-                return Ok(self.refiner.refine(q, &found, self.query).hits);
-            }
-            let links = self.graph.links();
-            let entries = self.graph.entries.iter().copied().chain(spread(mask));
-            let effort = self.effort(ef, matching);
-            beam.search_among(&self.codes, probe, links, entries, (mask, effort));
-            found.clear();
-            found.extend(beam.found().map(|(row, _)| row).take(self.query.depth()));
-            let refined = self.refiner.refine(q, &found, self.query);
-            if refined.beyond || refined.hits.len() >= wanted {
-                return Ok(refined.hits);
-            }
-            ef *= 4;
-        }
-    }
-
-    /// When a walk among the rows of a mask is over that was asked to keep `ef`. It goes on until its rows reach as far beyond the
-    /// `k`-th as they mostly do in a search of all rows, within bounds.
-    fn effort(&self, ef: usize, matching: usize) -> Effort {
-        let k = self.query.k();
-        let growth = *self.graph.growth.get_or_init(|| self.growth());
-        let reach = (growth * (REACH * (ef as f32 / k as f32).ln() + MARGIN)).exp();
-        let share = matching as f32 / self.codes.len() as f32;
-        let lists = (costs::lists(matching, self.codes.len()) as usize).min(LISTS_MAX);
-        // How far a few rows reach is chance.
-        let least = (ef / 2).max(ef.min(2 * k));
-        Effort { k, least: least.max(self.query.depth()), most: ef * EFFORT_MAX, reach, share, lists }
-    }
-
-    /// How scores grow with rank: the exponent of the power law, measured at some rows. (The rank of a row grows with the
-    /// intrinsic dimension as power of its distance.)
-    fn growth(&self) -> f32 {
-        const RANKS: (usize, usize) = (10, 64);
-        let mut probe = self.codes.probe();
-        let mut beam = Beam::default();
-        let mut growths = Vec::with_capacity(SAMPLES);
-        for row in self.samples(0) {
-            self.walk_from(row, RANKS.1 + 1, &mut probe, &mut beam);
-            let score = |rank: usize| beam.found().nth(rank).map_or(0.0, |(_, score)| score);
-            let growth = (score(RANKS.1) / score(RANKS.0)).ln() / (RANKS.1 as f32 / RANKS.0 as f32).ln();
-            if growth.is_finite() {
-                growths.push(growth);
-            }
-        }
-        growths.iter().sum::<f32>() / growths.len().max(1) as f32
-    }
-
     /// Some rows from all over; others for each `turn`.
-    fn samples(&self, turn: usize) -> impl Iterator<Item = usize> {
+    pub(super) fn samples(&self, turn: usize) -> impl Iterator<Item = usize> {
         let rows = self.codes.len();
         let count = SAMPLES.min(rows);
         (0..count).map(move |sample| (sample * rows + turn * rows / TURNS) / count)
     }
 
     /// A walk of all rows, towards row `row`.
-    fn walk_from(&self, row: usize, ef: usize, probe: &mut C::Probe, beam: &mut Beam) {
+    pub(super) fn walk_from(&self, row: usize, ef: usize, probe: &mut C::Probe, beam: &mut Beam) {
         self.codes.aim(probe, self.refiner.vectors, row);
         beam.search(&self.codes, probe, self.graph.links(), &self.graph.entries, ef);
     }
@@ -360,12 +304,46 @@ impl<C: Codes> Walk<'_, C> {
             }
         }
         let [node_ns, row_ns, list_ns] = least;
+        let (begin_ns, block_ns) = self.list_costs(&mut beam.list_aim, now_ns);
         let is_measured = row_ns > 0.0 && node_ns > row_ns && list_ns > 0.0;
-        is_measured.then_some(Costs { row_ns, node_ns, list_ns, is_measured })
+        is_measured.then_some(Costs { row_ns, node_ns, list_ns, begin_ns, block_ns, is_measured })
+    }
+
+    /// The same of searches through lists: what they cost before they look at rows, and for each block.
+    fn list_costs(&self, aim: &mut ListAim, now_ns: &dyn Fn() -> u64) -> (f32, f32) {
+        const SHORT: usize = 256;
+        const LONG: usize = 4096;
+        let (Some(lists), Stored::Bytes(space, _)) = (&self.graph.lists, &self.graph.stored) else {
+            return (Costs::default().begin_ns, Costs::default().block_ns);
+        };
+        let (mask, mut found) = (Bits::ones(self.codes.len()), Vec::new());
+        let (mut least, mut blocks) = ([f32::INFINITY; 2], [0.0; 2]);
+        for turn in 0..TURNS {
+            for (i, matching) in [SHORT, LONG].into_iter().enumerate() {
+                let visit = Visit { keep: SHORT, judged: SHORT, late: -1.0, matching };
+                let (start, mut count) = (now_ns(), 0);
+                for row in self.samples(turn).take(SAMPLES / 4) {
+                    let query = (self.refiner.vectors, row);
+                    count += aim.search((lists, space), query, (&mask, visit), &mut found);
+                }
+                let share = 1.0 / (SAMPLES / 4).min(self.codes.len()) as f32;
+                least[i] = least[i].min(now_ns().saturating_sub(start) as f32 * share);
+                blocks[i] = count as f32 * share;
+            }
+        }
+        let [short, long] = least;
+        let block_ns = ((long - short) / (blocks[1] - blocks[0]).max(1.0)).max(1.0);
+        ((short - blocks[0] * block_ns).max(0.0), block_ns)
     }
 
     /// A search of the whole graph, of whose rows those that match are kept.
-    fn whole(&self, q: usize, matching: usize, probe: &C::Probe, beam: &mut Beam) -> Result<Hits, Error> {
+    pub(super) fn whole(
+        &self,
+        q: usize,
+        matching: usize,
+        probe: &C::Probe,
+        beam: &mut Beam,
+    ) -> Result<Hits, Error> {
         let (rows, k) = (self.codes.len(), self.query.k());
         let mut ef = self.query.effort().max(k).saturating_mul(rows) / matching;
         let mut found = Vec::new();
@@ -406,29 +384,5 @@ impl<C: Codes> Walk<'_, C> {
     #[inline]
     fn matches(&self, row: u32) -> bool {
         self.mask.is_none_or(|mask| mask.get(row as usize))
-    }
-
-    /// Looks at the code of every row that matches and leaves the nearest, enough to be refined.
-    fn nearest_codes(&self, probe: &C::Probe, found: &mut Vec<u32>) {
-        let mut nearest = Nearest::new(self.query.depth());
-        let mut scores = Vec::new();
-        let mut block = Vec::with_capacity(64);
-        let mut score = |block: &mut Vec<u32>| {
-            self.codes.scores(probe, block, Reach::Scattered, &mut scores);
-            block.drain(..).zip(&scores).for_each(|(row, score)| nearest.push(*score, row));
-        };
-        let all = 0..self.codes.len();
-        let rows: Box<dyn Iterator<Item = usize>> = match self.mask {
-            Some(mask) => Box::new(mask.iter()),
-            None => Box::new(all),
-        };
-        for row in rows {
-            block.push(row as u32);
-            if block.len() == 64 {
-                score(&mut block);
-            }
-        }
-        score(&mut block);
-        *found = nearest.into_rows();
     }
 }

@@ -8,9 +8,8 @@ use super::spill::{CANDIDATES, second_lists};
 use crate::codec::{BitRows, ByteRows, Codes, Members, PACKED, Sketch, Space};
 use crate::image::Image;
 use crate::kmeans::{nearest, nearest_few, train};
-use crate::score::norm;
 use crate::spec::Codec;
-use crate::{Error, Metric, Spec, Vectors};
+use crate::{Error, Spec, Vectors};
 
 /// Fewer rows than this a list teach a centroid nothing.
 const ROWS_A_LIST: usize = 39;
@@ -48,7 +47,7 @@ pub(crate) fn build(
             let nearest = |centroids: &Vec<i8>, ids: &[u32]| {
                 nearest(&coded, ids, &ByteRows { space: &space, codes: centroids }, pool)
             };
-            let means = |lists: &[Vec<u32>]| work.float_means(&space, lists);
+            let means = |lists: &[Vec<u32>]| space.means(vectors, lists, pool);
             let centroids = train((rows, count), &mut rng, cancel, nearest, means)?;
             let Shares { starts, members, list_of } =
                 work.share_coded((&space, &coded), &centroids, image)?;
@@ -157,24 +156,6 @@ impl Work<'_> {
             (first, second_lists(rows, space, centroids, (&found, few), self.pool))
         };
         self.share_out(count, assign, image)
-    }
-
-    fn float_means(&self, space: &Space, lists: &[Vec<u32>]) -> Vec<i8> {
-        let dim = self.spec.dim();
-        let cosine = self.spec.metric() == Metric::Cosine;
-        let means = self.pool.map(lists.len(), |list| {
-            let (mut mean, mut room) = (vec![0f32; dim], Vec::new());
-            for row in &lists[list] {
-                let values = self.vectors.floats(*row as usize, &mut room);
-                let length = if cosine { norm(values) } else { 1.0 };
-                let share = if length > 0.0 { 1.0 / (length * lists[list].len() as f32) } else { 0.0 };
-                mean.iter_mut().zip(values).for_each(|(mean, value)| *mean += value * share);
-            }
-            mean
-        });
-        let means = Vectors::F32 { dim, values: &means.concat() };
-        // Nothing is cancelled half-way through so small a piece of work.
-        space.code(means, lists.len(), |row| row, self.pool, &Cancel::new()).unwrap_or_default()
     }
 
     /// The majority of every bit.

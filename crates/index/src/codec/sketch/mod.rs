@@ -432,7 +432,7 @@ impl Codes for SketchRows<'_> {
 
 /// Byte rows decoded, one after the other.
 impl Space {
-    fn decode(&self, rows: &[i8]) -> Vec<f32> {
+    pub(crate) fn decode(&self, rows: &[i8]) -> Vec<f32> {
         let rows = ByteRows { space: self, codes: rows };
         (0..rows.len()).flat_map(|row| rows.stands_for(row as u32)).collect()
     }

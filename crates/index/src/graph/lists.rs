@@ -1,0 +1,200 @@
+//! Lists beside a graph, for searches among the rows of a filter. Invariant: what [`Lists::read`] accepts names every row that
+//! exists once, and no other.
+//!
+//! A walk along a graph pays for every row that does not match; a list is read from its start to its end, and 32 rows of it cost
+//! about as much as one step of a walk. A row is kept as one bit an element of what it differs in from the centre of its list,
+//! rotated, and two factors, as in IVF_RABITQ (Gao and Long, "RaBitQ", SIGMOD 2024); blocks of 32 rows are looked up in
+//! tables ([`Lookups`]). With `c` the centre and `r = x - c`, `|q - x|^2 = |q - c|^2 + (|r|^2 + 2 c.r) - 2 q.r`, where `r` is taken to be
+//! `scale = |r|^2 / |r|_1` times its signs in both products.
+
+use host::{Cancel, Pool, Rng};
+use simd::Lookups;
+
+use super::block::{View, choose};
+use crate::codec::{ByteRows, Space};
+use crate::image::{Array, Image};
+use crate::kmeans::{nearest, train};
+use crate::{Error, Metric, Vectors};
+
+/// Rows that have no lists: all their codes are looked at in less time than a few lists take.
+const ROWS_MIN: usize = 256;
+/// Rows assigned or coded by one task.
+const TASK: usize = 1024;
+
+/// How many lists `rows` rows are shared out to.
+fn count_of(rows: usize) -> usize {
+    (rows.isqrt() * 3 / 2).max(1)
+}
+
+/// Lists that can be searched.
+#[derive(Debug)]
+pub(crate) struct Lists {
+    pub(super) view: View,
+    /// Where each list starts among the members, and where the last ends.
+    pub(super) starts: Array<u32>,
+    /// Row numbers, list by list.
+    pub(super) members: Array<u32>,
+    /// The centres, coded like the rows of the graph.
+    centers: Array<i8>,
+    /// The number of each list's first block.
+    pub(super) firsts: Vec<usize>,
+    blocks: Array<u8>,
+    pub(super) block_bytes: usize,
+}
+
+/// How many blocks come before each list, and how many there are.
+fn firsts(starts: &[u32]) -> Vec<usize> {
+    let mut firsts = vec![0];
+    let mut all = 0;
+    for pair in starts.windows(2) {
+        all += ((pair[1] - pair[0]) as usize).div_ceil(Lookups::ROWS);
+        firsts.push(all);
+    }
+    firsts
+}
+
+/// What the signs of a row less its centre are multiplied with, and what is added: see above.
+fn factors(metric: Metric, center: &[f32], rest: &[f32]) -> (f32, f32) {
+    let (mut square, mut absolute, mut along) = (0.0, 0.0, 0.0);
+    for (rest, center) in rest.iter().zip(center) {
+        square += rest * rest;
+        absolute += rest.abs();
+        along += if *rest < 0.0 { -center } else { *center };
+    }
+    let scale = if absolute > 0.0 { square / absolute } else { 0.0 };
+    let bias = if metric == Metric::Ip { 0.0 } else { square + 2.0 * scale * along };
+    (scale, bias)
+}
+
+impl Lists {
+    /// Shares out `vectors`, which `rows` are coded, and adds the sections to an image.
+    pub(crate) fn build(
+        (metric, rows): (Metric, &ByteRows<'_>),
+        vectors: Vectors<'_>,
+        seed: u64,
+        (pool, cancel): (&Pool, &Cancel),
+        image: &mut Image,
+    ) -> Result<(), Error> {
+        let (space, len) = (rows.space, vectors.len());
+        if len < ROWS_MIN {
+            return Ok(());
+        }
+        let mut rng = Rng::new(seed).child("lists");
+        let turn_seed = rng.child("turn").next_u64();
+        let view = View::new(choose(space, vectors), turn_seed);
+        let near =
+            |centers: &Vec<i8>, ids: &[u32]| nearest(rows, ids, &ByteRows { space, codes: centers }, pool);
+        let means = |lists: &[Vec<u32>]| space.means(vectors, lists, pool);
+        let mut coded = train((len, count_of(len)), &mut rng, cancel, near, means)?;
+        let mut lists = vec![Vec::new(); coded.len() / space.stride()];
+        let ids: Vec<u32> = (0..len as u32).collect();
+        for ids in ids.chunks(TASK) {
+            cancel.check()?;
+            ids.iter().zip(near(&coded, ids)).for_each(|(id, list)| lists[list as usize].push(*id));
+        }
+        let mut filled = lists.iter().map(|list: &Vec<u32>| !list.is_empty());
+        let stride = space.stride();
+        coded =
+            coded.chunks_exact(stride).filter(|_| filled.next() == Some(true)).flatten().copied().collect();
+        lists.retain(|list| !list.is_empty());
+        let mut starts = vec![0u32];
+        lists.iter().for_each(|list| starts.push(starts[starts.len() - 1] + list.len() as u32));
+        let centers = space.decode(&coded);
+        let blocks = pool.map(lists.len(), |list| {
+            let center = &centers[list * vectors.dim()..][..vectors.dim()];
+            if cancel.is_cancelled() {
+                Vec::new()
+            } else {
+                pack((metric, space, &view), vectors, (center, &lists[list]))
+            }
+        });
+        cancel.check()?;
+        image.push("list-kept", view.kept);
+        image.push("list-turn", vec![turn_seed]);
+        image.push("list-starts", starts);
+        image.push("list-members", lists.concat());
+        image.push("list-centers", coded);
+        image.push("list-blocks", blocks.concat());
+        Ok(())
+    }
+
+    /// Reads back what [`Lists::build`] wrote, if it did.
+    pub(crate) fn read(
+        space: &Space,
+        (rows, dim): (usize, usize),
+        image: &Image,
+    ) -> Result<Option<Self>, Error> {
+        if !image.sections.iter().any(|(name, _)| name.starts_with("list-")) {
+            return Ok(None);
+        }
+        let view = View::read(dim, ("list-kept", "list-turn"), image)?;
+        let starts: Array<u32> = image.list("list-starts")?;
+        let members: Array<u32> = image.array("list-members", rows)?;
+        let rising = starts.windows(2).all(|pair| pair[0] <= pair[1]);
+        if !rising || starts.first() != Some(&0) || starts.last() != Some(&(rows as u32)) {
+            return Err(Error::Corrupt { what: "list-starts" });
+        }
+        let mut seen = simd::Bits::zeros(rows);
+        for row in members.iter() {
+            if *row as usize >= rows || seen.get(*row as usize) {
+                return Err(Error::Corrupt { what: "list-members" });
+            }
+            seen.set(*row as usize, true);
+        }
+        let centers = image.array("list-centers", (starts.len() - 1) * space.stride())?;
+        let (firsts, block_bytes) = (firsts(&starts), Lookups::block_bytes(view.dim() / 4));
+        let len = firsts[firsts.len() - 1].checked_mul(block_bytes);
+        let blocks = image.array("list-blocks", len.ok_or(Error::Corrupt { what: "list-blocks" })?)?;
+        Ok(Some(Self { view, starts, members, centers, firsts, blocks, block_bytes }))
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.starts.len() - 1
+    }
+
+    /// The blocks of the list `list`.
+    #[inline]
+    pub(super) fn blocks(&self, list: usize) -> &[u8] {
+        &self.blocks[self.firsts[list] * self.block_bytes..self.firsts[list + 1] * self.block_bytes]
+    }
+
+    /// The centres, as rows that can be scored.
+    pub(super) fn centers<'a>(&'a self, space: &'a Space) -> ByteRows<'a> {
+        ByteRows { space, codes: &self.centers }
+    }
+
+    /// Bytes of the sections.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let numbers = self.view.kept.len() + self.starts.len() + self.members.len();
+        4 * numbers + self.centers.len() + self.blocks.len()
+    }
+}
+
+/// The blocks of a list.
+fn pack(
+    (metric, space, view): (Metric, &Space, &View),
+    vectors: Vectors<'_>,
+    (center, list): (&[f32], &[u32]),
+) -> Vec<u8> {
+    let (mut wide, mut moved, mut turned, mut middle) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    view.turn(center, &mut middle);
+    let dim = view.dim();
+    let block_bytes = Lookups::block_bytes(dim / 4);
+    let mut blocks = vec![0u8; list.len().div_ceil(Lookups::ROWS) * block_bytes];
+    let mut rests = Vec::with_capacity(Lookups::ROWS * dim);
+    for (rows, block) in list.chunks(Lookups::ROWS).zip(blocks.chunks_exact_mut(block_bytes)) {
+        rests.clear();
+        for row in rows {
+            space.moved(vectors.floats(*row as usize, &mut wide), &mut moved);
+            view.turn(&moved, &mut turned);
+            rests.extend(turned.iter().zip(&middle).map(|(value, middle)| value - middle));
+        }
+        let four = |row: usize, code: usize| &rests[row * dim + code * 4..][..4];
+        let bit = |(i, value): (usize, &f32)| u8::from(*value >= 0.0) << i;
+        let code = |row: usize, code: usize| four(row, code).iter().enumerate().map(bit).sum();
+        let factors = |row: usize| factors(metric, &middle, &rests[row * dim..][..dim]);
+        Lookups::pack((rows.len(), dim / 4), code, factors, block);
+    }
+    blocks
+}

@@ -1,0 +1,156 @@
+//! Searches among the rows of a mask: which way, and how far. Invariant: only rows of the mask are found, `k` of them if so many
+//! match; see docs/decisions/0300 and 0360.
+
+use simd::Bits;
+
+use super::among::Effort;
+use super::beam::Beam;
+use super::costs::{self, Choice};
+use super::search::{Stored, Walk};
+use super::visit::Visit;
+use crate::codec::{Codes, Reach};
+use crate::nearest::Nearest;
+use crate::{Error, Hits};
+
+/// What part of the usual reach of a walk is enough.
+const REACH: f32 = 0.62;
+/// What is added to it, for few rows say little.
+const MARGIN: f32 = 0.15;
+/// The most lists of links that are read for a row that is followed.
+const LISTS_MAX: usize = 128;
+/// How many times more rows than asked for a walk may keep.
+const EFFORT_MAX: usize = 3;
+/// Places of the mask at which a search among its rows begins, besides the entries of the graph that are in it.
+const SPREAD: usize = 16;
+/// How many rows a search of lists keeps by estimates for each by which it finds its end, so that the nearest are among them.
+const KEPT: usize = 3;
+/// What share of those the later half of what it looked at may have brought at its end.
+const LATE: f32 = 0.1;
+
+/// Rows of a mask that lie far from each other: the first at or after each of some places.
+fn spread(mask: &Bits) -> impl Iterator<Item = u32> + '_ {
+    let words = mask.words();
+    let step = words.len().div_ceil(SPREAD).max(1);
+    words.chunks(step).enumerate().filter_map(move |(chunk, words)| {
+        let at = words.iter().position(|word| *word != 0)?;
+        Some(((chunk * step + at) * 64) as u32 + words[at].trailing_zeros())
+    })
+}
+
+impl<C: Codes> Walk<'_, C> {
+    /// A search among the rows of a mask: through the lists, along the graph, or by looking at all codes where that is cheaper.
+    pub(super) fn among(
+        &self,
+        q: usize,
+        (mask, matching): (&Bits, usize),
+        probe: &C::Probe,
+        beam: &mut Beam,
+    ) -> Result<Hits, Error> {
+        let wanted = self.query.k().min(matching);
+        let mut ef = self.query.effort().max(self.query.k());
+        let mut found = Vec::new();
+        let mut choice = self.graph.choice(ef, matching);
+        loop {
+            self.cancel.check()?;
+            match choice {
+                Choice::Whole => return self.whole(q, matching, probe, beam),
+                Choice::Scan => self.nearest_codes(probe, &mut found),
+                Choice::Lists => self.in_lists(q, (mask, matching), ef, probe, beam, &mut found),
+                Choice::Links => {
+                    let links = self.graph.links();
+                    let entries = self.graph.entries.iter().copied().chain(spread(mask));
+                    let effort = self.effort(ef, matching);
+                    beam.search_among(&self.codes, probe, links, entries, (mask, effort));
+                    found.clear();
+                    found.extend(beam.found().map(|(row, _)| row).take(self.query.depth()));
+                }
+            }
+            let refined = self.refiner.refine(q, &found, self.query);
+            if choice == Choice::Scan || refined.beyond || refined.hits.len() >= wanted {
+                return Ok(refined.hits);
+            }
+            ef *= 4;
+            choice = match choice {
+                Choice::Links => self.graph.choice(ef, matching),
+                _ => Choice::Scan,
+            };
+        }
+    }
+
+    /// The rows nearest by their codes of those that seem nearest in the lists.
+    fn in_lists(
+        &self,
+        q: usize,
+        (mask, matching): (&Bits, usize),
+        ef: usize,
+        probe: &C::Probe,
+        beam: &mut Beam,
+        found: &mut Vec<u32>,
+    ) {
+        let (Some(lists), Stored::Bytes(space, _)) = (&self.graph.lists, &self.graph.stored) else { return };
+        let depth = self.query.depth();
+        let judged = ef + self.query.k();
+        let visit = Visit { keep: KEPT * judged.max(depth), judged, late: LATE, matching };
+        let mut aim = std::mem::take(&mut beam.list_aim);
+        aim.search((lists, space), (self.refiner.queries, q), (mask, visit), found);
+        beam.list_aim = aim;
+        self.codes.scores(probe, found, Reach::Scattered, &mut beam.scores);
+        let mut nearest = Nearest::new(depth);
+        found.iter().zip(&beam.scores).for_each(|(row, score)| nearest.push(*score, *row));
+        *found = nearest.into_rows();
+    }
+
+    /// When a walk among the rows of a mask is over that was asked to keep `ef`. It goes on until its rows reach as far beyond the
+    /// `k`-th as they mostly do in a search of all rows, within bounds.
+    fn effort(&self, ef: usize, matching: usize) -> Effort {
+        let k = self.query.k();
+        let growth = *self.graph.growth.get_or_init(|| self.growth());
+        let reach = (growth * (REACH * (ef as f32 / k as f32).ln() + MARGIN)).exp();
+        let share = matching as f32 / self.codes.len() as f32;
+        let lists = (costs::lists(matching, self.codes.len()) as usize).min(LISTS_MAX);
+        // How far a few rows reach is chance.
+        let least = (ef / 2).max(ef.min(2 * k));
+        Effort { k, least: least.max(self.query.depth()), most: ef * EFFORT_MAX, reach, share, lists }
+    }
+
+    /// How scores grow with rank: the exponent of the power law, measured at some rows. (The rank of a row grows with the
+    /// intrinsic dimension as power of its distance.)
+    fn growth(&self) -> f32 {
+        const RANKS: (usize, usize) = (10, 64);
+        let mut probe = self.codes.probe();
+        let mut beam = Beam::default();
+        let mut growths = Vec::new();
+        for row in self.samples(0) {
+            self.walk_from(row, RANKS.1 + 1, &mut probe, &mut beam);
+            let score = |rank: usize| beam.found().nth(rank).map_or(0.0, |(_, score)| score);
+            let growth = (score(RANKS.1) / score(RANKS.0)).ln() / (RANKS.1 as f32 / RANKS.0 as f32).ln();
+            if growth.is_finite() {
+                growths.push(growth);
+            }
+        }
+        growths.iter().sum::<f32>() / growths.len().max(1) as f32
+    }
+
+    /// Looks at the code of every row that matches and leaves the nearest, enough to be refined.
+    fn nearest_codes(&self, probe: &C::Probe, found: &mut Vec<u32>) {
+        let mut nearest = Nearest::new(self.query.depth());
+        let mut scores = Vec::new();
+        let mut block = Vec::with_capacity(64);
+        let mut score = |block: &mut Vec<u32>| {
+            self.codes.scores(probe, block, Reach::Scattered, &mut scores);
+            block.drain(..).zip(&scores).for_each(|(row, score)| nearest.push(*score, row));
+        };
+        let rows: Box<dyn Iterator<Item = usize>> = match self.mask {
+            Some(mask) => Box::new(mask.iter()),
+            None => Box::new(0..self.codes.len()),
+        };
+        for row in rows {
+            block.push(row as u32);
+            if block.len() == 64 {
+                score(&mut block);
+            }
+        }
+        score(&mut block);
+        *found = nearest.into_rows();
+    }
+}
