@@ -62,6 +62,13 @@ impl Nearest {
         }
     }
 
+    /// The rows and their scores, nearest first.
+    pub(crate) fn into_scored(mut self) -> Vec<(u32, f32)> {
+        self.cut();
+        self.kept.sort_unstable();
+        self.kept.iter().map(|order| (*order as u32, key_of(*order))).collect()
+    }
+
     /// The rows, nearest first.
     pub(crate) fn into_rows(mut self) -> Vec<u32> {
         self.cut();

@@ -49,6 +49,48 @@ impl<'a> Refiner<'a> {
         score[0]
     }
 
+    /// The best of `found`, rows with their scores by codes, nearest first. Codes say not exactly how near a row is, but how far off they are
+    /// shows in the rows that are measured first; those that by their codes lie farther beyond the `k`-th than that are not
+    /// measured.
+    pub(crate) fn refine_near(&self, q: usize, found: &[(u32, f32)], query: &Query) -> Refined {
+        let k = query.k();
+        let is_simple = query.radius().is_none() && query.range_filter().is_none();
+        let scale = match self.metric {
+            Metric::L2 => 1.0,
+            // Codes give the squared distance of rows of length one.
+            Metric::Cosine => -2.0,
+            _ => 0.0,
+        };
+        let rows: Vec<u32> = found.iter().map(|(row, _)| *row).collect();
+        let first = k.max(FIRST);
+        if !is_simple || scale == 0.0 || rows.len() <= first {
+            return self.refine(q, &rows, query);
+        }
+        let mut scores = vec![0.0; rows.len()];
+        let mut top = Top::new(self.metric, k);
+        let (mut least, mut most) = (f32::INFINITY, f32::NEG_INFINITY);
+        let mut done = 0;
+        while done < rows.len() {
+            let mut end = if done == 0 { first } else { (done + STEP).min(rows.len()) };
+            if let Some(worst) = top.worst() {
+                let bar = scale * worst + most + (most - least) / 2.0;
+                end = done
+                    + found[done..end].iter().take_while(|(_, code)| code.total_cmp(&bar).is_le()).count();
+            }
+            if end == done {
+                break;
+            }
+            self.measure(q, &rows[done..end], &mut scores[done..end]);
+            for ((row, code), score) in found[done..end].iter().zip(&scores[done..end]) {
+                let off = code - scale * score;
+                (least, most) = (least.min(off), most.max(off));
+                top.push(*score, *row);
+            }
+            done = end;
+        }
+        Refined { hits: top.into_hits(), beyond: false }
+    }
+
     fn measure(&self, q: usize, rows: &[u32], scores: &mut [f32]) {
         for row in rows {
             let row = self.vectors.bytes(*row as usize);
@@ -58,5 +100,9 @@ impl<'a> Refiner<'a> {
     }
 }
 
+/// Rows that are measured in any case, to see how far off codes are.
+const FIRST: usize = 8;
+/// Rows that are measured together after these.
+const STEP: usize = 4;
 /// Bytes of a row that are asked for ahead; the memory guesses the rest.
 const PREFETCH: usize = 256;

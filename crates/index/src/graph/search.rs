@@ -350,11 +350,11 @@ impl<C: Codes> Walk<'_, C> {
         while ef < rows / 2 {
             self.cancel.check()?;
             self.walk(q, probe, beam, ef);
-            let matches = beam.found().map(|(row, _)| row).filter(|row| self.matches(*row));
+            let matches = beam.found().filter(|(row, _)| self.matches(*row));
             let depth = if self.query.range_filter().is_some() { ef } else { self.query.depth() };
             found.clear();
             found.extend(matches.take(depth));
-            let refined = self.refiner.refine(q, &found, self.query);
+            let refined = self.refiner.refine_near(q, &found, self.query);
             if refined.beyond || refined.hits.len() >= k.min(matching) {
                 return Ok(refined.hits);
             }

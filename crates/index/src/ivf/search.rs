@@ -97,12 +97,12 @@ impl<A: Codes, L: Lists> Walk<'_, A, L> {
                 }
                 self.lists.look((list, range), &self.ivf.members, self.mask, probe, &mut nearest);
             }
-            let mut rows = nearest.into_rows();
+            let mut rows = nearest.into_scored();
             if twice == 2 {
                 keep_first(&mut rows);
                 rows.truncate(depth);
             }
-            let refined = self.refiner.refine(q, &rows, self.query);
+            let refined = self.refiner.refine_near(q, &rows, self.query);
             let enough = rows.len() >= wanted;
             if nprobe == lists || refined.hits.len() >= wanted || (enough && refined.beyond) {
                 return Ok(refined.hits);
@@ -126,11 +126,11 @@ impl<A: Codes, L: Lists> Walk<'_, A, L> {
 }
 
 /// Removes all but the first of equal rows.
-fn keep_first(rows: &mut Vec<u32>) {
+fn keep_first(rows: &mut Vec<(u32, f32)>) {
     // Open addressing; at most one place in four is taken. No row is u32::MAX.
     let mask = (rows.len() * 4).next_power_of_two() - 1;
     let mut seen = vec![u32::MAX; mask + 1];
-    rows.retain(|row| {
+    rows.retain(|(row, _)| {
         let mut place = row.wrapping_mul(0x9e37_79b1) as usize >> 7 & mask;
         while seen[place] != u32::MAX {
             if seen[place] == *row {
@@ -149,11 +149,11 @@ mod tests {
 
     #[test]
     fn only_the_first_of_equal_rows_stays() {
-        let mut rows: Vec<u32> = (0..300).map(|i| i * i % 101).collect();
-        let mut want = Vec::new();
-        rows.iter().for_each(|row| {
-            if !want.contains(row) {
-                want.push(*row);
+        let mut rows: Vec<(u32, f32)> = (0..300u32).map(|i| (i * i % 101, i as f32)).collect();
+        let mut want: Vec<(u32, f32)> = Vec::new();
+        rows.iter().for_each(|(row, score)| {
+            if want.iter().all(|(other, _)| other != row) {
+                want.push((*row, *score));
             }
         });
         keep_first(&mut rows);
