@@ -82,8 +82,11 @@ fn exact(metric: Metric, rows: Vectors<'_>, queries: Vectors<'_>, query: &Query)
 
 #[test]
 fn what_is_read_in_pages_is_found_as_in_memory_and_counted() {
-    let variants: [&[(&str, &str)]; 6] = [
+    let variants: [&[(&str, &str)]; 8] = [
         &[],
+        // Some links of every slot.
+        &[("search_cache_budget_gb_ratio", "0.15")],
+        &[("search_cache_budget_gb_ratio", "0.2"), ("metric_type", "IP")],
         &[("search_cache_budget_gb_ratio", "0")],
         &[("search_cache_budget_gb_ratio", "1"), ("metric_type", "COSINE")],
         &[("search_cache_budget_gb_ratio", "0.3"), ("metric_type", "IP")],

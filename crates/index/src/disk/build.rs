@@ -10,6 +10,10 @@ use crate::graph::{Built, NONE};
 use crate::image::Image;
 use crate::{Error, Spec, Vectors};
 
+/// Numbers before the starts of links in memory, and after the last.
+const HEAD: usize = 3;
+/// With fewer links of every slot a walk finds too little; see docs/decisions/0380.
+const LINKS_MIN: usize = 4;
 /// Blocks written by one task.
 const TASK: usize = 64;
 
@@ -107,24 +111,47 @@ impl Nodes<'_> {
     }
 }
 
-/// The links of the first slots, as many as the budget for a cache allows: how many slots, where the links of each start and
-/// where the last end, then all of them.
+/// Links that are kept in memory, as many as the budget for a cache allows: how many slots have some, whether these are all
+/// they have, where the links of each start and where the last end; then the links.
+///
+/// If there is no room for all, every slot has some of its links: the nearest, and as many from among the rest. Where that
+/// would leave too few, the first slots have all of theirs.
 fn cached(spec: &Spec, nodes: &Nodes<'_>) -> Vec<u32> {
     let rows = nodes.order.len();
     let row_bytes = if rows == 0 { 0 } else { nodes.vectors.bytes(0).len() };
     let budget = (spec.cache_share() * (rows * row_bytes) as f64) as usize;
-    let (mut starts, mut links) = (vec![0u32], Vec::new());
+    let room = (budget / 4).saturating_sub(HEAD + rows).min(u32::MAX as usize);
     // With codes inline nothing in memory says how far a neighbour is.
-    let count = if nodes.layout.code_bytes == 0 { rows } else { 0 };
-    for slot in 0..count {
-        let near = nodes.links(slot).iter().copied().take_while(|near| *near != NONE);
-        let len = links.len();
-        links.extend(near);
-        if 4 * (starts.len() + 2 + links.len()) > budget || u32::try_from(links.len()).is_err() {
-            links.truncate(len);
+    let can_hold = nodes.layout.code_bytes == 0;
+    let degree = |slot| nodes.links(slot).iter().take_while(|near| **near != NONE).count();
+    let width = nodes.layout.width;
+    let mut of_degree = vec![0usize; width + 1];
+    (0..rows).for_each(|slot| of_degree[degree(slot)] += 1);
+    // A link more for each slot that has so many.
+    let (mut taken, mut above) = (0, rows);
+    let fits = |most: &usize| {
+        above -= of_degree[most - 1];
+        taken += above;
+        can_hold && taken <= room
+    };
+    let most = (1..=width).take_while(fits).last().unwrap_or(0);
+    let (mut starts, mut links) = (vec![0u32], Vec::new());
+    let is_whole = most == width || most < LINKS_MIN;
+    for slot in 0..rows {
+        let near = &nodes.links(slot)[..degree(slot)];
+        if is_whole && (!can_hold || HEAD + starts.len() + links.len() + near.len() > budget / 4) {
             break;
         }
+        links.extend(if is_whole { near.to_vec() } else { some(near, most) });
         starts.push(links.len() as u32);
     }
-    [vec![starts.len() as u32 - 1], starts, links].concat()
+    [vec![starts.len() as u32 - 1, u32::from(is_whole)], starts, links].concat()
+}
+
+/// Up to `most` of some links: the nearest, and as many spread over the others.
+fn some(near: &[u32], most: usize) -> Vec<u32> {
+    let count = near.len().min(most);
+    let (nearest, rest) = near.split_at(count - count / 2);
+    let spread = (0..count / 2).filter_map(|i| rest.get(i * rest.len() / (count / 2)));
+    nearest.iter().chain(spread).copied().collect()
 }

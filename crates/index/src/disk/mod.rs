@@ -6,7 +6,8 @@
 //! node", NeurIPS 2019). Nodes that are near each other share a block, so that one read brings several of those
 //! that a walk wants (Wang et al., "Starling: an I/O-efficient disk-resident graph index framework for high-dimensional
 //! vector similarity search on data segment", SIGMOD 2024). What memory is left for a cache holds no rows, only links: it
-//! reaches several times as far, and a walk reads nothing as long as it stays inside.
+//! reaches several times as far, and a walk reads nothing as long as it stays inside. If there is no room for all links, memory
+//! has a few of every node: a walk along these ends near the query, and goes on along all links of the nodes that it then reads.
 //!
 //! Codes of all rows are in memory, or (AISAQ) those of a node's neighbours lie beside their numbers in its block, and
 //! memory holds only those of the entries.

@@ -52,11 +52,11 @@ pub(crate) struct Disk {
     pub(super) entries: Array<u32>,
     /// The row of each slot.
     pub(super) order: Array<u32>,
-    /// The number of slots whose links are here; where those of each start and the last end, counted from what follows; the
-    /// links.
+    /// The number of slots whose links are here, whether all of them; where those of each start and the last end, counted from
+    /// what follows; the links.
     near: Array<u32>,
-    /// That number.
     pub(super) held: u32,
+    pub(super) is_whole: bool,
     pub(super) pages: Arc<dyn Pages>,
     rooms: Mutex<Vec<Room>>,
     queries: AtomicU64,
@@ -94,7 +94,7 @@ impl Disk {
             is_placed.set(*row as usize, true);
         }
         let near: Array<u32> = image.list("links")?;
-        let held = check_links(&near, rows).ok_or(corrupt("links"))?;
+        let (held, is_whole) = check_links(&near, rows).ok_or(corrupt("links"))?;
         let blocks = rows.div_ceil(layout.per_block) as u64;
         let is_held = pages.is_none();
         let pages = match pages {
@@ -119,6 +119,7 @@ impl Disk {
             order: if is_held { order } else { order.copied() },
             near: if is_held { near } else { near.copied() },
             held,
+            is_whole,
             pages,
             rooms: Mutex::default(),
             queries: AtomicU64::new(0),
@@ -159,13 +160,13 @@ impl Disk {
         self.layout.code_bytes == 0
     }
 
-    /// The links of `slot`, if they are in memory.
+    /// The links of `slot`, or some of them, if they are in memory.
     #[inline]
     pub(super) fn held_links(&self, slot: u32) -> Option<&[u32]> {
         if slot >= self.held {
             return None;
         }
-        let (starts, links) = self.near[1..].split_at(self.held as usize + 1);
+        let (starts, links) = self.near[2..].split_at(self.held as usize + 1);
         let range = starts[slot as usize] as usize..starts[slot as usize + 1] as usize;
         Some(&links[range])
     }
@@ -220,11 +221,12 @@ impl Disk {
     }
 }
 
-/// The number of slots of which the section `links` tells, if it is what was written.
-fn check_links(near: &[u32], rows: usize) -> Option<u32> {
-    let (held, rest) = near.split_first()?;
+/// The number of slots of which the section `links` tells, and whether all of their links, if it is what was written.
+fn check_links(near: &[u32], rows: usize) -> Option<(u32, bool)> {
+    let ([held, is_whole], rest) = near.split_first_chunk()?;
     let (starts, links) = rest.split_at_checked((*held as usize).checked_add(1)?)?;
     let rising = starts.first() == Some(&0) && starts.windows(2).all(|pair| pair[0] <= pair[1]);
-    let fits = *held as usize <= rows && starts.last().copied()? as usize == links.len();
-    (rising && fits && links.iter().all(|slot| (*slot as usize) < rows)).then_some(*held)
+    let fits = *held as usize <= rows && starts.last().copied()? as usize == links.len() && *is_whole <= 1;
+    let is_fine = rising && fits && links.iter().all(|slot| (*slot as usize) < rows);
+    is_fine.then_some((*held, *is_whole == 1))
 }

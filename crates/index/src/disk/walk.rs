@@ -1,7 +1,7 @@
 //! One search of a graph on disk. Invariant: a block is read at most once a query, and every row that came with one is
 //! measured.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use bytemuck::Zeroable;
 use host::Cancel;
@@ -33,6 +33,8 @@ pub(super) struct Room {
     pages: Vec<Page>,
     held: HashMap<u32, usize>,
     wanted: Vec<u32>,
+    /// Slots all of whose links were followed after some of them.
+    followed: HashSet<u32>,
     /// Exact scores of the slots that were read.
     measured: Vec<(u32, f32)>,
     found: Vec<u32>,
@@ -101,17 +103,60 @@ impl<'a> Walk<'a> {
             }
             self.walk(q, wide)?;
             let depth = if is_ranged { wide } else { self.query.depth() };
-            let slots = self.room.pool.iter().map(|entry| row_of(*entry));
-            let mut found = std::mem::take(&mut self.room.found);
-            found.clear();
-            found.extend(slots.filter(|slot| self.matches(*slot)).take(depth));
-            let refined = self.measure(q, &found);
-            self.room.found = found;
-            let refined = refined?;
+            let mut refined = self.nearest(q, depth)?;
+            while !disk.is_whole && self.deepen(wide, depth)? {
+                refined = self.nearest(q, depth)?;
+            }
             if refined.beyond || refined.hits.len() >= k.min(self.matching) {
                 return Ok(refined.hits);
             }
             ef = ef.saturating_mul(4);
+        }
+    }
+
+    /// Measures the `depth` nearest of the pool that match.
+    fn nearest(&mut self, q: usize, depth: usize) -> Result<Refined, Error> {
+        let slots = self.room.pool.iter().map(|entry| row_of(*entry));
+        let mut found = std::mem::take(&mut self.room.found);
+        found.clear();
+        found.extend(slots.filter(|slot| self.matches(*slot)).take(depth));
+        let refined = self.measure(q, &found);
+        self.room.found = found;
+        refined
+    }
+
+    /// Follows all links of the slots of the pool that were read, where memory has only some of them, and from there on
+    /// those in memory; whether any of the nearest that match are new.
+    fn deepen(&mut self, ef: usize, depth: usize) -> Result<bool, Error> {
+        let before = self.last_of(depth);
+        let layout = self.disk.layout;
+        let mut at = 0;
+        let mut lowest = usize::MAX;
+        while let Some(entry) = self.room.pool.get(at).copied() {
+            let slot = row_of(entry);
+            let is_read = self.room.held.contains_key(&layout.block_of(slot));
+            let has_more = is_read && self.room.followed.insert(slot);
+            let changed = if has_more || entry & 1 == 0 {
+                self.room.pool[at] |= 1;
+                self.follow(slot, ef)?
+            } else {
+                usize::MAX
+            };
+            lowest = lowest.min(changed);
+            at = changed.min(at + 1);
+        }
+        Ok(lowest < self.last_of(depth).max(before))
+    }
+
+    /// Where in the pool the `depth` nearest that match end.
+    fn last_of(&self, depth: usize) -> usize {
+        let pool = &self.room.pool;
+        match self.mask {
+            Some(_) => {
+                let matches = |place: &usize| self.matches(row_of(pool[*place]));
+                (0..pool.len()).filter(matches).take(depth).last().map_or(0, |place| place + 1)
+            }
+            None => depth.min(pool.len()),
         }
     }
 
@@ -183,10 +228,11 @@ impl<'a> Walk<'a> {
 
     /// Puts the nearest entries into the pool.
     fn enter(&mut self, ef: usize) {
-        let Room { pool, seen, fresh, scores, .. } = &mut *self.room;
+        let Room { pool, seen, fresh, scores, followed, .. } = &mut *self.room;
         let disk = self.disk;
         seen.wipe(disk.rows);
         pool.clear();
+        followed.clear();
         fresh.clear();
         match disk.holds_codes() {
             true => fresh.extend_from_slice(&disk.entries),
@@ -214,8 +260,9 @@ impl<'a> Walk<'a> {
         let block = held.get(&disk.layout.block_of(slot));
         let block = block.map(|at| &bytemuck::cast_slice::<Page, u8>(pages)[at * bytes..][..bytes]);
         let links = match (disk.held_links(slot), block) {
-            (Some(links), _) => links,
-            (None, Some(block)) => disk.read_links(block, slot)?,
+            (Some(links), None) => links,
+            (Some(links), _) if disk.is_whole => links,
+            (_, Some(block)) => disk.read_links(block, slot)?,
             (None, None) => &[],
         };
         fresh.clear();
