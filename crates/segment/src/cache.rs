@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// each block before it is asked for again.
 const ADMIT_ONE_IN: u64 = 8;
 
-/// The number of a packed column and the first row of a block.
+/// The number of a packed column and the first row of a block; or a frame of its, counted from the largest number down.
 type BlockKey = (u64, usize);
 
 /// Blocks of any number of segments.

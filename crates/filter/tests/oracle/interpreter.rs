@@ -112,6 +112,24 @@ pub(crate) fn by<T: PartialOrd>(a: T, op: &str, b: T) -> bool {
     }
 }
 
+/// The same for a number out of a JSON document: no column says what it is rounded to, so it is compared as it is.
+pub(crate) fn compare_free_number(a: Number, op: &str, b: &Const) -> Option<bool> {
+    match (a, b) {
+        (Number::Double(a), Const::Int(_)) if a.is_nan() => Some(op == "!="),
+        (Number::Double(a), Const::Int(b)) => {
+            let mirrored = match op {
+                "<" => ">",
+                "<=" => ">=",
+                ">" => "<",
+                ">=" => "<=",
+                same => same,
+            };
+            compare_number(Number::Int(*b), mirrored, &Const::Float(a))
+        }
+        _ => compare_number(a, op, b),
+    }
+}
+
 pub(crate) fn compare_number(a: Number, op: &str, b: &Const) -> Option<bool> {
     Some(match (a, b) {
         (Number::Int(a), Const::Int(b)) => by(a, op, *b),
@@ -145,7 +163,9 @@ pub(crate) fn compare(
     let other = op == "!=";
     match constant {
         Const::Int(_) | Const::Float(_) => {
-            Some(number(table, source, row)?.and_then(|n| compare_number(n, op, constant)).unwrap_or(other))
+            let is_free = TYPES[source.column].1 == Type::Json && !source.length;
+            let compare = if is_free { compare_free_number } else { compare_number };
+            Some(number(table, source, row)?.and_then(|n| compare(n, op, constant)).unwrap_or(other))
         }
         constant => Some(match (row_value(table, source, row)?, constant) {
             (Ok(Value::Text(a)) | Err(Json::String(a)), Const::Text(b)) => by(a.as_bytes(), op, b.as_bytes()),
@@ -162,7 +182,7 @@ pub(crate) fn json_equal(found: &Json, constant: &Const) -> bool {
         (Json::String(a), Const::Text(b)) => a == b,
         (Json::Number(a), Const::Int(_) | Const::Float(_)) => {
             let number = a.as_i64().map(Number::Int).unwrap_or(Number::Double(a.as_f64().unwrap()));
-            compare_number(number, "==", constant).unwrap()
+            compare_free_number(number, "==", constant).unwrap()
         }
         (Json::Array(a), Const::List(b)) => {
             a.len() == b.len() && a.iter().zip(b).all(|(a, b)| json_equal(a, b))

@@ -55,3 +55,20 @@ proptest! {
         prop_assert!((kept.count() as f64 - mean).abs() < 6.0 * mean.sqrt() + 6.0);
     }
 }
+
+/// Found by fuzzing: 2^63 as a float is not 2^63 - 1, though that as a float is 2^63.
+#[test]
+fn a_float_out_of_a_document_is_compared_with_a_whole_number_as_it_is() {
+    let mut builder = data::ColumnBuilder::new(data::Type::Json, 0);
+    for text in [r#"{"b":0.0}"#, r#"{"b":0}"#] {
+        builder.push(&data::Value::Json(text.to_owned()));
+    }
+    let mut columns: Vec<_> = table::TYPES.iter().map(|_| None).collect();
+    *columns.last_mut().unwrap() = Some(builder.finish());
+    let table = table::Table { rows: 2, columns, nullable: vec![true; table::TYPES.len()] };
+    for (op, expected) in [("==", vec![1]), (">", vec![0]), ("<=", vec![1]), ("!=", vec![0])] {
+        let text = format!("$meta['b'] + 9223372036854775807 {op} 9223372036854775807");
+        let predicate = bind(&parse(&text).unwrap(), &table.schema(), &BTreeMap::new()).unwrap();
+        assert_eq!(predicate.eval(&table).iter().collect::<Vec<_>>(), expected, "{text}");
+    }
+}

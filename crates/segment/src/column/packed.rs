@@ -263,26 +263,51 @@ impl Packed {
         self.frames.as_chunks::<2>().0.partition_point(|pair| pair[0] <= row).saturating_sub(1)
     }
 
-    /// The values of `rows`, in that order; rows that are near each other share the work.
+    /// The values of `rows`, in that order; rows that are near each other share the work, and frames that are read again
+    /// and again stay unpacked as long as there is room.
     pub(super) fn read(&self, file: &Opened, rows: &[u32]) -> Result<Values, Error> {
-        let (mut known, mut unpacked) = (usize::MAX, Vec::new());
+        let mut known: Option<(usize, Arc<Column>)> = None;
         let (mut offsets, mut bytes) = (vec![0_i64], Vec::new());
-        let damaged = |what: &str| file.damaged(&self.section, what);
         for row in rows {
             let frame = self.frame_of(u64::from(*row));
-            if frame != known {
-                unpacked.clear();
-                self.unpack(file, frame, &mut unpacked)?;
-                known = frame;
-            }
-            let base = self.pair(frame).map_or(0, |pair| self.offsets[pair[0] as usize]);
-            let (start, end) = (self.offsets[*row as usize] - base, self.offsets[*row as usize + 1] - base);
-            let value = unpacked.get(start as usize..end as usize);
-            bytes.extend_from_slice(value.ok_or_else(|| damaged("a frame is too short"))?);
+            let column = match known.take().filter(|known| known.0 == frame) {
+                Some((_, column)) => column,
+                None => self.frame(file, frame)?,
+            };
+            let first = self.pair(frame).map_or(0, |pair| pair[0] as usize);
+            let value = column.values().var_len().and_then(|values| {
+                let place = (*row as usize).checked_sub(first)?;
+                (place < values.len()).then(|| values.get(place))
+            });
+            bytes
+                .extend_from_slice(value.ok_or_else(|| file.damaged(&self.section, "a frame is too short"))?);
             offsets.push(bytes.len() as i64);
+            known = Some((frame, column));
         }
         let values = VarLen::new(offsets.into(), bytes.into());
-        values.map(|values| self.values(values)).map_err(|error| damaged(&error.to_string()))
+        values
+            .map(|values| self.values(values))
+            .map_err(|error| file.damaged(&self.section, &error.to_string()))
+    }
+
+    /// The values of frame number `frame`, whether they are there or not.
+    fn frame(&self, file: &Opened, frame: usize) -> Result<Arc<Column>, Error> {
+        // Blocks begin where there is a row; frames are counted on the other side.
+        let key = (self.number, usize::MAX - frame);
+        if let Some(found) = self.cache.as_ref().and_then(|cache| cache.get(key)) {
+            return Ok(found);
+        }
+        let damaged = |what: &str| file.damaged(&self.section, what);
+        let (Some([first, _]), Some([last, _])) = (self.pair(frame), self.pair(frame + 1)) else {
+            return Err(damaged("a frame is missing"));
+        };
+        let values = self.part(file, first as usize..last as usize)?;
+        let column = Column::trusted(self.values(values), None);
+        let column = Arc::new(column.map_err(|error| damaged(&error.to_string()))?);
+        if let Some(cache) = &self.cache {
+            cache.put(key, &column);
+        }
+        Ok(column)
     }
 
     /// Adds what frame number `frame` holds to `bytes`.
