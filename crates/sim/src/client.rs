@@ -82,13 +82,25 @@ pub(crate) fn rows(name: &str, partition: &str, text_keys: bool, dim: usize, row
         named("tag", Column::from_texts(rows.iter().map(|row| row.tag.as_str()))),
     ];
     let added = rows.first().into_iter().flat_map(|row| row.added.keys());
-    columns.extend(added.map(|name| named(name, field::column(name, rows.iter().map(|row| &row.added)))));
+    columns.extend(added.map(|name| {
+        let added = rows.iter().map(|row| &row.added);
+        match *name {
+            field::NOTE => {
+                NamedColumn { name: "$meta".to_owned(), is_dynamic: true, column: field::notes(added) }
+            }
+            name => named(name, field::column(name, added)),
+        }
+    }));
     api::Rows { target: target(name), partition: partition.to_owned(), rows: rows.len(), columns }
 }
 
 /// The same with the columns of `fields` alone, and the keys. `append`: adds to arrays.
 pub(crate) fn partial(mut rows: api::Rows, fields: &[&str], append: bool) -> api::Update {
-    rows.columns.retain(|column| column.name == "id" || fields.contains(&column.name.as_str()));
+    let is_meant = |column: &NamedColumn| {
+        let name = if column.is_dynamic { field::NOTE } else { column.name.as_str() };
+        name == "id" || fields.contains(&name)
+    };
+    rows.columns.retain(is_meant);
     let ops = if append { vec![(field::LIST.to_owned(), api::FieldOp::Append)] } else { vec![] };
     api::Update { rows, ops }
 }
@@ -122,6 +134,7 @@ pub(crate) fn expression(filter: &Filter, text_keys: bool) -> String {
         Filter::Tag(tag) => format!("tag == '{tag}'"),
         Filter::Both(number, tag) => format!("number < {number} and tag == '{tag}'"),
         Filter::Extra(number) => format!("extra < {number}"),
+        Filter::Note(number) => format!("note < {number}"),
         Filter::Keys(keys) => format!("id in [{}]", keys.iter().map(key).collect::<Vec<_>>().join(", ")),
     }
 }
@@ -328,7 +341,8 @@ pub(crate) fn added(engine: &Engine, name: &str) -> Result<Added, Error> {
         let field = info.schema.field(name)?;
         Some((name, field.default.clone().unwrap_or(Value::Null)))
     };
-    Ok(field::NAMES.into_iter().filter_map(default).collect())
+    let note = info.schema.dynamic().map(|_| (field::NOTE, Value::Null));
+    Ok(field::NAMES.into_iter().filter_map(default).chain(note).collect())
 }
 
 /// Loads the whole collection, or some partitions.
@@ -377,6 +391,9 @@ fn assemble(keys: &[i64], fields: &[OutputField]) -> Vec<Row> {
                 }
                 ("number", Values::Int64(values)) => row.number = values[place],
                 ("tag", Values::Text(texts)) => row.tag = texts.text(place).to_owned(),
+                (_, _) if field.field.is_dynamic => {
+                    row.added.insert(field::NOTE, field::note_of(&field.column.value(place)));
+                }
                 (name, _) => {
                     let name = field::NAMES.into_iter().find(|known| *known == name);
                     row.added.extend(name.map(|name| (name, field.column.value(place))));

@@ -34,7 +34,8 @@ impl Scale {
             }
             return Op::Flush { name };
         };
-        match rng.below(114) {
+        match rng.below(116) {
+            114..116 => Op::EnableDynamic { name },
             112..114 => Op::DropField { name, field: field::NAMES[rng.below(3) as usize] },
             100..103 => {
                 let field = field::NAMES[rng.below(3) as usize];
@@ -135,6 +136,9 @@ pub(crate) fn filter(collection: &Collection, rng: &mut Rng) -> Filter {
     let tag = format!("t{}", rng.below(11));
     if collection.fields.contains_key(field::EXTRA) && rng.chance(0.4) {
         return Filter::Extra(rng.below(110) as i64);
+    }
+    if collection.fields.contains_key(field::NOTE) && rng.chance(0.3) {
+        return Filter::Note(rng.below(110) as i64);
     }
     match rng.below(3) {
         0 => Filter::Below(rng.below(40) as i64),

@@ -14,6 +14,9 @@ pub(crate) const EXTRA: &str = "extra";
 /// An array of numbers, which partial updates append to.
 pub(crate) const LIST: &str = "list";
 
+/// A number under a key of the dynamic field, which comes with that and goes no more.
+pub(crate) const NOTE: &str = "note";
+
 /// What a row holds in fields that were added, by name.
 pub(crate) type Added = BTreeMap<&'static str, Value>;
 
@@ -34,7 +37,7 @@ pub(crate) fn value(name: &str, rng: &mut Rng) -> Value {
     }
     match name {
         LIST => Value::List((0..rng.below(4)).map(|_| Value::Int(rng.below(100) as i64)).collect()),
-        EXTRA => Value::Int(rng.below(100) as i64),
+        EXTRA | NOTE => Value::Int(rng.below(100) as i64),
         _ => Value::Text(format!("w{}", rng.below(10))),
     }
 }
@@ -54,6 +57,28 @@ pub(crate) fn column<'a>(name: &str, rows: impl Iterator<Item = &'a Added>) -> C
     let mut builder = ColumnBuilder::of(field(name, &Value::Null).kind());
     rows.for_each(|row| builder.push(row.get(name).unwrap_or(&Value::Null)));
     builder.finish()
+}
+
+/// The dynamic field of some rows: an object each, with a note or without.
+pub(crate) fn notes<'a>(rows: impl Iterator<Item = &'a Added>) -> Column {
+    let mut builder = ColumnBuilder::new(Type::Json, 0);
+    rows.for_each(|row| {
+        builder.push(&Value::Json(match row.get(NOTE) {
+            Some(Value::Int(note)) => format!("{{\"{NOTE}\": {note}}}"),
+            _ => "{}".to_owned(),
+        }));
+    });
+    builder.finish()
+}
+
+/// The note in the dynamic field of a row.
+pub(crate) fn note_of(object: &Value) -> Value {
+    let Value::Json(text) = object else { return Value::Null };
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    match digits.parse() {
+        Ok(note) if text.contains(NOTE) => Value::Int(note),
+        _ => Value::Null,
+    }
 }
 
 /// The array `old` with `more` behind it; nothing more leaves it as it is.

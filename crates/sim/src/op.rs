@@ -24,6 +24,8 @@ pub(crate) enum Op {
     DropPartition { name: String, partition: String },
     /// A new field of rows that are there; null = without a default.
     AddField { name: String, field: &'static str, default: Value },
+    /// A dynamic field, if there is none yet.
+    EnableDynamic { name: String },
     /// A field less.
     DropField { name: String, field: &'static str },
     /// New rows: keys, the number that their contents are drawn from, and the added fields they bring.
@@ -96,7 +98,12 @@ impl Update {
             for (name, value) in given.added {
                 let appends = self.append && name == field::LIST;
                 let old = row.added.get(name).unwrap_or(&Value::Null);
-                let value = if appends { field::appended(old, &value) } else { value };
+                let value = match value {
+                    value if appends => field::appended(old, &value),
+                    // An update of the dynamic field changes the keys that it brings.
+                    Value::Null if name == field::NOTE => old.clone(),
+                    value => value,
+                };
                 row.added.insert(name, value);
             }
             Ok(row)
@@ -122,6 +129,7 @@ impl Op {
             Self::Insert { .. } => "insert",
             Self::Upsert { .. } => "upsert",
             Self::AddField { .. } => "add field",
+            Self::EnableDynamic { .. } => "enable the dynamic field",
             Self::DropField { .. } => "drop field",
             Self::Update(_) | Self::Put { .. } => "partial update",
             Self::Delete { .. } => "delete",
@@ -179,6 +187,7 @@ impl Op {
             | Self::CreatePartition { .. }
             | Self::DropPartition { .. }
             | Self::AddField { .. }
+            | Self::EnableDynamic { .. }
             | Self::DropField { .. } => match self.change() {
                 Some(change) => engine.change(change).map(|_| None),
                 None => Ok(None),
@@ -245,6 +254,10 @@ impl Op {
                 let field = Box::new(field::field(field, default));
                 Change::AddField { target: client::target(name), field }
             }
+            Self::EnableDynamic { name } => {
+                let set = vec![("dynamicfield.enabled".to_owned(), "true".to_owned())];
+                Change::AlterCollection { target: client::target(name), set, delete: vec![] }
+            }
             Self::DropField { name, field } => {
                 let field = api::FieldName::Name((*field).to_owned());
                 Change::DropField { target: client::target(name), field }
@@ -289,6 +302,7 @@ impl Op {
             | Self::Insert { name, .. }
             | Self::Upsert { name, .. }
             | Self::AddField { name, .. }
+            | Self::EnableDynamic { name }
             | Self::DropField { name, .. }
             | Self::Update(Update { name, .. })
             | Self::Put { name, .. }
@@ -322,6 +336,8 @@ impl Op {
                 return Err(ErrorKind::Invalid);
             }
             Self::AddField { field, default, .. } => collection.add_field(field, default),
+            Self::EnableDynamic { .. } if collection.fields.contains_key(field::NOTE) => {}
+            Self::EnableDynamic { .. } => collection.add_field(field::NOTE, &Value::Null),
             Self::DropField { field, .. } if !collection.fields.contains_key(field) => {
                 return Err(ErrorKind::FieldNotFound);
             }

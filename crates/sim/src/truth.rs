@@ -55,6 +55,8 @@ pub enum Filter {
     Both(i64, String),
     /// Rows whose added number is smaller; there must be such a field.
     Extra(i64),
+    /// Rows whose note is smaller; there must be a dynamic field.
+    Note(i64),
     /// Rows with one of these keys.
     Keys(Vec<i64>),
 }
@@ -144,6 +146,7 @@ impl Filter {
             Self::Tag(tag) => row.tag == *tag,
             Self::Both(number, tag) => row.number < *number && row.tag == *tag,
             Self::Extra(number) => matches!(row.added.get(field::EXTRA), Some(Value::Int(x)) if x < number),
+            Self::Note(number) => matches!(row.added.get(field::NOTE), Some(Value::Int(x)) if x < number),
             Self::Keys(keys) => keys.contains(&row.key),
         }
     }
