@@ -65,3 +65,32 @@ fn sums_never_wrap_and_flat_tables_add_what_they_say() {
     lookups.scores(&block, 0.0, 0.0, &mut scores);
     assert_eq!(scores, [500.0; 32]);
 }
+
+#[test]
+fn signs_are_summed_as_tables_of_them_are() {
+    for dim in [4, 36, 480, 4096] {
+        let query = floats(dim as u64, dim);
+        let signed = |four: &[f32], bits: usize| -> f32 {
+            four.iter().enumerate().map(|(i, value)| if bits >> i & 1 == 1 { *value } else { -value }).sum()
+        };
+        let tables: Vec<[f32; 16]> =
+            query.chunks(4).map(|four| std::array::from_fn(|bits| signed(four, bits))).collect();
+        let codes = noise(dim as u64 + 1, 32 * dim / 4);
+        let mut block = vec![0; Lookups::block_bytes(dim / 4)];
+        let code = |row: usize, code: usize| (codes[row * dim / 4 + code] >> 60) as u8;
+        Lookups::pack((32, dim / 4), code, |_| (-1.0, 0.0), &mut block);
+        let (mut slow, mut fast) = (Lookups::default(), Lookups::default());
+        slow.aim(&tables, 2.0);
+        fast.aim_signs(&query, 2.0);
+        let (mut want, mut got) = ([0.0; 32], [0.0; 32]);
+        slow.scores(&block, 0.0, f32::INFINITY, &mut want);
+        fast.scores(&block, 0.0, f32::INFINITY, &mut got);
+        let size: f32 = query.iter().map(|value| value.abs()).sum();
+        for (want, got) in want.iter().zip(got) {
+            assert!((want - got).abs() <= 0.002 * size, "{dim}: {want} and {got} of {size}");
+        }
+        fast.aim_signs(&vec![0.0; dim], 2.0);
+        fast.scores(&block, 1.0, f32::INFINITY, &mut got);
+        assert_eq!(got, [1.0; 32]);
+    }
+}

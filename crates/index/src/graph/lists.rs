@@ -36,6 +36,8 @@ pub(crate) struct Lists {
     pub(super) members: Array<u32>,
     /// The centres, coded like the rows of the graph.
     centers: Array<i8>,
+    /// The centres as rows of blocks, seen from zero, by which lists are ranked at first.
+    gates: Vec<u8>,
     /// The number of each list's first block.
     pub(super) firsts: Vec<usize>,
     blocks: Array<u8>,
@@ -145,7 +147,8 @@ impl Lists {
         let (firsts, block_bytes) = (firsts(&starts), Lookups::block_bytes(view.dim() / 4));
         let len = firsts[firsts.len() - 1].checked_mul(block_bytes);
         let blocks = image.array("list-blocks", len.ok_or(Error::Corrupt { what: "list-blocks" })?)?;
-        Ok(Some(Self { view, starts, members, centers, firsts, blocks, block_bytes }))
+        let gates = gates(space, &view, &centers);
+        Ok(Some(Self { view, gates, starts, members, centers, firsts, blocks, block_bytes }))
     }
 
     /// How many there are.
@@ -159,15 +162,20 @@ impl Lists {
         &self.blocks[self.firsts[list] * self.block_bytes..self.firsts[list + 1] * self.block_bytes]
     }
 
+    /// Blocks of the centres.
+    pub(super) fn gates(&self) -> impl Iterator<Item = &[u8]> {
+        self.gates.chunks_exact(self.block_bytes)
+    }
+
     /// The centres, as rows that can be scored.
     pub(super) fn centers<'a>(&'a self, space: &'a Space) -> ByteRows<'a> {
         ByteRows { space, codes: &self.centers }
     }
 
-    /// Bytes of the sections.
+    /// Bytes of the sections, and of what is made of them.
     pub(crate) fn memory_bytes(&self) -> usize {
         let numbers = self.view.kept.len() + self.starts.len() + self.members.len();
-        4 * numbers + self.centers.len() + self.blocks.len()
+        4 * numbers + self.centers.len() + self.blocks.len() + self.gates.len()
     }
 }
 
@@ -190,11 +198,35 @@ fn pack(
             view.turn(&moved, &mut turned);
             rests.extend(turned.iter().zip(&middle).map(|(value, middle)| value - middle));
         }
-        let four = |row: usize, code: usize| &rests[row * dim + code * 4..][..4];
-        let bit = |(i, value): (usize, &f32)| u8::from(*value >= 0.0) << i;
-        let code = |row: usize, code: usize| four(row, code).iter().enumerate().map(bit).sum();
-        let factors = |row: usize| factors(metric, &middle, &rests[row * dim..][..dim]);
-        Lookups::pack((rows.len(), dim / 4), code, factors, block);
+        pack_block(metric, &middle, &rests, block);
     }
     blocks
+}
+
+/// Puts rows less their centre into a block.
+fn pack_block(metric: Metric, center: &[f32], rests: &[f32], block: &mut [u8]) {
+    let dim = center.len();
+    let four = |row: usize, code: usize| &rests[row * dim + code * 4..][..4];
+    let bit = |(i, value): (usize, &f32)| u8::from(*value >= 0.0) << i;
+    let code = |row: usize, code: usize| four(row, code).iter().enumerate().map(bit).sum();
+    let factors = |row: usize| factors(metric, center, &rests[row * dim..][..dim]);
+    Lookups::pack((rests.len() / dim, dim / 4), code, factors, block);
+}
+
+/// Blocks of centres seen from zero.
+fn gates(space: &Space, view: &View, centers: &[i8]) -> Vec<u8> {
+    let (dim, block_bytes) = (view.dim(), Lookups::block_bytes(view.dim() / 4));
+    let (zero, mut turned, mut rests) = (vec![0.0; dim], Vec::new(), Vec::new());
+    let mut gates = Vec::new();
+    for some in centers.chunks(Lookups::ROWS * space.stride()) {
+        rests.clear();
+        for center in some.chunks_exact(space.stride()) {
+            view.turn(&space.decode(center), &mut turned);
+            rests.extend_from_slice(&turned);
+        }
+        let start = gates.len();
+        gates.resize(start + block_bytes, 0);
+        pack_block(space.metric(), &zero, &rests, &mut gates[start..]);
+    }
+    gates
 }

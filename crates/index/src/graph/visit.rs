@@ -13,8 +13,8 @@ use crate::Vectors;
 use crate::codec::{Bytes8, Codes, Reach, Space};
 use crate::hits::{key_of, order};
 
-/// Lists that are sorted at first.
-const FIRST: usize = 64;
+/// Lists whose centres are measured at first.
+const FIRST: usize = 32;
 /// How many of the first 32 rows of a list match at least where it costs less to score the rest than to ask which match.
 const DENSE: usize = 3;
 /// Bytes between the end of the block that is read and what is asked for.
@@ -39,13 +39,12 @@ pub(crate) struct ListAim {
     wide: Vec<f32>,
     moved: Vec<f32>,
     turned: Vec<f32>,
-    tables: Vec<[f32; 16]>,
     lookups: Lookups,
-    terms: Vec<f32>,
     probe: Bytes8,
-    all: Vec<u32>,
-    /// Lists, nearest first.
+    /// Lists as they are ranked, nearest first: some by their distance, the rest by an estimate of it.
     ranked: Vec<u64>,
+    some: Vec<u32>,
+    terms: Vec<f32>,
     /// `order(estimate, how many rows were looked at before)`.
     kept: Vec<u64>,
     /// Of each list looked at: rows looked at before it, its place among the members, rows looked at before it that match.
@@ -56,23 +55,19 @@ pub(crate) struct ListAim {
 impl ListAim {
     /// Aims at query `query`.
     fn aim(&mut self, lists: &Lists, space: &Space, queries: Vectors<'_>, query: usize) {
-        let Self { wide, moved, turned, tables, lookups, terms, ranked, probe, all, .. } = self;
+        let Self { wide, moved, turned, lookups, ranked, probe, .. } = self;
         space.moved(queries.floats(query, wide), moved);
         View::turn(&lists.view, moved, turned);
-        let centers = lists.centers(space);
-        centers.aim(probe, queries, query);
-        all.clear();
-        all.extend(0..lists.len() as u32);
-        centers.scores(probe, all, Reach::Cached, terms);
+        lookups.aim_signs(turned, 2.0);
+        lists.centers(space).aim(probe, queries, query);
         ranked.clear();
-        ranked.extend(all.iter().zip(terms.iter()).map(|(list, term)| order(*term, *list)));
-        if ranked.len() > FIRST {
-            ranked.select_nth_unstable(FIRST - 1);
-            ranked[..FIRST].sort_unstable();
+        let mut scores = [0f32; Lookups::ROWS];
+        for block in lists.gates() {
+            lookups.scores(block, 0.0, f32::INFINITY, &mut scores);
+            let first = ranked.len();
+            let count = (lists.len() - first).min(Lookups::ROWS);
+            ranked.extend((first..).zip(&scores[..count]).map(|(list, score)| order(*score, list as u32)));
         }
-        tables.clear();
-        tables.extend(turned.as_chunks::<4>().0.iter().map(signed_sums));
-        lookups.aim(tables, 2.0);
     }
 
     /// The rows of `mask` that seem nearest, `found` in no order; returns how many blocks of the lists were looked at.
@@ -84,7 +79,8 @@ impl ListAim {
         found: &mut Vec<u32>,
     ) -> usize {
         self.aim(lists, space, queries, query);
-        let Self { lookups, terms, ranked, kept, visited, judged, .. } = self;
+        let Self { lookups, terms, probe, ranked, some, kept, visited, judged, .. } = self;
+        let centers = lists.centers(space);
         kept.clear();
         visited.clear();
         let mut look = Look {
@@ -97,14 +93,21 @@ impl ListAim {
             matches: 0,
             counted: 0,
         };
-        let (mut check, mut judged_limit) = (2 * visit.judged, u64::MAX);
+        let (mut check, mut judged_limit, mut sorted) = (2 * visit.judged, u64::MAX, 0);
         for rank in 0..ranked.len() {
-            if rank == FIRST {
-                ranked[FIRST..].sort_unstable();
+            if rank == sorted {
+                let end = next_of(ranked, sorted);
+                some.clear();
+                some.extend(ranked[sorted..end].iter().map(|entry| *entry as u32));
+                centers.scores(probe, some, Reach::Scattered, terms);
+                let scored = some.iter().zip(terms.iter()).map(|(list, term)| order(*term, *list));
+                ranked[sorted..end].iter_mut().zip(scored).for_each(|(entry, scored)| *entry = scored);
+                ranked[sorted..end].sort_unstable();
+                sorted = end;
             }
             let list = ranked[rank] as u32 as usize;
             visited.push([look.seen, lists.starts[list], look.matches as u32]);
-            look.at(lists, list, terms[list]);
+            look.at(lists, list, key_of(ranked[rank]));
             if look.counted >= visit.matching {
                 break;
             }
@@ -196,6 +199,15 @@ impl Look<'_> {
     }
 }
 
+/// Brings the smallest of those from `sorted` on to the front of them, more each time; returns where these end.
+fn next_of(ranked: &mut [u64], sorted: usize) -> usize {
+    let end = (2 * sorted + FIRST).min(ranked.len());
+    if end < ranked.len() {
+        ranked[sorted..].select_nth_unstable(end - sorted - 1);
+    }
+    end
+}
+
 /// Leaves the smallest `keep`; gives the last of them, if there are so many.
 fn cut(kept: &mut Vec<u64>, keep: usize) -> u64 {
     if kept.len() < keep {
@@ -216,14 +228,6 @@ fn matching(rows: &[u32], mask: &Bits) -> u32 {
         bits |= ((words[*row as usize / 64] >> (row % 64)) as u32 & 1) << i;
     }
     bits
-}
-
-/// The sums of four numbers, each of them negative where a bit is not set.
-fn signed_sums(four: &[f32; 4]) -> [f32; 16] {
-    std::array::from_fn(|bits| {
-        let signed = |(i, value): (usize, &f32)| if bits >> i & 1 == 1 { *value } else { -value };
-        four.iter().enumerate().map(signed).sum()
-    })
 }
 
 #[cfg(test)]
