@@ -7,7 +7,7 @@ use bytemuck::{AnyBitPattern, NoUninit};
 use bytes::Bytes;
 
 use crate::spec::Shape;
-use crate::{Element, Error, Spec};
+use crate::{Element, Error, Metric, Spec};
 
 /// An index as named sections, to be put into a file and read back from one. Sections of a mapped file should start
 /// at multiples of 64 bytes; others are copied.
@@ -132,7 +132,7 @@ pub(crate) struct Head {
 }
 
 const MAGIC: [u8; 4] = *b"eIDX";
-/// The version of a graph with blocks, perhaps with lists beside it; that of a graph on disk, of outlines and of planes; and that of
+/// The version of a graph with blocks, perhaps with lists beside it; that of a graph on disk, of outlines of planes and of codes of sparse rows; and that of
 /// all else. Older ones are read for ever.
 const VERSION_BLOCKS: u32 = 3;
 const VERSION_SECOND: u32 = 2;
@@ -152,7 +152,11 @@ impl Head {
             magic: MAGIC,
             version: if spec.block_width() > 0 {
                 VERSION_BLOCKS
-            } else if spec.shape() == Shape::Disk || spec.is_outlined() || spec.is_planed() {
+            } else if spec.shape() == Shape::Disk
+                || spec.shape() == Shape::Inverted && spec.metric() == Metric::Ip
+                || spec.is_outlined()
+                || spec.is_planed()
+            {
                 VERSION_SECOND
             } else {
                 VERSION

@@ -14,7 +14,7 @@ use crate::ivf::{self, Ivf};
 use crate::outline::{Outline, Outlined, scan_outlined};
 use crate::refine::Refiner;
 use crate::scan::{check_alike, scan};
-use crate::sparse::{self, Inverted};
+use crate::sparse::{self, Coded, Inverted};
 use crate::spec::{Codec, Shape};
 use crate::{Error, Hits, Image, Metric, Query, Spec, Vectors};
 
@@ -48,7 +48,7 @@ pub fn build(
         Shape::Ivf => ivf::build(spec, vectors, seed, pool, (cancel, progress), &mut image)?,
         Shape::Graph | Shape::Disk => work.graph(&mut image)?,
         Shape::Hash => hash::build(spec, vectors, pool, (cancel, progress), &mut image)?,
-        Shape::Inverted => sparse::build(vectors, (cancel, progress), &mut image)?,
+        Shape::Inverted => sparse::build(spec.metric(), vectors, (cancel, progress), &mut image)?,
     }
     Ok(image)
 }
@@ -162,6 +162,7 @@ enum Body {
     Graph(Box<Graph>),
     Disk(Box<Disk>),
     Inverted(Box<Inverted>),
+    Coded(Box<Coded>),
     Hash(Box<Bands>),
 }
 
@@ -197,6 +198,7 @@ impl Index {
             // The first version was a graph in a mapped file.
             Shape::Disk => Body::Graph(Box::new(Graph::read(spec, rows, image)?)),
             Shape::Hash => Body::Hash(Box::new(Bands::read(spec, rows, image)?)),
+            Shape::Inverted if image.has("codes") => Body::Coded(Box::new(Coded::read(rows, image)?)),
             Shape::Inverted => Body::Inverted(Box::new(Inverted::read(rows, image)?)),
         };
         Ok(Self { spec: spec.clone(), rows, body })
@@ -231,6 +233,7 @@ impl Index {
             Body::Disk(disk) => disk.search(&refiner, query, mask, cancel),
             Body::Hash(bands) => bands.search(&refiner, query, mask, cancel),
             Body::Inverted(inverted) => inverted.search(&refiner, query, mask, cancel),
+            Body::Coded(coded) => coded.search(&refiner, query, mask, cancel),
             Body::Flat(outline) => {
                 let (metric, mut hits) = (self.spec.metric(), vec![Hits::default(); queries.len()]);
                 match outline {
@@ -252,7 +255,7 @@ impl Index {
             Body::Ivf(_) => Way::Lists,
             Body::Graph(graph) => graph.way(query, matching),
             Body::Disk(disk) => disk.way(query, matching),
-            Body::Inverted(_) => Way::Postings,
+            Body::Inverted(_) | Body::Coded(_) => Way::Postings,
             Body::Hash(_) => Way::Hashes,
         }
     }
@@ -302,6 +305,7 @@ impl Index {
             Body::Disk(disk) => disk.memory_bytes(),
             Body::Hash(bands) => bands.memory_bytes(),
             Body::Inverted(inverted) => inverted.memory_bytes(),
+            Body::Coded(coded) => coded.memory_bytes(),
         }
     }
 

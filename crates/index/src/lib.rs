@@ -34,6 +34,7 @@ mod score;
 mod sparse;
 mod spec;
 mod vectors;
+mod weights;
 
 pub use disk::{PAGE_BYTES, Pages, Reads};
 pub use error::Error;

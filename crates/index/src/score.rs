@@ -4,7 +4,11 @@
 use simd::{Half, Op};
 
 use crate::vectors::pairs_of;
+use crate::weights::Weights;
 use crate::{Element, Metric, Query, Vectors};
+
+/// Rows from which on a sparse query is made a table.
+const TABLE_ROWS_MIN: usize = 4;
 
 /// A few queries, ready to be held against rows of their kind.
 pub(crate) struct Scorer<'a> {
@@ -136,14 +140,7 @@ impl<'a> Scorer<'a> {
                 let (query, count) = (&queries[q * dim..][..dim], out.len());
                 op.signed_each(query, values, |i| row_of(i) * dim, |i, sum| out[i] = sum as f32, count);
             }
-            (Vectors::Sparse { .. }, _) if self.metric == Metric::Bm25 => {
-                let query = self.queries.bytes(q);
-                for (i, out) in out.iter_mut().enumerate() {
-                    let row = rows.bytes(row_of(i));
-                    let length = pairs_of(row).map(|(_, count)| count).sum();
-                    *out = sparse_product(query, row, |count| self.bm25.share(count, length));
-                }
-            }
+            (Vectors::Sparse { .. }, _) => self.sparse(q, rows, row_of, out),
             _ if self.metric == Metric::MinHashJaccard => {
                 let query = self.queries.bytes(q);
                 for (i, out) in out.iter_mut().enumerate() {
@@ -156,6 +153,27 @@ impl<'a> Scorer<'a> {
                     *out = plain(self.metric, query, rows.bytes(row_of(i)));
                 }
             }
+        }
+    }
+}
+
+impl Scorer<'_> {
+    /// Scores of sparse rows.
+    fn sparse(&self, q: usize, rows: Vectors<'_>, row_of: impl Fn(usize) -> usize, out: &mut [f32]) {
+        let query = self.queries.bytes(q);
+        // A table pays if it is used a few times.
+        let weights = if out.len() >= TABLE_ROWS_MIN { Weights::of(query) } else { None };
+        for (i, out) in out.iter_mut().enumerate() {
+            let row = rows.bytes(row_of(i));
+            let length =
+                if self.metric == Metric::Bm25 { pairs_of(row).map(|(_, count)| count).sum() } else { 0.0 };
+            let share = |value| {
+                if self.metric == Metric::Bm25 { self.bm25.share(value, length) } else { value }
+            };
+            *out = match &weights {
+                Some(weights) => weights.product(row, share),
+                None => sparse_product(query, row, share),
+            };
         }
     }
 }

@@ -6,7 +6,7 @@ use std::io::Write;
 use std::time::Instant;
 
 use host::{Cancel, Pool, Progress};
-use index::{Element, Hits, Index, Spec, Vectors, build, scan};
+use index::{Element, Hits, Index, Query, Spec, Vectors, build, scan};
 
 use crate::data;
 
@@ -83,16 +83,14 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    fn answer(&self, way: usize, q: usize, sums: &mut Vec<f32>) -> Vec<u32> {
-        let (_, key, value) = WAYS[way];
-        let query = self.spec.query(K, &[(key.to_owned(), value.to_owned())]).expect("a valid query");
+    fn answer(&self, way: usize, query: &Query, q: usize, sums: &mut Vec<f32>) -> Vec<u32> {
         let (offsets, bytes) = self.asked;
         let one = Vectors::Sparse { offsets: &offsets[q..q + 2], bytes };
         let cancel = Cancel::new();
         match way {
             0 => {
                 let mut hits = [Hits::default()];
-                scan(self.spec.metric(), self.rows, one, 0, None, &query, &mut hits, &cancel)
+                scan(self.spec.metric(), self.rows, one, 0, None, query, &mut hits, &cancel)
                     .expect("a scan of a matching query");
                 let [hits] = hits;
                 hits.rows
@@ -102,7 +100,7 @@ impl Work<'_> {
                 best.into_iter().map(|(_, row)| row).collect()
             }
             _ => {
-                let hits = self.index.search(self.rows, one, &query, None, &cancel);
+                let hits = self.index.search(self.rows, one, query, None, &cancel);
                 hits.expect("a search of a matching query").swap_remove(0).rows
             }
         }
@@ -117,9 +115,11 @@ impl Work<'_> {
         let mut sums = Vec::new();
         for _ in 0..ROUNDS {
             for (way, (times, answers)) in times.iter_mut().zip(&mut answers).enumerate() {
+                let (_, key, value) = WAYS[way];
+                let query = self.spec.query(K, &[(key.to_owned(), value.to_owned())]).expect("a valid query");
                 for (q, (time, answer)) in times.iter_mut().zip(answers).enumerate() {
                     let start = Instant::now();
-                    *answer = self.answer(way, q, &mut sums);
+                    *answer = self.answer(way, &query, q, &mut sums);
                     *time = time.min(start.elapsed().as_secs_f64());
                 }
             }

@@ -2,16 +2,18 @@
 
 use host::{Cancel, Progress};
 
+use super::coded::Coded;
 use super::postings::BLOCK;
 use crate::image::Image;
 use crate::vectors::pairs_of;
-use crate::{Error, Vectors};
+use crate::{Error, Metric, Vectors};
 
 /// Rows taken between two looks at the cancel flag.
 const ROWS: usize = 4096;
 
 /// Writes the postings of sparse rows into `image`.
 pub(crate) fn build(
+    metric: Metric,
     vectors: Vectors<'_>,
     (cancel, progress): (&Cancel, &Progress),
     image: &mut Image,
@@ -32,6 +34,12 @@ pub(crate) fn build(
     // A row that names a dimension twice would count twice.
     postings.dedup_by_key(|(place, _)| *place);
     cancel.check()?;
+    // Sums of codes are for what only adds; what a count adds to a score by BM25 is known when it is asked for.
+    if metric == Metric::Ip && postings.iter().all(|(_, value)| *value > 0.0) {
+        Coded::write(&postings, image);
+        progress.add(vectors.len() as u64);
+        return Ok(());
+    }
     let (mut dims, mut starts, mut peaks, mut floors) = (vec![], vec![], vec![], vec![]);
     let mut at = 0;
     for group in postings.chunk_by(|a, b| a.0 >> 32 == b.0 >> 32) {

@@ -2,8 +2,11 @@
 //! the query says how much of itself may be dropped.
 
 mod build;
+mod coded;
 mod postings;
 mod search;
+mod sums;
 
 pub(crate) use build::build;
+pub(crate) use coded::Coded;
 pub(crate) use postings::Inverted;

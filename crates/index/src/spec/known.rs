@@ -232,7 +232,7 @@ pub(super) const INVERTED_INDEX_ALGO: Param = Param::new(
     BUILD,
     Form::Names(ALGORITHMS),
     Default::Value(Value::Name("BLOCK_MAX_MAXSCORE")),
-    "TAAT_NAIVE adds up everything; all others are MaxScore with bounds of blocks. The answers are the same.",
+    "TAAT_NAIVE adds up everything; all others pass over what cannot be among the best. The answers are the same.",
 );
 pub(super) const DROP_RATIO_BUILD: Param = Param::new(
     "drop_ratio_build",

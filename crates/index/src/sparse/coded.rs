@@ -1,0 +1,201 @@
+//! Postings at rest whose values are codes of one byte. Invariant: a code stands for at most its value, and for less than
+//! a step less; what [`Coded::read`] accepts names only rows that exist, each dimension's rising.
+
+use host::Cancel;
+use simd::Bits;
+
+use super::sums;
+use crate::image::{Array, Image};
+use crate::refine::Refiner;
+use crate::{Error, Hits, Query};
+
+/// Rows of a window: as many as have sums of two bytes in half of the nearest cache.
+pub(super) const WINDOW: usize = 8192;
+/// The largest code.
+pub(super) const CODE_MAX: f32 = 255.0;
+
+/// Which rows have a dimension, and about with what value.
+#[derive(Debug)]
+pub(crate) struct Coded {
+    rows: usize,
+    /// Dimensions that some row has, rising.
+    dims: Array<u32>,
+    /// Where the postings of each start, and where the last end.
+    pub(super) starts: Array<u64>,
+    /// What a code of 1 stands for, for each dimension.
+    pub(super) steps: Array<f32>,
+    /// Where the runs of each start, and where the last end. A run is what a dimension has in a window.
+    runs: Array<u32>,
+    /// The window of each run, rising.
+    pub(super) windows: Array<u32>,
+    /// Where it ends, counted from the first posting of its dimension.
+    pub(super) ends: Array<u32>,
+    /// Its largest code.
+    pub(super) peaks: Array<u8>,
+    /// Rows, counted from the start of their window.
+    pub(super) places: Array<u16>,
+    pub(super) codes: Array<u8>,
+}
+
+/// The sections while they are written.
+#[derive(Debug, Default)]
+struct Draft {
+    dims: Vec<u32>,
+    starts: Vec<u64>,
+    steps: Vec<f32>,
+    runs: Vec<u32>,
+    windows: Vec<u32>,
+    ends: Vec<u32>,
+    peaks: Vec<u8>,
+    places: Vec<u16>,
+    codes: Vec<u8>,
+}
+
+impl Draft {
+    /// Adds a dimension: its rows, rising, and their values, all above zero.
+    fn push(&mut self, dim: u32, postings: &[(u64, f32)]) {
+        self.dims.push(dim);
+        self.starts.push(self.places.len() as u64);
+        self.runs.push(self.windows.len() as u32);
+        let most = postings.iter().fold(0f32, |most, (_, value)| most.max(*value));
+        let step = (most / CODE_MAX).max(f32::MIN_POSITIVE);
+        self.steps.push(step);
+        let window = |place: u64| place as u32 / WINDOW as u32;
+        let mut end = 0;
+        for run in postings.chunk_by(|a, b| window(a.0) == window(b.0)) {
+            let first = self.codes.len();
+            self.places.extend(run.iter().map(|(place, _)| (*place as u32 % WINDOW as u32) as u16));
+            self.codes.extend(run.iter().map(|(_, value)| code(*value, step)));
+            end += run.len() as u32;
+            self.windows.push(window(run[0].0));
+            self.ends.push(end);
+            self.peaks.push(self.codes[first..].iter().copied().max().unwrap_or(0));
+        }
+    }
+
+    fn write(mut self, image: &mut Image) {
+        self.starts.push(self.places.len() as u64);
+        self.runs.push(self.windows.len() as u32);
+        image.push("dims", self.dims);
+        image.push("starts", self.starts);
+        image.push("steps", self.steps);
+        image.push("runs", self.runs);
+        image.push("windows", self.windows);
+        image.push("ends", self.ends);
+        image.push("peaks", self.peaks);
+        image.push("places", self.places);
+        image.push("codes", self.codes);
+    }
+}
+
+/// The largest code that stands for no more than `value`.
+fn code(value: f32, step: f32) -> u8 {
+    let code = (value / step).min(CODE_MAX) as u8;
+    if f32::from(code) * step > value { code.saturating_sub(1) } else { code }
+}
+
+impl Coded {
+    /// Writes `postings`, sorted by dimension and row (in the upper and lower half of the number), all values above zero.
+    pub(super) fn write(postings: &[(u64, f32)], image: &mut Image) {
+        let mut draft = Draft::default();
+        for group in postings.chunk_by(|a, b| a.0 >> 32 == b.0 >> 32) {
+            draft.push((group[0].0 >> 32) as u32, group);
+        }
+        draft.write(image);
+    }
+
+    /// Reads the sections back.
+    pub(crate) fn read(rows: usize, image: &Image) -> Result<Self, Error> {
+        let dims: Array<u32> = image.list("dims")?;
+        let windows: Array<u32> = image.list("windows")?;
+        let places: Array<u16> = image.list("places")?;
+        let coded = Self {
+            rows,
+            starts: image.array("starts", dims.len() + 1)?,
+            steps: image.array("steps", dims.len())?,
+            runs: image.array("runs", dims.len() + 1)?,
+            ends: image.array("ends", windows.len())?,
+            peaks: image.array("peaks", windows.len())?,
+            codes: image.array("codes", places.len())?,
+            dims,
+            windows,
+            places,
+        };
+        let outer = |ends: Option<(u64, u64)>, len: usize| ends == Some((0, len as u64));
+        let starts = coded.starts.first().copied().zip(coded.starts.last().copied());
+        let runs = coded.runs.first().copied().zip(coded.runs.last().copied());
+        let runs = runs.map(|(first, last)| (u64::from(first), u64::from(last)));
+        if !rising(&coded.starts) || !outer(starts, coded.places.len()) {
+            return Err(Error::Corrupt { what: "starts" });
+        }
+        if !rising(&coded.runs) || !outer(runs, coded.windows.len()) {
+            return Err(Error::Corrupt { what: "runs" });
+        }
+        if !rising(&coded.dims) {
+            return Err(Error::Corrupt { what: "dims" });
+        }
+        if !coded.steps.iter().all(|step| step.is_finite() && *step > 0.0) {
+            return Err(Error::Corrupt { what: "steps" });
+        }
+        (0..coded.dims.len()).try_for_each(|dim| coded.check(dim))?;
+        Ok(coded)
+    }
+
+    /// Checks the runs of the dimension at `dim`.
+    fn check(&self, dim: usize) -> Result<(), Error> {
+        let postings = self.starts[dim] as usize..self.starts[dim + 1] as usize;
+        let runs = self.runs[dim] as usize..self.runs[dim + 1] as usize;
+        let (windows, ends) = (&self.windows[runs.clone()], &self.ends[runs.clone()]);
+        let whole = ends.last().is_some_and(|end| *end as usize == postings.len());
+        if !rising(windows) || !rising(ends) || !whole || ends[0] == 0 {
+            return Err(Error::Corrupt { what: "ends" });
+        }
+        let mut start = 0;
+        for run in runs {
+            let end = self.ends[run] as usize;
+            let places = &self.places[postings.clone()][start..end];
+            let first = self.windows[run] as usize * WINDOW;
+            let last = places.last().map_or(0, |place| usize::from(*place));
+            if !rising(places) || last >= WINDOW || first + last >= self.rows {
+                return Err(Error::Corrupt { what: "places" });
+            }
+            if self.codes[postings.clone()][start..end].iter().max() != Some(&self.peaks[run]) {
+                return Err(Error::Corrupt { what: "peaks" });
+            }
+            start = end;
+        }
+        Ok(())
+    }
+
+    /// The best rows for every query.
+    pub(crate) fn search(
+        &self,
+        refiner: &Refiner<'_>,
+        query: &Query,
+        mask: Option<&Bits>,
+        cancel: &Cancel,
+    ) -> Result<Vec<Hits>, Error> {
+        sums::search(self, refiner, query, mask, cancel)
+    }
+
+    /// Rows of the index.
+    pub(super) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Bytes of the sections.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        let dims = self.dims.len() * (4 + 8 + 4 + 4) + 8 + 4;
+        (dims + self.windows.len() * (4 + 4 + 1) + self.places.len() * (2 + 1)) as u64
+    }
+
+    /// Where dimension `dim` stands among all, and its runs.
+    pub(super) fn of(&self, dim: u32) -> Option<(usize, std::ops::Range<usize>)> {
+        let at = self.dims.binary_search(&dim).ok()?;
+        Some((at, self.runs[at] as usize..self.runs[at + 1] as usize))
+    }
+}
+
+fn rising<T: PartialOrd>(numbers: &[T]) -> bool {
+    numbers.windows(2).all(|pair| pair[0] < pair[1])
+}
