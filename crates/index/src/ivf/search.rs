@@ -86,16 +86,22 @@ impl<A: Codes, L: Lists> Walk<'_, A, L> {
         let depth = if all { usize::MAX } else { self.query.depth() };
         let twice = if self.ivf.is_spilled() { 2 } else { 1 };
         self.rank(aim, nprobe, buffers);
+        // Where few rows of a list match, more lists are looked at, until as many rows matched as there are without a mask.
+        let usual = nprobe * self.ivf.rows() / lists;
+        let least = if self.mask.is_some() { usual.min(matching) } else { 0 };
         loop {
             self.cancel.check()?;
             let mut nearest = Nearest::new(depth.saturating_mul(twice));
-            for rank in 0..nprobe {
-                let list = buffers.ranked[rank] as u32;
-                let range = self.ivf.range(list);
-                if rank + 1 < nprobe {
-                    self.lists.ask(self.ivf.range(buffers.ranked[rank + 1] as u32));
+            let (mut from, mut matched) = (0, 0);
+            loop {
+                matched += self.look_at(from..nprobe, probe, buffers, &mut nearest);
+                if matched >= least || nprobe == lists {
+                    break;
                 }
-                self.lists.look((list, range), &self.ivf.members, self.mask, probe, &mut nearest);
+                from = nprobe;
+                nprobe = (nprobe * least / matched.max(1)).clamp(nprobe + 1, nprobe * 4).min(lists);
+                self.cancel.check()?;
+                self.rank(aim, nprobe, buffers);
             }
             let mut rows = nearest.into_scored();
             if twice == 2 {
@@ -110,6 +116,34 @@ impl<A: Codes, L: Lists> Walk<'_, A, L> {
             nprobe = (nprobe * 4).min(lists);
             self.rank(aim, nprobe, buffers);
         }
+    }
+
+    /// Looks at the lists of some ranks; returns how many of their rows match, if there is a mask.
+    fn look_at(
+        &self,
+        ranks: Range<usize>,
+        probe: &mut L::Probe,
+        buffers: &Buffers,
+        nearest: &mut Nearest,
+    ) -> usize {
+        let mut all = 0;
+        for rank in ranks.clone() {
+            let list = buffers.ranked[rank] as u32;
+            let range = self.ivf.range(list);
+            if rank + 1 < ranks.end {
+                self.lists.ask(self.ivf.range(buffers.ranked[rank + 1] as u32));
+            }
+            if let Some(mask) = self.mask {
+                let members = &self.ivf.members[range.start as usize..range.end as usize];
+                let matching = members.iter().filter(|row| mask.get(**row as usize)).count();
+                all += matching;
+                if matching == 0 {
+                    continue;
+                }
+            }
+            self.lists.look((list, range), &self.ivf.members, self.mask, probe, nearest);
+        }
+        all
     }
 
     /// Brings the nearest `nprobe` lists to the front of `ranked`.
