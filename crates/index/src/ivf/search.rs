@@ -56,6 +56,16 @@ struct Buffers {
     scores: Vec<f32>,
 }
 
+impl Buffers {
+    /// Brings the nearest `nprobe` of what is ranked to the front.
+    fn sort(&mut self, nprobe: usize) {
+        if nprobe < self.ranked.len() {
+            self.ranked.select_nth_unstable(nprobe - 1);
+        }
+        self.ranked[..nprobe].sort_unstable();
+    }
+}
+
 impl<A: Codes, L: Lists> Walk<'_, A, L> {
     pub(super) fn run(&self) -> Result<Vec<Hits>, Error> {
         let matching = self.mask.map_or(self.ivf.rows(), Bits::count);
@@ -85,9 +95,14 @@ impl<A: Codes, L: Lists> Walk<'_, A, L> {
         let all = self.query.range_filter().is_some();
         let depth = if all { usize::MAX } else { self.query.depth() };
         let twice = if self.ivf.is_spilled() { 2 } else { 1 };
+        let usual = nprobe * self.ivf.rows() / lists;
+        if let Some(mask) = self.mask.filter(|_| matching <= usual) {
+            // No more rows match than are looked at anyway.
+            let rows: Vec<u32> = mask.iter().map(|row| row as u32).collect();
+            return Ok(self.refiner.refine(q, &rows, self.query).hits);
+        }
         self.rank(aim, nprobe, buffers);
         // Where few rows of a list match, more lists are looked at, until as many rows matched as there are without a mask.
-        let usual = nprobe * self.ivf.rows() / lists;
         let least = if self.mask.is_some() { usual.min(matching) } else { 0 };
         loop {
             self.cancel.check()?;
@@ -101,7 +116,7 @@ impl<A: Codes, L: Lists> Walk<'_, A, L> {
                 from = nprobe;
                 nprobe = (nprobe * least / matched.max(1)).clamp(nprobe + 1, nprobe * 4).min(lists);
                 self.cancel.check()?;
-                self.rank(aim, nprobe, buffers);
+                buffers.sort(nprobe);
             }
             let mut rows = nearest.into_scored();
             if twice == 2 {
@@ -114,7 +129,7 @@ impl<A: Codes, L: Lists> Walk<'_, A, L> {
                 return Ok(refined.hits);
             }
             nprobe = (nprobe * 4).min(lists);
-            self.rank(aim, nprobe, buffers);
+            buffers.sort(nprobe);
         }
     }
 
@@ -152,10 +167,7 @@ impl<A: Codes, L: Lists> Walk<'_, A, L> {
         self.centroids.scores(aim, lists, Reach::Cached, scores);
         ranked.clear();
         ranked.extend(lists.iter().zip(scores).map(|(list, score)| order(*score, *list)));
-        if nprobe < ranked.len() {
-            ranked.select_nth_unstable(nprobe - 1);
-        }
-        ranked[..nprobe].sort_unstable();
+        buffers.sort(nprobe);
     }
 }
 
