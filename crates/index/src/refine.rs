@@ -62,7 +62,7 @@ impl<'a> Refiner<'a> {
             _ => 0.0,
         };
         let rows: Vec<u32> = found.iter().map(|(row, _)| *row).collect();
-        let first = k.max(FIRST);
+        let first = first_of(found, k);
         if !is_simple || scale == 0.0 || rows.len() <= first {
             return self.refine(q, &rows, query);
         }
@@ -100,7 +100,19 @@ impl<'a> Refiner<'a> {
     }
 }
 
-/// Rows that are measured in any case, to see how far off codes are.
+/// How many of `found` are measured in any case. Codes that are the same are off by the same, so a few different ones must be
+/// among them.
+fn first_of(found: &[(u32, f32)], k: usize) -> usize {
+    let mut different = 0;
+    let fresh = |i: usize| i == 0 || found[i].1 != found[i - 1].1;
+    let enough = (0..found.len()).position(|i| {
+        different += usize::from(fresh(i));
+        different == FIRST
+    });
+    enough.map_or(found.len(), |last| k.max(last + 1))
+}
+
+/// Rows of different codes that are measured in any case, to see how far off codes are.
 const FIRST: usize = 8;
 /// Rows that are measured together after these.
 const STEP: usize = 4;
