@@ -230,11 +230,12 @@ impl Node {
         // A collection that was dropped in the meantime takes no rows.
         let Ok(collection) = catalog.collection_by_id(record.collection) else { return };
         let Ok(shard) = self.shard(record.collection) else { return };
-        let was_idle = !shard.has_unflushed();
+        let (was_idle, was_worth) = (!shard.has_unflushed(), self.has_worth(&shard));
         if let Err(error) = shard.apply(lsn, record, collection, &self.oracle) {
             self.trouble(format!("collection {}: {error}", collection.name));
         }
-        if was_idle || self.is_full(&shard, collection) {
+        let is_worth = !was_worth && self.has_worth(&shard);
+        if was_idle || is_worth || self.is_full(&shard, collection) {
             self.bells.keeper.ring();
         }
     }

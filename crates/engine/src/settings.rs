@@ -24,7 +24,8 @@ pub struct Settings {
     pub scanned_bytes_max: u64,
     /// Segments are merged up to this size (`dataCoord.segment.maxSize`).
     pub merged_bytes_max: u64,
-    /// Growing rows worth an index are flushed when no write came for this long.
+    /// Growing rows worth an index are flushed when no write came for this long; sooner the more of them are scanned
+    /// (`scanned_bytes_max`).
     pub idle_flush_ms: u64,
     /// How long rows that came after their index may wait for it while searches come; they are scanned meanwhile.
     pub build_delay_ms: u64,

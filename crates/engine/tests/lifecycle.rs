@@ -317,6 +317,26 @@ fn rows_that_come_later_wait_for_a_pause_in_the_searches() {
 }
 
 #[test]
+fn many_small_writes_are_flushed_once_they_pause() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Settings { folder: folder.path().to_owned(), idle_flush_ms: 300, ..Settings::default() };
+    let engine = Engine::open(settings.clone()).unwrap();
+    // The disk and the clock are real ones; these are not used.
+    let (disk, clock) = (Arc::new(MemoryDisk::new()), Arc::new(ManualClock::at(0)));
+    let world = World { disk, clock, engine, settings };
+    world.create();
+    world.create_index("HNSW");
+    world.load();
+    (0..4).for_each(|part| _ = world.insert(part * 500..(part + 1) * 500));
+    // None of the writes alone was worth an index.
+    let start = std::time::Instant::now();
+    while world.index().unwrap().build.built_rows < 2_000 {
+        assert!(start.elapsed().as_secs() < 60, "{:?}", world.index().unwrap());
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
+#[test]
 fn merging_keeps_rows_deletes_and_indexes() {
     let world = World::new(Settings::default());
     world.create();

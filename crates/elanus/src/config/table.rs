@@ -150,7 +150,7 @@ pub(super) const KEYS: &[Key] = &[
     mib!("dataCoord.segment.maxSize", "Segments are merged up to this many MiB.", engine.merged_bytes_max),
     number!(
         ["elanus.idleFlushMs"],
-        "Growing rows worth an index are written to a file when no write came for this many milliseconds.",
+        "Growing rows worth an index are written to a file when no write came for this many milliseconds; sooner if many are scanned.",
         engine.idle_flush_ms
     ),
     number!(

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 /// The log may be this many times as long as the largest growing segment before its oldest holder is flushed.
 const LOG_SEGMENTS_MAX: u64 = 4;
+/// A pause between two writes that is none yet, in milliseconds.
+const PAUSE_MS_MIN: u64 = 200;
 /// How long to wait before trying again what failed.
 const RETRY: Duration = Duration::from_secs(5);
 
@@ -43,12 +45,31 @@ impl Node {
 
     /// Whether the growing rows of a collection are to be flushed for being many.
     pub(crate) fn is_full(&self, shard: &Shard, collection: &Collection) -> bool {
-        let growing = shard.growing();
-        let bytes: u64 = growing.iter().map(|segment| segment.bytes() as u64).sum();
-        let rows: u64 = growing.iter().map(|segment| segment.rows() as u64).sum();
-        let is_scanned =
-            collection.is_loaded() && !collection.indexes.is_empty() && rows >= self.settings.index_rows_min;
+        let bytes = growing_bytes(shard);
+        let is_scanned = self.is_scanned(shard, collection);
         bytes >= self.settings.segment_bytes_max || is_scanned && bytes >= self.settings.scanned_bytes_max
+    }
+
+    /// Whether growing rows are worth an index.
+    pub(crate) fn has_worth(&self, shard: &Shard) -> bool {
+        shard.growing().iter().any(|segment| segment.rows() as u64 >= self.settings.index_rows_min)
+    }
+
+    /// Whether growing rows are scanned that an index waits for.
+    fn is_scanned(&self, shard: &Shard, collection: &Collection) -> bool {
+        let rows: u64 = shard.growing().iter().map(|segment| segment.rows() as u64).sum();
+        collection.is_loaded() && !collection.indexes.is_empty() && rows >= self.settings.index_rows_min
+    }
+
+    /// How long no write must have come for growing rows to be flushed: the more of them are scanned, the shorter.
+    fn pause_ms(&self, shard: &Shard, collection: &Collection) -> u64 {
+        let (longest, most) = (self.settings.idle_flush_ms, self.settings.scanned_bytes_max.max(1));
+        if !self.is_scanned(shard, collection) {
+            return longest;
+        }
+        let room = most.saturating_sub(growing_bytes(shard));
+        let share_ms = u128::from(longest) * u128::from(room) / u128::from(most);
+        (share_ms as u64).max(PAUSE_MS_MIN.min(longest))
     }
 
     fn due(&self, shard: &Shard, collection: &Collection) -> Due {
@@ -66,12 +87,18 @@ impl Node {
         if collection.indexes.iter().any(|index| index.created_at >= oldest) {
             return Due::Now;
         }
+        let wait_ms = self.pause_ms(shard, collection);
         let idle_ms = self.oracle.clock().now_ms().saturating_sub(shard.last_write_ms());
-        match self.settings.idle_flush_ms.checked_sub(idle_ms) {
+        match wait_ms.checked_sub(idle_ms) {
             None | Some(0) => Due::Now,
-            Some(rest_ms) => Due::In(Duration::from_millis(rest_ms)),
+            // Until then there may be more of them.
+            Some(rest_ms) => Due::In(Duration::from_millis(rest_ms.min(PAUSE_MS_MIN))),
         }
     }
+}
+
+fn growing_bytes(shard: &Shard) -> u64 {
+    shard.growing().iter().map(|segment| segment.bytes() as u64).sum()
 }
 
 /// When to flush.
