@@ -2,13 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may stop")]
 
+mod rows;
+
 use data::{Column, Consistency, Field, Schema, Timestamp, Type, Value};
 use engine::api::{
     Change, Collection, CreateCollection, CreateIndex, Flush, Found, IndexState, Indexes, Load, NamedColumn,
     Queries, Query, ReadTime, Release, RowCount, Rows, Search, Target, Write,
 };
 use engine::{Engine, ErrorKind, Settings};
-use host::{ManualClock, Rng};
+use host::ManualClock;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use store::MemoryDisk;
@@ -145,19 +147,11 @@ fn named(name: &str, column: Column) -> NamedColumn {
 }
 
 fn vector(id: i64) -> Vec<f32> {
-    let mut rng = Rng::new(id as u64 + 1);
-    (0..DIM).map(|_| rng.normal() as f32).collect()
+    rows::vector(DIM, id)
 }
 
 fn nearest(id: i64, among: impl Iterator<Item = i64>) -> Vec<i64> {
-    let query = vector(id);
-    let distance = |other: i64| -> f64 {
-        vector(other).iter().zip(&query).map(|(a, b)| f64::from((a - b) * (a - b))).sum()
-    };
-    let mut all: Vec<(f64, i64)> = among.map(|other| (distance(other), other)).collect();
-    all.sort_by(|a, b| a.0.total_cmp(&b.0));
-    all.truncate(10);
-    all.into_iter().map(|(_, id)| id).collect()
+    rows::nearest(DIM, id, among)
 }
 
 #[test]

@@ -129,7 +129,7 @@ fn what_is_built() {
     let sq = [("index_type", "HNSW_SQ"), ("metric_type", "IP"), ("sq_type", "sq4u"), ("refine", "True")];
     let text = "index_type=HNSW_SQ metric_type=IP M=30 efConstruction=360 sq_type=SQ4U refine=true";
     assert_eq!(effective(Element::F16, &sq), ("HNSW_SQ", text.to_owned()));
-    let text = "index_type=SPARSE_INVERTED_INDEX metric_type=IP inverted_index_algo=BLOCK_MAX_MAXSCORE";
+    let text = "index_type=SPARSE_INVERTED_INDEX metric_type=IP inverted_index_algo=SINDI";
     assert_eq!(effective(Element::Sparse, &[]), ("AUTOINDEX", text.to_owned()));
     let text = "index_type=MINHASH_LSH metric_type=MHJACCARD mh_lsh_band=1 mh_element_bit_width=8";
     let (name, signature) = effective(Element::Bits, &[("metric_type", "MHJACCARD")]);

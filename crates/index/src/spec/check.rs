@@ -165,7 +165,8 @@ impl Spec {
                 (name, _) if name.starts_with("bm25") && self.metric != Metric::Bm25 => continue,
                 (name, _) if name.starts_with("mh_") && self.metric != Metric::MinHashJaccard => continue,
                 ("inverted_index_algo", Value::Name(algorithm)) if algorithm != "TAAT_NAIVE" => {
-                    "BLOCK_MAX_MAXSCORE".to_owned()
+                    // Sums in windows for products; see docs/decisions/0202.
+                    if self.metric == Metric::Ip { "SINDI" } else { "BLOCK_MAX_MAXSCORE" }.to_owned()
                 }
                 (_, value) => value.to_string(),
             };
