@@ -4,7 +4,7 @@
 //! Invariant: the catalogue names a new file only when all its bytes are durable, and moves the checkpoint in the same
 //! edit; a crash anywhere leaves the old state and some unnamed files.
 
-use crate::catalog::{Catalog, Edit, Moved, SegmentEntry};
+use crate::catalog::{Catalog, Collection, Edit, Moved, SegmentEntry};
 use crate::node::Node;
 use crate::shard::{Freeze, Member, Role, Shard};
 use crate::{Error, ErrorKind};
@@ -169,6 +169,7 @@ impl Node {
                 let schema = Arc::clone(&collection.schema);
                 let sealed = Sealed::open(&self.blobs, &entry.file, entry.id, entry.partition, schema)?;
                 sealed.keep_blocks_in(&self.unpacked);
+                self.outline_ahead(collection, &sealed)?;
                 opened.push((growing, Arc::new(sealed)));
             }
         }
@@ -197,6 +198,20 @@ impl Node {
             }
         });
         Ok(opened.into_iter().map(|(_, sealed)| sealed.id()).collect())
+    }
+
+    /// While searches come, builds are held off; then what they will scan of a new segment is made before they see it.
+    pub(crate) fn outline_ahead(&self, collection: &Collection, sealed: &Sealed) -> Result<(), Error> {
+        if self.searched_until_ms().is_none() {
+            return Ok(());
+        }
+        let vectors = collection.schema.fields.iter().filter(|field| field.data_type.is_vector());
+        for field in vectors {
+            if collection.index_on(field.id).is_some() && sealed.index(field.id).is_none() {
+                sealed.outline_ahead(field.id)?;
+            }
+        }
+        Ok(())
     }
 
     /// Deletes the part of the log that no collection needs.

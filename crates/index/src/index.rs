@@ -260,6 +260,11 @@ impl Index {
         }
     }
 
+    /// Whether a search goes through all rows, or their outline.
+    pub fn is_scan(&self) -> bool {
+        matches!(self.body, Body::Flat(_))
+    }
+
     /// Measures what the steps of a search cost on this machine, if it has not been done and a choice depends on it;
     /// `now_ns` tells the time in nanoseconds. Takes a millisecond or two. Without it, and when `vectors` are not those of the
     /// index, the choice rests on what is usual.

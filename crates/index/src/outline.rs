@@ -150,6 +150,11 @@ impl Outline {
         Ok(Some(Self { dim, rows, high, low, margins: image.array("margins", COLUMNS * rows)? }))
     }
 
+    /// Bytes a scan reads of most rows of `dim` elements.
+    pub fn scanned_bytes(dim: usize) -> usize {
+        nibble_bytes(dim) + 5 * size_of::<f32>()
+    }
+
     /// Bytes it has in memory.
     pub fn bytes(&self) -> usize {
         self.high.len() + self.low.len() + size_of_val(&self.margins[..])

@@ -286,6 +286,16 @@ impl Sealed {
         })
     }
 
+    /// Makes the outline of the vectors of `field` now, so that the first search through it need not; for a segment that
+    /// searches are about to see before its index is there.
+    ///
+    /// # Errors
+    /// The field does not exist.
+    pub fn outline_ahead(&self, field: FieldId) -> Result<(), Error> {
+        self.outline(field, &self.column(field)?);
+        Ok(())
+    }
+
     /// Takes the index of `field` out of use and hands it back.
     pub fn detach_index(&self, field: FieldId) -> Option<Arc<Index>> {
         let mut indexes = self.indexes.write().unwrap_or_else(PoisonError::into_inner);

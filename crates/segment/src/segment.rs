@@ -1,9 +1,12 @@
 //! One face for both kinds of segment. Invariant: growing and sealed give the same answers for the same rows.
 
 use crate::{DeleteList, Error, Growing, Mask, Nearest, Sealed};
-use data::{Column, FieldId, KeyRef, Keys, PartitionId, Schema, SegmentId, Timestamp};
+use data::{Column, FieldId, KeyRef, Keys, Kind, PartitionId, Schema, SegmentId, Timestamp, Type};
 use filter::Predicate;
 use std::sync::Arc;
+
+/// What a sparse vector has, about.
+const SPARSE_ROW_BYTES: usize = 1024;
 
 /// A unit of rows; clones share it.
 #[derive(Debug, Clone)]
@@ -140,6 +143,27 @@ impl Segment {
             Self::Growing(_) => None,
             Self::Sealed(segment) => segment.index(field).and_then(|index| index.reads()),
         }
+    }
+
+    /// Bytes a search of `field` without a filter goes through for each query, about; `None` when an index leads it to few rows.
+    /// `awaits_index` as in [`Nearest::awaits_index`].
+    pub fn scanned_bytes(&self, field: FieldId, kind: Kind, awaits_index: bool) -> Option<u64> {
+        let is_outlined = match self {
+            Self::Growing(_) => true,
+            Self::Sealed(segment) => match segment.index(field) {
+                Some(index) if !index.is_scan() => return None,
+                Some(_) => true,
+                None => awaits_index,
+            },
+        };
+        let row = match kind.data_type {
+            Type::SparseVector => SPARSE_ROW_BYTES,
+            Type::FloatVector | Type::Float16Vector | Type::BFloat16Vector if is_outlined => {
+                index::Outline::scanned_bytes(kind.dim).min(kind.vector_bytes())
+            }
+            _ => kind.item().unwrap_or(kind).vector_bytes(),
+        };
+        Some((self.rows() * row) as u64)
     }
 
     /// How a search goes about it of which `matching` rows match.

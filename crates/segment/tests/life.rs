@@ -194,6 +194,53 @@ mod tests {
         assert!(sealed.index(VECTOR).is_none());
     }
 
+    #[test]
+    fn what_a_search_goes_through_is_known_before() {
+        let vector = Field { id: VECTOR, ..Field::new("vector", Type::FloatVector).with_dim(64) };
+        let id = Field { id: ID, ..Field::new("id", Type::Int64).primary() };
+        let schema = Arc::new(Schema { fields: vec![id, vector.clone()], ..Schema::default() });
+        let (blobs, young) = (blobs(), growing(&schema));
+        let vectors = (0..100 * 64).map(|i| (i % 97) as f32).collect();
+        let columns = vec![Column::from_ints((0..100).collect()), Column::from_vectors(64, vectors).unwrap()];
+        young.append(Batch::new(100, columns).unwrap(), Timestamp(1)).unwrap();
+        let sealed = Arc::new(seal(&young, &blobs, "file"));
+        let bytes = |segment: &Segment, awaits| segment.scanned_bytes(VECTOR, vector.kind(), awaits);
+        let (young, old) = (Segment::Growing(Arc::new(young)), Segment::Sealed(Arc::clone(&sealed)));
+        // Half a byte an element and five floats, or the rows.
+        assert_eq!([bytes(&young, false), bytes(&young, true)], [Some(100 * (32 + 20)); 2]);
+        assert_eq!([bytes(&old, false), bytes(&old, true)], [Some(100 * 256), Some(100 * (32 + 20))]);
+
+        for (kind, want) in [("FLAT", Some(100 * (32 + 20))), ("HNSW", None)] {
+            let params =
+                [("index_type".to_owned(), kind.to_owned()), ("metric_type".to_owned(), "L2".to_owned())];
+            let spec = Spec::parse(Element::F32, 64, &params).unwrap();
+            let column = sealed.column(VECTOR).unwrap();
+            let vectors = segment::vectors_of(&column).unwrap();
+            let (pool, cancel, progress) = (Pool::inline(), Cancel::new(), Progress::new());
+            let image = index::build(&spec, vectors, 1, &pool, &cancel, &progress).unwrap();
+            sealed.attach_index(VECTOR, Arc::new(Index::open(&spec, image, 100).unwrap()));
+            assert_eq!(bytes(&old, true), want, "{kind}");
+            sealed.detach_index(VECTOR);
+        }
+    }
+
+    #[test]
+    fn an_outline_made_ahead_changes_no_answer() {
+        let blobs = blobs();
+        let young = growing(&schema());
+        young.append(batch(0..300), Timestamp(1)).unwrap();
+        let [plain, ahead] = ["plain", "ahead"].map(|name| seal(&young, &blobs, name));
+        ahead.outline_ahead(VECTOR).unwrap();
+        assert!(ahead.outline_ahead(COLOR).is_err(), "no such field");
+        let answers = [plain, ahead].map(|sealed| {
+            let segment = Segment::Sealed(Arc::new(sealed));
+            let mask = segment.matches(None, Timestamp(1)).unwrap();
+            nearest(&segment, VECTOR, &[8.0, -8.0], &mask, true).unwrap()
+        });
+        assert_eq!(answers[0], answers[1]);
+        assert_eq!(answers[0][0].rows, [8, 7, 9]);
+    }
+
     /// One writer inserts keys and upserts them again; at every time each key up to the newest is there exactly once.
     #[test]
     fn readers_see_whole_moments_beside_the_writer() {

@@ -13,7 +13,7 @@ use std::ops::Range;
 
 /// Searches expected to take less than this run on the caller, without a hand-over to another thread.
 const QUICK_NS_MAX: u64 = 1_000_000;
-/// What a search of an index of one segment costs, about, and what a scan costs a byte.
+/// What a search of an index of one segment costs, about, and what a scan reads in a nanosecond.
 const INDEX_NS: u64 = 100_000;
 const SCAN_BYTES_PER_NS: u64 = 15;
 /// How many vectors a list has, about.
@@ -36,17 +36,22 @@ pub(crate) fn is_quick(node: &Node, search: &Search) -> bool {
         Queries::Lists(_) => return false,
         Queries::Keys(keys) => keys.len(),
     };
-    cost_ns(&segments, field, count, !search.filter.is_empty()) <= QUICK_NS_MAX
+    let awaits_index = collection.index_on(field.id).is_some();
+    cost_ns(&segments, (field, awaits_index), count, !search.filter.is_empty()) <= QUICK_NS_MAX
 }
 
-fn cost_ns(segments: &[Segment], field: &Field, queries: usize, has_filter: bool) -> u64 {
+fn cost_ns(
+    segments: &[Segment],
+    (field, awaits_index): (&Field, bool),
+    queries: usize,
+    has_filter: bool,
+) -> u64 {
+    let lists = if field.element.is_some() { LIST_ITEMS } else { 1 };
     let of = |segment: &Segment| {
-        let rows = segment.rows() as u64;
-        let indexed = matches!(segment, Segment::Sealed(sealed) if sealed.index(field.id).is_some());
-        let lists = if field.element.is_some() { LIST_ITEMS } else { 1 };
-        let scan_ns = rows * lists * field.kind().vector_bytes() as u64 / SCAN_BYTES_PER_NS;
-        let nearest_ns = if indexed { scan_ns.min(INDEX_NS) } else { scan_ns };
-        nearest_ns * queries as u64 + if has_filter { rows * FILTER_NS_PER_ROW } else { 0 }
+        let scanned = segment.scanned_bytes(field.id, field.kind(), awaits_index);
+        let nearest_ns = scanned.map_or(INDEX_NS, |bytes| bytes * lists / SCAN_BYTES_PER_NS);
+        let filter_ns = if has_filter { segment.rows() as u64 * FILTER_NS_PER_ROW } else { 0 };
+        nearest_ns * queries as u64 + filter_ns
     };
     segments.iter().map(of).sum()
 }
@@ -54,7 +59,7 @@ fn cost_ns(segments: &[Segment], field: &Field, queries: usize, has_filter: bool
 /// The hits of each query in each segment: outer by segment, inner by query.
 pub(super) fn ask(node: &Node, scope: &Scope, plan: &Plan<'_>) -> Result<Vec<Vec<ElementHits>>, Error> {
     let count = plan.queries.len();
-    let cost_ns = cost_ns(&scope.segments, plan.field, count, plan.predicate.is_some());
+    let cost_ns = cost_ns(&scope.segments, (plan.field, plan.awaits_index), count, plan.predicate.is_some());
     let inline = Pool::inline();
     let is_quick = cost_ns <= QUICK_NS_MAX && plan.aim != Aim::Lists;
     let pool = if is_quick { &inline } else { &node.pools.search };

@@ -227,7 +227,7 @@ impl Node {
     }
 
     /// Searches come; if the last one was the last, this is when that is known.
-    fn searched_until_ms(&self) -> Option<u64> {
+    pub(crate) fn searched_until_ms(&self) -> Option<u64> {
         let until_ms = self.last_search_ms.load(Ordering::Relaxed) + SEARCHED_MS;
         (until_ms > self.oracle.clock().now_ms()).then_some(until_ms)
     }

@@ -235,6 +235,7 @@ impl Node {
                 opened.attach(&sealed, index);
             }
         }
+        self.outline_ahead(collection, &sealed)?;
         Ok((Arc::new(sealed), indexes))
     }
 
