@@ -257,6 +257,9 @@ impl From<segment::Error> for Error {
     fn from(error: segment::Error) -> Self {
         match error {
             segment::Error::Store(error) => error.into(),
+            segment::Error::Memory(refusal) => {
+                Self::new(ErrorKind::MemoryLimit, format!("memory limit exceeded: {refusal}"))
+            }
             segment::Error::Cancelled(_) => Self::new(ErrorKind::Cancelled, "cancelled"),
             segment::Error::Damaged { .. } => Self::new(ErrorKind::Corrupt, error.to_string()),
             segment::Error::Index(error) => error.into(),

@@ -69,6 +69,9 @@ fn templates() -> BTreeMap<String, Value> {
         ("mixed", Value::Json(r#"[1, "a", true]"#.into())),
         ("nothing", Value::Null),
         ("none", Value::List(vec![])),
+        ("nan", Value::Double(f64::NAN)),
+        ("inf", Value::Double(f64::INFINITY)),
+        ("floats", Value::List(vec![Value::Double(f64::NAN), Value::Double(1.5)])),
         ("moment", Value::Text("2025-01-01T00:00:00+08:00".into())),
         ("shape", Value::Text("POINT (1 2)".into())),
     ]

@@ -76,10 +76,11 @@ fn build(sealed: &Sealed, blobs: &Blobs, field: &str, params: &[(&str, &str)]) -
     let schema = schema();
     let params: Vec<_> = params.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
     let spec = ScalarSpec::parse(schema.field(field).unwrap(), &schema, &params).unwrap();
-    let column = sealed.column(spec.field()).unwrap();
     let name = format!("{field}-{}", params.iter().map(|(_, value)| value.len()).sum::<usize>());
     let start = Instant::now();
-    let bytes = build_scalar(&spec, &column, blobs, &name, &Cancel::new(), &Progress::new()).unwrap();
+    let place = (blobs, name.as_str());
+    let bytes =
+        build_scalar(&spec, sealed, place, &mut |_| Ok(()), &Cancel::new(), &Progress::new()).unwrap();
     let built = start.elapsed();
     let index = ScalarIndex::open(&spec, blobs, &name, ROWS).unwrap();
     println!(

@@ -43,6 +43,9 @@ pub enum Error {
     /// The index, or the search of vectors.
     #[error(transparent)]
     Index(index::Error),
+    /// There is not as much memory as it takes.
+    #[error(transparent)]
+    Memory(#[from] host::OutOfMemory),
     /// The work was told to stop.
     #[error(transparent)]
     Cancelled(#[from] host::Cancelled),

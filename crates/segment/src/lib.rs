@@ -49,7 +49,7 @@ pub use items::{ElementHits, NearestLists, items_of};
 pub use mask::Mask;
 pub use merge::{Merged, RowMap, merge};
 pub use nearest::{Nearest, vectors_of};
-pub use scalar::{ScalarError, ScalarIndex, ScalarKind, ScalarSpec, build_scalar};
+pub use scalar::{Need, ScalarError, ScalarIndex, ScalarKind, ScalarSpec, build_scalar};
 pub use sealed::Sealed;
 pub use segment::Segment;
 pub use write::{Written, write};

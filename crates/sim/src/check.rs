@@ -3,6 +3,7 @@
 use crate::client::{self, Ask, Window};
 use crate::draw;
 use crate::op;
+use crate::parts;
 use crate::truth::{Collection, Filter, Kind, Metric, Row, Truth};
 use data::Timestamp;
 use engine::api::{self, IndexInfo, IndexState, SegmentState};
@@ -223,7 +224,61 @@ pub(crate) fn sample(
     let window = Window { offset, limit: 1 + rng.below(20) as usize };
     let vector = op::vector(rng, truth.dim);
     let ask = Ask { name: name.to_owned(), partitions, vector, metric, window, filter, travel };
-    search(engine, truth, &ask, &among, at)
+    search(engine, truth, &ask, &among, at)?;
+    if truth.fields.contains_key(parts::PARTS) && rng.chance(0.5) {
+        let inner = parts::Ask::draw(truth.scalars.get(parts::PLACE).copied(), rng);
+        return among_parts(engine, truth, &ask, &inner, &among, at);
+    }
+    Ok(())
+}
+
+/// One search among structs: exact where nothing or FLAT answers; else sound, and as many hits as there can be.
+fn among_parts(
+    engine: &Engine,
+    truth: &Collection,
+    ask: &Ask,
+    inner: &parts::Ask,
+    among: &[String],
+    at: Timestamp,
+) -> Result<(), Wrong> {
+    let what = format!("search {inner:?} of {ask:?}");
+    let filter = client::expression(&ask.filter, truth.text_keys);
+    let limit = ask.window.limit;
+    let got = inner.search(engine, &ask.name, &ask.partitions, filter, limit, ask.travel);
+    let got = got.map_err(unexpected("search of structs", &what))?;
+    let mut sound: BTreeSet<(i64, u32, u32)> = BTreeSet::new();
+    let mut best: BTreeMap<(i64, u32), f32> = BTreeMap::new();
+    for row in truth.matching(among, &ask.filter, at) {
+        for (score, place) in inner.scores(row.added.get(parts::PARTS)) {
+            // Without the sign of a zero.
+            sound.insert((row.key, place, (score + 0.0).to_bits()));
+            let known = best.entry((row.key, place)).or_insert(score);
+            if inner.order(score, *known).is_lt() {
+                *known = score;
+            }
+        }
+    }
+    let mut want: Vec<f32> = best.into_values().collect();
+    want.sort_by(|a, b| inner.order(*a, *b));
+    want.truncate(limit);
+    same!(format!("{what}: hits"), got.len(), want.len());
+    let exact = matches!(truth.scalars.get(parts::PLACE), None | Some(&"FLAT"));
+    let mut seen = BTreeSet::new();
+    for (place, ((score, key, element), best)) in got.iter().zip(&want).enumerate() {
+        if !sound.contains(&(*key, *element, (score + 0.0).to_bits())) {
+            return Err(format!("{what}: hit {place} is {score} of {key}[{element}], which is not there"));
+        }
+        if !seen.insert((*key, *element)) {
+            return Err(format!("{what}: {key}[{element}] came twice"));
+        }
+        if place > 0 && inner.order(got[place - 1].0, *score).is_gt() {
+            return Err(format!("{what}: hit {place} is better than the one before"));
+        }
+        if exact && score != best {
+            return Err(format!("{what}: hit {place} has score {score}, the truth is {best}"));
+        }
+    }
+    Ok(())
 }
 
 /// One search: exact where nothing or FLAT answers; else sound, and as many rows as match.

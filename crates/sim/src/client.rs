@@ -1,6 +1,7 @@
 //! Speaks to the engine in the words of the [`truth`](crate::truth): rows in, rows out.
 
 use crate::field::{self, Added};
+use crate::parts::{self, PARTS};
 use crate::truth::{Collection, Filter, Kind, Metric, Row};
 use data::{Column, Consistency, Field, Keys, Schema, Timestamp, Type, Value, Values};
 use engine::api::{self, Change, NamedColumn, OutputField, Queries, ReadTime, Target, Write};
@@ -32,17 +33,23 @@ fn text_of(key: i64) -> String {
     format!("k{key:06}")
 }
 
-/// Makes a collection.
+/// Makes a collection; `parts`: with an array of structs.
 ///
 /// # Errors
 /// The engine's.
-pub(crate) fn create(engine: &Engine, name: &str, dim: usize, text_keys: bool) -> Result<Timestamp, Error> {
+pub(crate) fn create(
+    engine: &Engine,
+    name: &str,
+    dim: usize,
+    text_keys: bool,
+    parts: bool,
+) -> Result<Timestamp, Error> {
     let key = if text_keys {
         Field::new("id", Type::VarChar).with_max_length(16)
     } else {
         Field::new("id", Type::Int64)
     };
-    let schema = Schema {
+    let mut schema = Schema {
         fields: vec![
             key.primary(),
             Field::new("v", Type::FloatVector).with_dim(dim),
@@ -51,6 +58,10 @@ pub(crate) fn create(engine: &Engine, name: &str, dim: usize, text_keys: bool) -
         ],
         ..Schema::default()
     };
+    if parts {
+        schema.fields.extend(parts::fields());
+        schema.structs.push(parts::structure());
+    }
     let create = api::CreateCollection {
         target: target(name),
         schema,
@@ -82,15 +93,17 @@ pub(crate) fn rows(name: &str, partition: &str, text_keys: bool, dim: usize, row
         named("tag", Column::from_texts(rows.iter().map(|row| row.tag.as_str()))),
     ];
     let added = rows.first().into_iter().flat_map(|row| row.added.keys());
-    columns.extend(added.map(|name| {
+    for name in added {
         let added = rows.iter().map(|row| &row.added);
         match *name {
+            PARTS => columns.extend(parts::columns(added).map(|(name, column)| named(name, column))),
             field::NOTE => {
-                NamedColumn { name: "$meta".to_owned(), is_dynamic: true, column: field::notes(added) }
+                let column = field::notes(added);
+                columns.push(NamedColumn { name: "$meta".to_owned(), is_dynamic: true, column });
             }
-            name => named(name, field::column(name, added)),
+            name => columns.push(named(name, field::column(name, added))),
         }
-    }));
+    }
     api::Rows { target: target(name), partition: partition.to_owned(), rows: rows.len(), columns }
 }
 
@@ -98,7 +111,7 @@ pub(crate) fn rows(name: &str, partition: &str, text_keys: bool, dim: usize, row
 pub(crate) fn partial(mut rows: api::Rows, fields: &[&str], append: bool) -> api::Update {
     let is_meant = |column: &NamedColumn| {
         let name = if column.is_dynamic { field::NOTE } else { column.name.as_str() };
-        name == "id" || fields.contains(&name)
+        name == "id" || name.split('[').next().is_some_and(|name| fields.contains(&name))
     };
     rows.columns.retain(is_meant);
     let ops = if append { vec![(field::LIST.to_owned(), api::FieldOp::Append)] } else { vec![] };
@@ -135,6 +148,9 @@ pub(crate) fn expression(filter: &Filter, text_keys: bool) -> String {
         Filter::Both(number, tag) => format!("number < {number} and tag == '{tag}'"),
         Filter::Extra(number) => format!("extra < {number}"),
         Filter::Note(number) => format!("note < {number}"),
+        Filter::SomePart(age) => format!("match_any(parts, $[age] < {age})"),
+        Filter::EachPart(age) => format!("match_all(parts, $[age] < {age})"),
+        Filter::Parts(count) => format!("array_length(parts) == {count}"),
         Filter::Keys(keys) => format!("id in [{}]", keys.iter().map(key).collect::<Vec<_>>().join(", ")),
     }
 }
@@ -185,7 +201,11 @@ pub(crate) fn create_scalar(
     field: &str,
     kind: &str,
 ) -> Result<Timestamp, Error> {
-    let own: &[(&str, &str)] = if kind == "NGRAM" { &[("min_gram", "1"), ("max_gram", "2")] } else { &[] };
+    let own: &[(&str, &str)] = match kind {
+        _ if field == parts::PLACE => parts::index_params(kind),
+        "NGRAM" => &[("min_gram", "1"), ("max_gram", "2")],
+        _ => &[],
+    };
     let params = [("index_type", kind)];
     let params = params.iter().chain(own).map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
     let create = api::CreateIndex {
@@ -342,7 +362,8 @@ pub(crate) fn added(engine: &Engine, name: &str) -> Result<Added, Error> {
         Some((name, field.default.clone().unwrap_or(Value::Null)))
     };
     let note = info.schema.dynamic().map(|_| (field::NOTE, Value::Null));
-    Ok(field::NAMES.into_iter().filter_map(default).chain(note).collect())
+    let parts = info.schema.structure(PARTS).map(|_| (PARTS, Value::Null));
+    Ok(field::NAMES.into_iter().filter_map(default).chain(parts).chain(note).collect())
 }
 
 /// Loads the whole collection, or some partitions.
@@ -368,7 +389,8 @@ pub(crate) fn insert(
     engine.write(Write::Insert(rows)).map(|written| written.timestamp)
 }
 
-fn ints(keys: &Keys) -> Vec<i64> {
+/// Keys as numbers.
+pub(crate) fn ints(keys: &Keys) -> Vec<i64> {
     let number = |key: data::KeyRef<'_>| match key.to_key() {
         data::Key::Int(value) => value,
         data::Key::Text(text) => text.trim_start_matches('k').parse().unwrap_or(i64::MIN),
@@ -393,6 +415,11 @@ fn assemble(keys: &[i64], fields: &[OutputField]) -> Vec<Row> {
                 ("tag", Values::Text(texts)) => row.tag = texts.text(place).to_owned(),
                 (_, _) if field.field.is_dynamic => {
                     row.added.insert(field::NOTE, field::note_of(&field.column.value(place)));
+                }
+                (parts::AGE, _) => {
+                    let places = fields.iter().find(|other| other.field.name == parts::PLACE);
+                    let value = |places: &OutputField| parts::value_of(&field.column, &places.column, place);
+                    row.added.extend(places.map(|places| (PARTS, value(places))));
                 }
                 (name, _) => {
                     let name = field::NAMES.into_iter().find(|known| *known == name);

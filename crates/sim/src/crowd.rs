@@ -79,7 +79,7 @@ pub fn crowd(folder: &Path, seed: u64, for_ms: u64) -> Result<Bustle, Vec<String
     };
     let one = |error: Error| vec![error.to_string()];
     let engine = Engine::open(settings).map_err(one)?;
-    client::create(&engine, NAME, DIM, false).map_err(one)?;
+    client::create(&engine, NAME, DIM, false, false).map_err(one)?;
     client::load(&engine, NAME, &[]).map_err(one)?;
     let crowd = Crowd {
         engine,
@@ -339,7 +339,7 @@ impl Crowd {
     fn come_and_go(&self, rng: &mut Rng) -> Result<(), Wrong> {
         let wrong = |error: Error| format!("another collection: {:?} {error}", error.kind());
         let name = format!("other{}", rng.below(2));
-        client::create(&self.engine, &name, DIM, false).map_err(wrong)?;
+        client::create(&self.engine, &name, DIM, false, false).map_err(wrong)?;
         client::create_index(&self.engine, &name, Kind::Hnsw, Metric::Ip).map_err(wrong)?;
         client::load(&self.engine, &name, &[]).map_err(wrong)?;
         let rows: Vec<Row> = (0..1 + rng.below(400) as i64).map(Self::row).collect();

@@ -3,6 +3,7 @@
 
 use crate::field;
 use crate::op::{Op, REQUIRED, Update};
+use crate::parts;
 use crate::truth::{Collection, DEFAULT_PARTITION, Filter, Kind, Metric, Truth};
 use host::Rng;
 use std::collections::BTreeSet;
@@ -30,15 +31,15 @@ impl Scale {
             // Now and then something is asked of a collection that is not there.
             if rng.chance(0.9) {
                 let dim = 2 + rng.below(self.dim_max - 1) as usize;
-                return Op::Create { name, dim, text_keys: rng.chance(0.3) };
+                return Op::Create { name, dim, text_keys: rng.chance(0.3), parts: rng.chance(0.5) };
             }
             return Op::Flush { name };
         };
         match rng.below(116) {
             114..116 => Op::EnableDynamic { name },
-            112..114 => Op::DropField { name, field: field::NAMES[rng.below(3) as usize] },
+            112..114 => Op::DropField { name, field: field::NAMES[rng.below(4) as usize] },
             100..103 => {
-                let field = field::NAMES[rng.below(3) as usize];
+                let field = field::NAMES[rng.below(4) as usize];
                 Op::AddField { name, field, default: field::default(field, rng) }
             }
             103..112 => Op::Update(self.update(name, collection, rng)),
@@ -113,17 +114,23 @@ impl Scale {
     }
 }
 
-/// Fields beside the vectors, and kinds of indexes that fit them.
-const SCALARS: [(&str, [&str; 4]); 3] = [
+/// Fields beside the vectors (but for those in structs), and kinds of indexes that fit them.
+const SCALARS: [(&str, [&str; 4]); 5] = [
     ("number", ["STL_SORT", "INVERTED", "BITMAP", "AUTOINDEX"]),
     ("tag", ["Trie", "INVERTED", "BITMAP", "NGRAM"]),
     (field::EXTRA, ["STL_SORT", "INVERTED", "BITMAP", "AUTOINDEX"]),
+    (parts::AGE, ["STL_SORT", "INVERTED", "BITMAP", "AUTOINDEX"]),
+    (parts::PLACE, ["HNSW", "FLAT", "IVF_FLAT", "IVF_FLAT"]),
 ];
 
 /// One of these fields that is there.
 fn scalar(collection: &Collection, rng: &mut Rng) -> (&'static str, [&'static str; 4]) {
-    let there = if collection.fields.contains_key(field::EXTRA) { 3 } else { 2 };
-    SCALARS[rng.below(there) as usize]
+    let is_there = |name: &str| {
+        let name = name.split('[').next().unwrap_or(name);
+        REQUIRED.contains(&name) || collection.fields.contains_key(name)
+    };
+    let there: Vec<_> = SCALARS.iter().filter(|(name, _)| is_there(name)).collect();
+    *there[rng.below(there.len() as u64) as usize]
 }
 
 fn create_scalar(name: String, collection: &Collection, rng: &mut Rng) -> Op {
@@ -139,6 +146,13 @@ pub(crate) fn filter(collection: &Collection, rng: &mut Rng) -> Filter {
     }
     if collection.fields.contains_key(field::NOTE) && rng.chance(0.3) {
         return Filter::Note(rng.below(110) as i64);
+    }
+    if collection.fields.contains_key(parts::PARTS) && rng.chance(0.4) {
+        return match rng.below(3) {
+            0 => Filter::SomePart(rng.below(8) as i64),
+            1 => Filter::EachPart(rng.below(20) as i64),
+            _ => Filter::Parts(rng.below(5) as usize),
+        };
     }
     match rng.below(3) {
         0 => Filter::Below(rng.below(40) as i64),

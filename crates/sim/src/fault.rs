@@ -224,7 +224,7 @@ impl FaultWorld {
         for name in ["c0", "c1"] {
             let keys = vec![7_777];
             for op in [
-                Op::Create { name: name.to_owned(), dim: 2, text_keys: false },
+                Op::Create { name: name.to_owned(), dim: 2, text_keys: false, parts: true },
                 Op::Insert { name: name.to_owned(), partition: String::new(), keys, draw: 7, added: vec![] },
                 Op::Flush { name: name.to_owned() },
             ] {

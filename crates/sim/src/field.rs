@@ -1,12 +1,13 @@
 //! Fields that come and go while a collection lives. Invariant: what a field called so holds follows from its name, so
 //! that rows can be drawn without a schema.
 
+use crate::parts::{self, PARTS};
 use data::{Column, ColumnBuilder, Field, Type, Value};
 use host::Rng;
 use std::collections::BTreeMap;
 
 /// The names they have.
-pub(crate) const NAMES: [&str; 3] = ["extra", "list", "word"];
+pub(crate) const NAMES: [&str; 4] = ["extra", "list", "word", PARTS];
 
 /// A number, for filters and indexes.
 pub(crate) const EXTRA: &str = "extra";
@@ -20,7 +21,7 @@ pub(crate) const NOTE: &str = "note";
 /// What a row holds in fields that were added, by name.
 pub(crate) type Added = BTreeMap<&'static str, Value>;
 
-/// The field called `name`, as a request names it. `default`: what rows hold that bring nothing; null = nothing.
+/// The field called `name`, which is no array of structs, as a request names it. `default`: what rows hold that bring nothing; null = nothing.
 pub(crate) fn field(name: &str, default: &Value) -> Field {
     let field = match name {
         LIST => Field::new(name, Type::Array).with_elements(Type::Int64, 4_096),
@@ -36,15 +37,16 @@ pub(crate) fn value(name: &str, rng: &mut Rng) -> Value {
         return Value::Null;
     }
     match name {
+        PARTS => parts::value(rng),
         LIST => Value::List((0..rng.below(4)).map(|_| Value::Int(rng.below(100) as i64)).collect()),
         EXTRA | NOTE => Value::Int(rng.below(100) as i64),
         _ => Value::Text(format!("w{}", rng.below(10))),
     }
 }
 
-/// A default of the field called `name`; arrays have none.
+/// A default of the field called `name`; arrays have none, be it of structs or of numbers.
 pub(crate) fn default(name: &str, rng: &mut Rng) -> Value {
-    if name == LIST { Value::Null } else { value(name, rng) }
+    if name == LIST || name == PARTS { Value::Null } else { value(name, rng) }
 }
 
 /// Some of the fields that are there.

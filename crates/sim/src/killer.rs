@@ -94,7 +94,7 @@ fn apply(truth: &mut Collection, step: Step, at: Timestamp) {
 pub fn child(folder: &Path, seed: u64, begin: &[u64]) -> Result<(), Error> {
     let engine = Engine::open(settings(folder))?;
     for collection in 0..COLLECTIONS {
-        client::create(&engine, &name_of(collection), DIM, false)?;
+        client::create(&engine, &name_of(collection), DIM, false, false)?;
         client::load(&engine, &name_of(collection), &[])?;
     }
     tell("ready");

@@ -20,6 +20,7 @@ mod fault;
 mod field;
 mod killer;
 mod op;
+mod parts;
 mod tap;
 pub mod truth;
 mod world;

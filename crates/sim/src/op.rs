@@ -3,6 +3,7 @@
 
 use crate::client;
 use crate::field::{self, Added};
+use crate::parts;
 use crate::truth::{Collection, DEFAULT_PARTITION, Filter, Kind, Metric, Row, Truth};
 use data::{Timestamp, Value};
 use engine::api::{self, Change, Write};
@@ -12,8 +13,8 @@ use host::Rng;
 /// Something to do.
 #[derive(Debug, Clone)]
 pub(crate) enum Op {
-    /// A new collection.
-    Create { name: String, dim: usize, text_keys: bool },
+    /// A new collection; `parts`: with an array of structs.
+    Create { name: String, dim: usize, text_keys: bool, parts: bool },
     /// Removes a collection.
     Drop { name: String },
     /// Gives a collection another name.
@@ -179,8 +180,8 @@ impl Op {
             client::rows(name, partition, text_keys, dim, &contents(keys, draw, dim, added))
         };
         match self {
-            Self::Create { name, dim, text_keys } => {
-                client::create(engine, name, *dim, *text_keys).map(|_| None)
+            Self::Create { name, dim, text_keys, parts } => {
+                client::create(engine, name, *dim, *text_keys, *parts).map(|_| None)
             }
             Self::Drop { .. }
             | Self::Rename { .. }
@@ -250,6 +251,11 @@ impl Op {
             Self::DropPartition { name, partition } => {
                 Change::DropPartition { target: client::target(name), partition: partition.clone() }
             }
+            Self::AddField { name, field: parts::PARTS, .. } => Change::AddStruct {
+                target: client::target(name),
+                structure: parts::structure(),
+                fields: parts::fields(),
+            },
             Self::AddField { name, field, default } => {
                 let field = Box::new(field::field(field, default));
                 Change::AddField { target: client::target(name), field }
@@ -272,11 +278,15 @@ impl Op {
     /// The kind of error that the engine has to give. `online`: indexes of loaded collections can be dropped.
     pub(crate) fn apply(&self, truth: &mut Truth, at: Timestamp, online: bool) -> Result<(), ErrorKind> {
         match self {
-            Self::Create { name, dim, text_keys } => {
-                let new = Collection::new(*dim, *text_keys);
+            Self::Create { name, dim, text_keys, parts } => {
+                let mut new = Collection::new(*dim, *text_keys);
+                if *parts {
+                    new.add_field(parts::PARTS, &Value::Null);
+                }
                 match truth.collections.get(name) {
                     None => drop(truth.collections.insert(name.clone(), new)),
-                    Some(old) if (old.dim, old.text_keys) == (*dim, *text_keys) && old.fields.is_empty() => {}
+                    Some(old) if (old.dim, old.text_keys, &old.fields) == (*dim, *text_keys, &new.fields) => {
+                    }
                     Some(_) => return Err(ErrorKind::Conflict),
                 }
                 Ok(())
@@ -383,7 +393,13 @@ impl Op {
                 Some(other) if other != kind => return Err(ErrorKind::Invalid),
                 _ => drop(collection.scalars.insert(field, kind)),
             },
-            Self::DropScalar { field, .. } => drop(collection.scalars.remove(field)),
+            Self::DropScalar { field, .. } => {
+                let is_there = collection.scalars.contains_key(field);
+                if *field == parts::PLACE && is_there && collection.is_loaded() && !online {
+                    return Err(ErrorKind::Invalid);
+                }
+                collection.scalars.remove(field);
+            }
             Self::Load { partitions, .. } => set_loaded(collection, partitions, true)?,
             Self::Release { partitions, .. } => set_loaded(collection, partitions, false)?,
             Self::Create { .. } | Self::Drop { .. } | Self::Rename { .. } | Self::Tend => {}

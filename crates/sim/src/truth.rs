@@ -2,6 +2,7 @@
 //! difference between this and the engine is the engine's fault.
 
 use crate::field::{self, Added};
+use crate::parts;
 use data::{Timestamp, Value};
 use std::collections::BTreeMap;
 
@@ -57,6 +58,12 @@ pub enum Filter {
     Extra(i64),
     /// Rows whose note is smaller; there must be a dynamic field.
     Note(i64),
+    /// Rows with a struct whose number is smaller; there must be an array of structs, here and below.
+    SomePart(i64),
+    /// Rows of whose structs all have a smaller number; those without any, too, but not those without an array.
+    EachPart(i64),
+    /// Rows with so many structs.
+    Parts(usize),
     /// Rows with one of these keys.
     Keys(Vec<i64>),
 }
@@ -147,9 +154,16 @@ impl Filter {
             Self::Both(number, tag) => row.number < *number && row.tag == *tag,
             Self::Extra(number) => matches!(row.added.get(field::EXTRA), Some(Value::Int(x)) if x < number),
             Self::Note(number) => matches!(row.added.get(field::NOTE), Some(Value::Int(x)) if x < number),
+            Self::SomePart(age) => parts_of(row).is_some_and(|all| all.iter().any(|one| one.0 < *age)),
+            Self::EachPart(age) => parts_of(row).is_some_and(|all| all.iter().all(|one| one.0 < *age)),
+            Self::Parts(count) => parts_of(row).is_some_and(|all| all.len() == *count),
             Self::Keys(keys) => keys.contains(&row.key),
         }
     }
+}
+
+fn parts_of(row: &Row) -> Option<Vec<(i64, [f32; 2])>> {
+    parts::structs(row.added.get(parts::PARTS))
 }
 
 impl Collection {
@@ -200,7 +214,7 @@ impl Collection {
     /// A field less, with its index.
     pub fn drop_field(&mut self, name: &str) {
         self.fields.remove(name);
-        self.scalars.remove(name);
+        self.scalars.retain(|field, _| field.split('[').next() != Some(name));
         self.rows.iter_mut().for_each(|life| drop(life.row.added.remove(name)));
     }
 

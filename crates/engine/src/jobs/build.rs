@@ -9,7 +9,7 @@ use crate::catalog::{Collection, Edit, Index, IndexEntry, IndexSpec};
 use crate::node::Node;
 use crate::{Error, ErrorKind};
 use data::{CollectionId, FieldId, IndexId, SegmentId, Timestamp};
-use host::{Cancel, Pool, Progress};
+use host::{Cancel, OutOfMemory, Pool, Progress, Ticket};
 use segment::Sealed;
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
@@ -274,18 +274,6 @@ impl Node {
         let field = collection.schema.field_by_id(index.field);
         let field = field.ok_or_else(|| Error::internal("an index without its field"))?;
         let spec = IndexSpec::parse(field, &collection.schema, &index.params)?;
-        let column = sealed.column(index.field)?;
-        let bytes = column.bytes() as u64;
-        let ticket = self.budget.take(bytes).or_else(|_| {
-            self.unpacked.clear();
-            self.budget.take(bytes)
-        });
-        let _ticket = ticket.map_err(|refusal| {
-            Error::new(
-                ErrorKind::MemoryLimit,
-                format!("memory limit exceeded: build of index {} {refusal}", index.name),
-            )
-        })?;
         let started_ms = self.oracle.clock().now_ms();
         progress.set_total(sealed.rows() as u64);
         let file = format!("{}/{}-{}.idx", collection.id, sealed.id(), index.id);
@@ -293,12 +281,33 @@ impl Node {
         if self.blobs.exists(&file)? {
             self.blobs.delete(&file)?;
         }
-        let bytes = opened::build(&spec, &column, (&self.blobs, &file), pool, (cancel, progress))?;
+        let mut held = Vec::new();
+        let mut need = |bytes| self.take_for_build(bytes).map(|ticket| held.push(ticket));
+        let place = (&self.blobs, file.as_str());
+        let built = match &spec {
+            IndexSpec::Scalar(spec) => {
+                segment::build_scalar(spec, sealed, place, &mut need, cancel, progress).map_err(Error::from)
+            }
+            _ => {
+                let column = sealed.column(index.field)?;
+                need(column.bytes() as u64).map_err(segment::Error::from)?;
+                opened::build(&spec, &column, place, pool, (cancel, progress))
+            }
+        };
+        let bytes = built.map_err(|error| error.context(&format!("build of index {}", index.name)))?;
         let opened = Opened::open(&spec, &self.blobs, &file, (sealed, index.field))?;
         let build_ms = self.oracle.clock().now_ms().saturating_sub(started_ms);
         let effective = opened.effective(&spec);
         let entry = IndexEntry { index: index.id, file, bytes, build_ms, effective };
         Ok((entry, opened))
+    }
+
+    /// Memory that a build asks for; what is kept unpacked for reads gives way to it.
+    fn take_for_build(&self, bytes: u64) -> Result<Ticket, OutOfMemory> {
+        self.budget.take(bytes).or_else(|_| {
+            self.unpacked.clear();
+            self.budget.take(bytes)
+        })
     }
 
     /// Takes an index that was just attached out of use again when it was dropped, or its collection released, in the

@@ -25,7 +25,7 @@ pub(crate) enum Opened {
     Scalar(Arc<ScalarIndex>),
 }
 
-/// Builds what `spec` asks for over all rows of `column` and writes it as `file`; its size in bytes.
+/// Builds what `spec` asks for over all rows of `column`, which are vectors, and writes it as `file`; its size in bytes.
 pub(crate) fn build(
     spec: &IndexSpec,
     column: &Column,
@@ -48,7 +48,7 @@ pub(crate) fn build(
             let image = index::build(&items.spec, vectors, SEED, pool, cancel, progress)?;
             write_image(&items.spec, blobs, file, &image)
         }
-        IndexSpec::Scalar(spec) => Ok(segment::build_scalar(spec, column, blobs, file, cancel, progress)?),
+        IndexSpec::Scalar(_) => Err(Error::internal("no index on vectors")),
     }
 }
 

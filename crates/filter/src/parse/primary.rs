@@ -42,9 +42,10 @@ impl Parser<'_> {
                 .and_then(|value| i64::try_from(value).ok())
                 .map(ExprKind::Int)
                 .ok_or_else(|| self.unexpected("an integer of 64 bits")),
-            Token::Float => {
-                literal::float(text).map(ExprKind::Float).ok_or_else(|| self.unexpected("a floating number"))
-            }
+            Token::Float => literal::float(text)
+                .filter(|value| value.is_finite())
+                .map(ExprKind::Float)
+                .ok_or_else(|| self.unexpected("a floating number of 64 bits")),
             _ => literal::unquote(text)
                 .map(ExprKind::Text)
                 .ok_or_else(|| self.unexpected("a string whose escapes make UTF-8")),

@@ -202,6 +202,18 @@ impl Slots {
         }
     }
 
+    /// Whether the column of `field` lies compressed.
+    pub(crate) fn is_compressed(&self, field: FieldId) -> bool {
+        let stored = self.slot(field).and_then(|slot| slot.stored.as_ref());
+        stored.is_some_and(|head| head.packing().is_some())
+    }
+
+    /// Which rows of a column that lies compressed have a value; `None`: all of them.
+    pub(crate) fn present(&self, field: FieldId) -> Result<Option<BooleanBuffer>, Error> {
+        let head = self.heads.iter().find(|head| head.id == field);
+        head.map_or(Ok(None), |head| validity(&self.file, head, self.rows))
+    }
+
     /// Shows `runs` of the column of `field`, what lies compressed block by block; `false` when the file does not have it.
     pub(crate) fn each_stored(
         &self,
@@ -303,8 +315,7 @@ impl Rows for SlotRows<'_> {
     }
 
     fn is_packed(&self, field: FieldId) -> bool {
-        let stored = self.slots.slot(field).and_then(|slot| slot.stored.as_ref());
-        stored.is_some_and(|head| head.packing().is_some())
+        self.slots.is_compressed(field)
     }
 
     fn block(&self, field: FieldId, rows: Range<usize>) -> Option<Arc<Column>> {

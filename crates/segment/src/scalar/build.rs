@@ -5,64 +5,109 @@ use super::ngram::Grams;
 use super::paths;
 use super::postings;
 use super::rtree;
-use super::sorted::{Of, Pairs, order_of};
+use super::sorted::{Of, Pairs, Texts, order_of};
+use super::source::{Meter, Need, Source};
 use super::spec::{Cast, Over, ScalarKind, ScalarSpec};
 use super::{BodyHead, Class, HEAD, Head, KIND, PART, VERSION};
-use crate::Error;
 use crate::files::SectionWriter;
-use data::{Column, Values, VarLen};
+use crate::{Error, Sealed};
+use data::{Column, Type, Values};
 use host::{Cancel, Progress};
 use store::Blobs;
 
-/// Builds the index that `spec` asks for over all rows of `column`, and writes it as file `name`; its size in bytes.
+/// A value or an element with its row, while they are sorted and written.
+const PAIR_BYTES: usize = 32;
+/// A rectangle with its row, likewise.
+const BOX_BYTES: usize = 96;
+
+/// Builds the index that `spec` asks for over all rows of `sealed`, and writes it as file `name`; its size in bytes. Before
+/// more memory is used, `need` is asked for it. A compressed column is read block by block.
 ///
 /// # Errors
-/// [`Error::Shape`] when the column is not of the type the specification was made for; [`Error::Store`];
-/// [`Error::Cancelled`].
+/// [`Error::Shape`] when the field is not of the type the specification was made for; [`Error::Memory`];
+/// [`Error::Store`]; [`Error::Cancelled`].
 pub fn build_scalar(
     spec: &ScalarSpec,
-    column: &Column,
-    blobs: &Blobs,
-    name: &str,
+    sealed: &Sealed,
+    (blobs, name): (&Blobs, &str),
+    need: &mut Need<'_>,
     cancel: &Cancel,
     progress: &Progress,
 ) -> Result<u64, Error> {
-    let rows = column.len();
+    let (slots, rows) = (sealed.slots(), sealed.rows());
+    let source = Source::open(&slots, (sealed.id(), spec.field), rows, cancel)?;
+    let mut meter = Meter::new(need);
     let mut file = SectionWriter::create_kind(blobs, name, KIND, VERSION)?;
-    let validity = column.validity().filter(|validity| validity.null_count() > 0);
-    if let Some(validity) = validity {
-        let words: Vec<u64> = validity.inner().bit_chunks().iter_padded().take(rows.div_ceil(64)).collect();
-        postings::write_numbers(&mut file, "valid", "bits", &words)?;
+    let present = source.present()?;
+    if let Some(words) = &present {
+        postings::write_numbers(&mut file, "valid", "bits", words)?;
     }
-    let body = match (&spec.over, column.values()) {
-        (Over::Json { path, cast }, Values::Json(documents)) => {
-            write_json(spec, documents, column, (path, *cast), &mut file, cancel)?
-        }
-        (Over::Values(Class::Shape), Values::Geometry(shapes)) => {
-            let is_valid = |row: usize| column.is_valid(row);
-            BodyHead::Boxes(rtree::write_tree(shapes, &is_valid, PART, &mut file)?)
-        }
-        (Over::Values(_), Values::Text(texts)) if spec.kind() == ScalarKind::Ngram => {
-            let texts = (0..rows).filter(|row| column.is_valid(*row)).map(|row| (texts.text(row), row));
-            write_grams(texts, spec, rows, &mut file, cancel)?
-        }
-        (Over::Values(_) | Over::Elements(_), _) => {
-            let (of, pairs, is_total) = pairs_of(column).ok_or_else(|| unfit(column))?;
-            cancel.check()?;
-            BodyHead::Values { of, distinct: pairs.write(PART, rows, &mut file)?, is_total }
-        }
-        _ => return Err(unfit(column)),
-    };
+    let body = write_body(spec, &source, &mut file, &mut meter)?;
     cancel.check()?;
     progress.add(rows as u64);
-    let head = Head { field: spec.field, rows: rows as u32, has_nulls: validity.is_some(), body };
+    let head = Head { field: spec.field, rows: rows as u32, has_nulls: present.is_some(), body };
     let text = serde_json::to_vec(&head).map_err(|error| Error::Shape(error.to_string()))?;
     file.whole(HEAD, &text)?;
     file.finish()
 }
 
-fn unfit(column: &Column) -> Error {
-    Error::Shape(format!("an index for another type than {:?}", column.data_type()))
+fn write_body(
+    spec: &ScalarSpec,
+    source: &Source<'_>,
+    file: &mut SectionWriter,
+    meter: &mut Meter<'_, '_>,
+) -> Result<BodyHead, Error> {
+    match (&spec.over, source.whole().map(Column::values)) {
+        (Over::Json { path, cast }, None | Some(Values::Json(_))) => {
+            write_json(spec, source, (path, *cast), file, meter)
+        }
+        (Over::Values(Class::Shape), Some(Values::Geometry(shapes))) => {
+            meter.hold(source.rows() * BOX_BYTES)?;
+            let is_valid = |row: usize| source.whole().is_some_and(|column| column.is_valid(row));
+            Ok(BodyHead::Boxes(rtree::write_tree(shapes, &is_valid, PART, file)?))
+        }
+        (Over::Values(_), None | Some(Values::Text(_))) if spec.kind() == ScalarKind::Ngram => {
+            write_grams(spec, source, file, meter, &mut |column, row, grams| {
+                if let Values::Text(texts) = column.values() {
+                    grams(texts.text(row));
+                }
+            })
+        }
+        (Over::Values(_) | Over::Elements(_), whole) => {
+            let (of, pairs, is_total) = match (source.whole(), whole) {
+                (Some(column), Some(Values::Array(lists))) => {
+                    meter.hold(lists.items().len() * PAIR_BYTES)?;
+                    pairs_of(column).ok_or_else(|| unfit(column.data_type()))?
+                }
+                (Some(column), _) => {
+                    meter.hold(column.len() * PAIR_BYTES)?;
+                    pairs_of(column).ok_or_else(|| unfit(column.data_type()))?
+                }
+                (None, _) => (Of::Texts, Pairs::Passing(passing_texts(source, meter)?), true),
+            };
+            let distinct = pairs.write(PART, source.rows(), file)?;
+            Ok(BodyHead::Values { of, distinct, is_total })
+        }
+        (_, whole) => Err(unfit(whole.map_or(Type::Json, Values::data_type))),
+    }
+}
+
+/// The texts of a compressed column.
+fn passing_texts(source: &Source<'_>, meter: &mut Meter<'_, '_>) -> Result<Texts, Error> {
+    let mut found = Texts::default();
+    source.each(&mut |column, first| {
+        let Values::Text(texts) = column.values() else { return Err(unfit(column.data_type())) };
+        for row in (0..column.len()).filter(|row| column.is_valid(*row)) {
+            found.add(texts.get(row), (first + row) as u32);
+        }
+        meter.hold(found.bytes() + column.bytes())?;
+        Ok(true)
+    })?;
+    Ok(found)
+}
+
+fn unfit(data_type: Type) -> Error {
+    Error::Shape(format!("an index for another type than {data_type:?}"))
 }
 
 /// The values with their rows, and whether none was left out.
@@ -134,50 +179,50 @@ fn element_pairs<'a>(column: &Column, lists: &'a data::Lists) -> Option<Pairs<'a
     })
 }
 
-fn write_grams<T: AsRef<str>>(
-    texts: impl Iterator<Item = (T, usize)>,
+/// Adds the runs of the text that a row has in some column; nothing where it has none.
+type AddRuns<'a> = dyn FnMut(&Column, usize, &mut dyn FnMut(&str)) + 'a;
+
+fn write_grams(
     spec: &ScalarSpec,
-    rows: usize,
+    source: &Source<'_>,
     file: &mut SectionWriter,
-    cancel: &Cancel,
+    meter: &mut Meter<'_, '_>,
+    text_of: &mut AddRuns<'_>,
 ) -> Result<BodyHead, Error> {
-    const ROWS_BETWEEN_CHECKS: usize = 4096;
     let mut grams = Grams::new(spec.grams);
-    for (text, row) in texts {
-        if row % ROWS_BETWEEN_CHECKS == 0 {
-            cancel.check()?;
+    source.each(&mut |column, first| {
+        for row in (0..column.len()).filter(|row| column.is_valid(*row)) {
+            text_of(column, row, &mut |text| grams.add(text, (first + row) as u32));
         }
-        grams.add(text.as_ref(), row as u32);
-    }
+        meter.hold(grams.bytes() + column.bytes())?;
+        Ok(true)
+    })?;
     let (least, most) = spec.grams;
-    Ok(BodyHead::Grams { least, most, distinct: grams.write(PART, rows, file)? })
+    Ok(BodyHead::Grams { least, most, distinct: grams.write(PART, source.rows(), file)? })
 }
 
 fn write_json(
     spec: &ScalarSpec,
-    documents: &VarLen,
-    column: &Column,
+    source: &Source<'_>,
     (path, cast): (&[String], Cast),
     file: &mut SectionWriter,
-    cancel: &Cancel,
+    meter: &mut Meter<'_, '_>,
 ) -> Result<BodyHead, Error> {
-    let is_valid = |row: usize| column.is_valid(row);
     if spec.kind() == ScalarKind::Ngram {
-        let texts =
-            (0..column.len()).filter(|row| is_valid(*row)).filter_map(|row| {
-                match filter::Json::new(documents.get(row)).at(path)?.kind()? {
-                    filter::JsonKind::Text(text) => Some((String::from_utf8(text.into_owned()).ok()?, row)),
-                    _ => None,
-                }
-            });
-        return write_grams(texts, spec, column.len(), file, cancel);
+        return write_grams(spec, source, file, meter, &mut |column, row, grams| {
+            let Values::Json(documents) = column.values() else { return };
+            let value = filter::Json::new(documents.get(row)).at(path);
+            if let Some(filter::JsonKind::Text(text)) = value.and_then(|value| value.kind())
+                && let Ok(text) = std::str::from_utf8(&text)
+            {
+                grams(text);
+            }
+        });
     }
-    let below =
-        if cast == Cast::Json { paths::paths_below(documents, &is_valid, path) } else { vec![path.to_vec()] };
+    let below = if cast == Cast::Json { paths::paths_below(source, path)? } else { vec![path.to_vec()] };
     let mut heads = Vec::with_capacity(below.len());
     for (path, number) in below.iter().zip(0_usize..) {
-        cancel.check()?;
-        heads.push(paths::write_path(documents, &is_valid, (path, cast), &format!("{PART}/{number}"), file)?);
+        heads.push(paths::write_path(source, (path, cast), &format!("{PART}/{number}"), file, meter)?);
     }
     Ok(BodyHead::Paths(heads))
 }

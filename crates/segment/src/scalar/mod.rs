@@ -11,9 +11,11 @@ mod paths;
 mod postings;
 mod rtree;
 mod sorted;
+mod source;
 mod spec;
 
 pub use build::build_scalar;
+pub use source::Need;
 pub use spec::{ScalarError, ScalarKind, ScalarSpec};
 
 use crate::Error;

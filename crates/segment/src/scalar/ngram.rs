@@ -15,17 +15,28 @@ use std::collections::HashMap;
 /// The most lists that a pattern is looked up in: after a few, what remains is quicker read.
 const LISTS_MAX: usize = 8;
 
+/// What a run takes beside its characters, and what a row of its list takes, with room to grow and a copy to be written.
+const RUN_BYTES: usize = 128;
+const ROW_BYTES: usize = 12;
+
 /// Runs on their way into a file.
 #[derive(Debug)]
 pub(super) struct Grams {
     lengths: Vec<usize>,
     rows: HashMap<Box<str>, Vec<u32>>,
+    /// What is in it, about.
+    bytes: usize,
 }
 
 impl Grams {
     pub(super) fn new((least, most): (usize, usize)) -> Self {
         let lengths = if least == most { vec![least] } else { vec![least, most] };
-        Self { lengths, rows: HashMap::new() }
+        Self { lengths, rows: HashMap::new(), bytes: 0 }
+    }
+
+    /// What this takes in memory, now and while it is written, about.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Adds the runs of the text of `row`; rows rise.
@@ -34,8 +45,14 @@ impl Grams {
             for run in runs(text, *length) {
                 match self.rows.get_mut(run) {
                     Some(rows) if rows.last() == Some(&row) => {}
-                    Some(rows) => rows.push(row),
-                    None => drop(self.rows.insert(run.into(), vec![row])),
+                    Some(rows) => {
+                        rows.push(row);
+                        self.bytes += ROW_BYTES;
+                    }
+                    None => {
+                        self.bytes += run.len() + RUN_BYTES;
+                        self.rows.insert(run.into(), vec![row]);
+                    }
                 }
             }
         }

@@ -2,11 +2,12 @@
 //! is in that kind's lists, or (a whole number no double can hold) among the odd ones, which are asked of the document.
 
 use super::postings::write_numbers;
-use super::sorted::{Of, Pairs, Sorted, order_of};
+use super::sorted::{Of, Pairs, Sorted, Texts, order_of};
+use super::source::{Meter, Source};
 use super::spec::Cast;
 use crate::Error;
 use crate::files::{Opened, SectionWriter};
-use data::VarLen;
+use data::{Column, Values};
 use filter::{Answer, Json, JsonKind, Question};
 use serde::{Deserialize, Serialize};
 use simd::Bits;
@@ -52,31 +53,34 @@ pub(super) struct PathHead {
     pub(super) kinds: Vec<(usize, usize)>,
 }
 
-/// Gathers and writes what `documents` hold at `path`, as parts named after `part`.
+/// Gathers and writes what the documents of `source` hold at `path`, as parts named after `part`.
 pub(super) fn write_path(
-    documents: &VarLen,
-    is_valid: &dyn Fn(usize) -> bool,
+    source: &Source<'_>,
     (path, cast): (&[String], Cast),
     part: &str,
     file: &mut SectionWriter,
+    meter: &mut Meter<'_, '_>,
 ) -> Result<PathHead, Error> {
-    let rows = documents.len();
+    let rows = source.rows();
     let mut found = Found { exists: vec![0; rows.div_ceil(64)], odd: BTreeSet::new(), ..Found::default() };
     let kept = kept(cast);
-    for row in (0..rows).filter(|row| is_valid(*row)) {
-        let Some(value) = Json::new(documents.get(row)).at(path) else { continue };
-        let Some(kind) = value.kind() else { continue };
-        if kind != JsonKind::Null {
-            found.exists[row / 64] |= 1 << (row % 64);
-        }
-        if kind == JsonKind::Array {
-            for element in value.elements() {
-                found.add(element.kind(), ELEMENTS, kept, row as u32);
+    source.each(&mut |column, first| {
+        each_document(column, &mut |place, document| {
+            let row = first + place;
+            let Some(value) = document.at(path) else { return };
+            let Some(kind) = value.kind() else { return };
+            if kind != JsonKind::Null {
+                found.exists[row / 64] |= 1 << (row % 64);
             }
-        } else {
-            found.add(Some(kind), 0, kept, row as u32);
-        }
-    }
+            if kind == JsonKind::Array {
+                value.elements().for_each(|element| found.add(element.kind(), ELEMENTS, kept, row as u32));
+            } else {
+                found.add(Some(kind), 0, kept, row as u32);
+            }
+        });
+        meter.hold(found.bytes() + column.bytes())?;
+        Ok(true)
+    })?;
     write_numbers(file, part, "exists", &found.exists)?;
     write_numbers(file, part, "odd", &found.odd.into_iter().collect::<Vec<u32>>())?;
     let [numbers, element_numbers] = found.numbers;
@@ -84,10 +88,10 @@ pub(super) fn write_path(
     let [bools, element_bools] = found.bools;
     let pairs = [
         Pairs::Floats(numbers),
-        Pairs::Owned(texts),
+        Pairs::Passing(texts),
         Pairs::Ints(bools),
         Pairs::Floats(element_numbers),
-        Pairs::Owned(element_texts),
+        Pairs::Passing(element_texts),
         Pairs::Ints(element_bools),
     ];
     let mut kinds = Vec::new();
@@ -102,11 +106,20 @@ struct Found {
     exists: Vec<u64>,
     odd: BTreeSet<u32>,
     numbers: [Vec<(u64, u32)>; 2],
-    texts: [Vec<(Vec<u8>, u32)>; 2],
+    texts: [Texts; 2],
     bools: [Vec<(i64, u32)>; 2],
 }
 
 impl Found {
+    /// What this takes in memory, now and while it is written, about.
+    fn bytes(&self) -> usize {
+        /// A number or a truth value with its row, and where it goes.
+        const PAIR_BYTES: usize = 32;
+        let pairs: usize = self.numbers.iter().map(Vec::len).chain(self.bools.iter().map(Vec::len)).sum();
+        let texts: usize = self.texts.iter().map(Texts::bytes).sum();
+        self.exists.len() * 8 + (self.odd.len() + pairs) * PAIR_BYTES + texts
+    }
+
     fn add(&mut self, kind: Option<JsonKind<'_>>, elements: usize, kept: &[usize], row: u32) {
         let place = usize::from(elements > 0);
         match kind {
@@ -120,7 +133,7 @@ impl Found {
                 self.numbers[place].extend(order_of(value).map(|order| (order, row)));
             }
             Some(JsonKind::Text(text)) if kept.contains(&(elements + TEXTS)) => {
-                self.texts[place].push((text.into_owned(), row));
+                self.texts[place].add(&text, row);
             }
             Some(JsonKind::Bool(truth)) if kept.contains(&(elements + BOOLS)) => {
                 self.bools[place].push((i64::from(truth), row));
@@ -136,24 +149,30 @@ fn exact(value: i64) -> Option<f64> {
     (float as i128 == i128::from(value)).then_some(float)
 }
 
+/// Shows the documents of a column with their places.
+fn each_document(column: &Column, visit: &mut dyn FnMut(usize, Json<'_>)) {
+    if let Values::Json(documents) = column.values() {
+        let present = (0..column.len()).filter(|row| column.is_valid(*row));
+        present.for_each(|row| visit(row, Json::new(documents.get(row))));
+    }
+}
+
 /// The paths below `path` that documents have, through objects only, in order.
-pub(super) fn paths_below(
-    documents: &VarLen,
-    is_valid: &dyn Fn(usize) -> bool,
-    path: &[String],
-) -> Vec<Vec<String>> {
+pub(super) fn paths_below(source: &Source<'_>, path: &[String]) -> Result<Vec<Vec<String>>, Error> {
     let mut found = BTreeSet::new();
     found.insert(path.to_vec());
-    for row in (0..documents.len()).filter(|row| is_valid(*row)) {
-        let Some(value) = Json::new(documents.get(row)).at(path) else { continue };
-        if let Ok(serde_json::Value::Object(object)) = serde_json::from_slice(value.raw()) {
-            gather(&object, path, &mut found);
-        }
-        if found.len() >= PATHS_MAX {
-            break;
-        }
-    }
-    found.into_iter().take(PATHS_MAX).collect()
+    source.each(&mut |column, _| {
+        each_document(column, &mut |_, document| {
+            if found.len() < PATHS_MAX
+                && let Some(value) = document.at(path)
+                && let Ok(serde_json::Value::Object(object)) = serde_json::from_slice(value.raw())
+            {
+                gather(&object, path, &mut found);
+            }
+        });
+        Ok(found.len() < PATHS_MAX)
+    })?;
+    Ok(found.into_iter().take(PATHS_MAX).collect())
 }
 
 fn gather(

@@ -10,6 +10,7 @@ use crate::keys::Sampled;
 use data::{Column, ScalarBuffer, Values, VarLen};
 use filter::{Probe, Question};
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 use std::ops::{Bound, Range};
 
 /// What the values are.
@@ -29,8 +30,67 @@ pub(super) enum Pairs<'a> {
     /// By [`order_of`].
     Floats(Vec<(u64, u32)>),
     Texts(Vec<(&'a [u8], u32)>),
-    /// Texts of which copies had to be made.
-    Owned(Vec<(Vec<u8>, u32)>),
+    /// Texts that do not stay where they are.
+    Passing(Texts),
+}
+
+/// Texts with their rows, of which each distinct one is kept once.
+#[derive(Debug, Default)]
+pub(super) struct Texts {
+    numbers: HashMap<Box<[u8]>, u32>,
+    /// The number of a text and its row.
+    pairs: Vec<(u32, u32)>,
+    text_bytes: usize,
+}
+
+impl Texts {
+    /// Notes that the row holds `text`; rows rise.
+    pub(super) fn add(&mut self, text: &[u8], row: u32) {
+        let number = match self.numbers.get(text) {
+            Some(number) => *number,
+            None => {
+                let next = self.numbers.len() as u32;
+                self.text_bytes += text.len();
+                self.numbers.insert(text.into(), next);
+                next
+            }
+        };
+        self.pairs.push((number, row));
+    }
+
+    /// What this takes in memory, now and while it is written, about.
+    pub(super) fn bytes(&self) -> usize {
+        /// A number, the reference to a text, its place in the table and its allocation.
+        const TEXT_BYTES: usize = 96;
+        const PAIR_BYTES: usize = 24;
+        self.text_bytes + self.numbers.len() * TEXT_BYTES + self.pairs.len() * PAIR_BYTES
+    }
+
+    /// The distinct ones in order; their rows go to `postings`.
+    fn group(self, postings: &mut PostingsBuilder) -> Result<Vec<Box<[u8]>>, Error> {
+        let mut sorted: Vec<(Box<[u8]>, u32)> = self.numbers.into_iter().collect();
+        sorted.sort_unstable();
+        // Where the rows of each number begin; then where the next one of them goes.
+        let mut starts = vec![0_usize; sorted.len() + 1];
+        self.pairs.iter().for_each(|(number, _)| starts[*number as usize + 1] += 1);
+        (1..starts.len()).for_each(|at| starts[at] += starts[at - 1]);
+        let mut next = starts.clone();
+        let mut rows = vec![0_u32; self.pairs.len()];
+        for (number, row) in self.pairs {
+            let place = &mut next[number as usize];
+            rows[*place] = row;
+            *place += 1;
+        }
+        let mut distinct: Vec<u32> = Vec::new();
+        for (_, number) in &sorted {
+            distinct.clear();
+            distinct.extend_from_slice(&rows[starts[*number as usize]..starts[*number as usize + 1]]);
+            // A list may hold a text twice.
+            distinct.dedup();
+            postings.push(&distinct)?;
+        }
+        Ok(sorted.into_iter().map(|(text, _)| text).collect())
+    }
 }
 
 /// A number that is ordered as the float is; NaN has none.
@@ -67,7 +127,7 @@ impl Pairs<'_> {
                 values.len()
             }
             Self::Texts(pairs) => write_texts(&group(pairs, &mut postings)?, part, file)?,
-            Self::Owned(pairs) => write_texts(&group(pairs, &mut postings)?, part, file)?,
+            Self::Passing(texts) => write_texts(&texts.group(&mut postings)?, part, file)?,
         };
         postings.write(part, file)?;
         Ok(distinct)

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may stop")]
 
+mod packed;
 mod rows;
 
 use data::{FieldId, IndexId, Timestamp};
@@ -27,8 +28,8 @@ fn spec(kind: &rows::Kind) -> ScalarSpec {
 }
 
 fn build(spec: &ScalarSpec, sealed: &Sealed, blobs: &Blobs, name: &str) -> ScalarIndex {
-    let column = sealed.column(spec.field()).unwrap();
-    let bytes = build_scalar(spec, &column, blobs, name, &Cancel::new(), &Progress::new()).unwrap();
+    let place = (blobs, name);
+    let bytes = build_scalar(spec, sealed, place, &mut |_| Ok(()), &Cancel::new(), &Progress::new()).unwrap();
     let index = ScalarIndex::open(spec, blobs, name, sealed.rows()).unwrap();
     assert_eq!((index.bytes() as u64, index.field()), (bytes, spec.field()));
     index
