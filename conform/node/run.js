@@ -271,6 +271,9 @@ async function refusals(check) {
   });
   await report.feature('Collections', catalogue);
   await report.feature('Refusals: what is missing', refusals);
+  if (!early && elanus) {
+    for (const [name, feature] of require('./newer')({ client, sdk, good, refusal })) await report.feature(name, feature);
+  }
   const code = report.finish(options.out);
   await client.closeConnection();
   process.exit(code);

@@ -79,7 +79,7 @@ def hits_of(hits):
 
 def search(world, report):
     client, name = opened_newer(world), "struct_search"
-    from pymilvus import AnnSearchRequest, RRFRanker
+    from pymilvus import AnnSearchRequest, RRFRanker, WeightedRanker
     from pymilvus.client.embedding_list import EmbeddingList
 
     rows = filled(client, name)
@@ -143,6 +143,25 @@ def search(world, report):
         assert np.allclose([hit["distance"] for hit in hits], sorted(fused.values(), reverse=True)[:10], atol=1e-5), hits
         assert all(abs(fused[(hit["id"], hit["offset"])] - hit["distance"]) < 1e-5 for hit in hits), hits
 
+    def collapses():
+        """What several structs of a row make of its score, before it is ranked with others."""
+        for strategy, score in (
+            ({"strategy": "max"}, lambda scores: scores[0]), ({"strategy": "sum"}, sum), ({"strategy": "avg"}, lambda scores: sum(scores) / len(scores)),
+            ({"strategy": "topk_sum", "topk": 2}, lambda scores: sum(scores[:2])), ({"strategy": "topk_avg", "topk": 2}, lambda scores: sum(scores[:2]) / len(scores[:2])),
+        ):
+            of_structs = {}
+            for near_as, key, _ in elements(rows, "single", query)[:60]:
+                of_structs.setdefault(key, []).append(near_as)
+            of_rows = dict(zip((row["id"] for row in rows), near("COSINE", query, [row["title"] for row in rows]), strict=True))
+            asked = [AnnSearchRequest([query], "title", {"metric_type": "L2"}, limit=40),
+                     AnnSearchRequest([query], "parts[single]", {"metric_type": "COSINE", "params": {"element_scope": {"collapse": strategy}, "ef": 200}}, limit=60)]
+            hits = client.hybrid_search(name, asked, WeightedRanker(0.0, 1.0, norm_score=False), limit=5)[0]
+            equal(len(of_rows), ROWS)
+            wanted = sorted(((score(scores), key) for key, scores in of_structs.items()), reverse=True)[:5]
+            assert np.allclose([hit["distance"] for hit in hits], [one[0] for one in wanted], atol=1e-4), (strategy, hits, wanted)
+            equal([hit["id"] for hit in hits], [one[1] for one in wanted])
+            assert all("offset" not in hit for hit in hits), hits
+
     def queries():
         passing = [(row["id"], place) for row in rows[:60] for place, part in enumerate(row["parts"]) if part["kind"] == "intro" and part["page"] >= 1]
         text = 'id < 60 and element_filter(parts, $[kind] == "intro" and $[page] >= 1)'
@@ -158,7 +177,8 @@ def search(world, report):
 
     def all_of(when):
         for what, check in (("by lists, each MAX_SIM metric", by_lists), ("by lists of bits", by_bits), ("by single structs, filtered, in a range, in groups", by_structs),
-                            ("hybrid with rows and with other structs", hybrids), ("queries tell which structs pass", queries)):
+                            ("hybrid with rows and with other structs", hybrids),
+                            ("hybrid with what several structs make of a row", collapses), ("queries tell which structs pass", queries)):
             if check is queries and not world.since(3, 0):
                 continue
             with report.check(f"{what}, {when}"):
@@ -173,6 +193,31 @@ def search(world, report):
     all_of("by index")
     with report.check("describe_index says which metric"):
         equal([client.describe_index(name, field)["metric_type"] for field in ("cosines", "distances", "single")], ["MAX_SIM_COSINE", "MAX_SIM_L2", "COSINE"])
+    with report.check("lists with as many candidates as are asked for"):
+        for params in ({"retrieval_ann_ratio": 1.0}, {"retrieval_ann_ratio": 10, "emb_list_rerank": False}, {"retrieval_ann_ratio": 1000.5, "emb_list_rerank": True}):
+            hits = client.search(name, data=[EmbeddingList(list(lists[0]))], anns_field="parts[cosines]", limit=5, search_params={"params": params})[0]
+            scores = {row["id"]: sum(max(near("COSINE", token, [part["cosines"] for part in row["parts"]])) for token in lists[0]) for row in rows if row["parts"]}
+            equal([hit["id"] for hit in hits], sorted(scores, key=scores.get, reverse=True)[:5])
+
+    def hybrid(*fields):
+        """Searches of these fields with these parameters, ranked together."""
+        asked = [AnnSearchRequest([EmbeddingList([np.ones(DIM, np.float32)])] if field in LISTS else [query], field if field == "title" else f"parts[{field}]",
+                                  {"params": {"element_scope": scope} if scope is not None else {}}, limit=5) for field, scope in fields]
+        return lambda: client.hybrid_search(name, asked, RRFRanker(), limit=3)
+
+    collapse = {"collapse": {"strategy": "max"}}
+    for what, call, fragment in (
+        ("a scope where structs of one array are ranked", hybrid(("single", collapse), ("more", None)), "not allowed for same-struct element-level hybrid search"),
+        ("a scope of rows", hybrid(("title", collapse), ("single", None)), "only supported for element-level search"),
+        ("a scope without a strategy", hybrid(("title", None), ("single", {"collapse": {}})), "element_scope.collapse.strategy is required"),
+        ("a strategy that is none", hybrid(("title", None), ("single", {"collapse": {"strategy": "min"}})), "unsupported element_scope.collapse.strategy: min"),
+        ("the best so many without a number", hybrid(("title", None), ("single", {"collapse": {"strategy": "topk_sum"}})), "topk is required"),
+        ("no candidates", lambda: client.search(name, data=[EmbeddingList([np.ones(DIM, np.float32)])], anns_field="parts[cosines]", limit=3,
+                                                search_params={"params": {"retrieval_ann_ratio": 0}}), "retrieval_ann_ratio could not be less than or equal to 0"),
+    ):
+        with report.check(f"refused: {what}"):
+            said = message(call)
+            assert fragment in said and ("1100" in said or "1101" in said), said
     one = EmbeddingList([np.ones(DIM, np.float32)])
     cases = [
         ("single vectors where lists are asked for", {"data": [query], "anns_field": "parts[cosines]"}, "vector type must be the same"),

@@ -29,6 +29,8 @@ pub struct NearestLists<'a> {
     pub queries: &'a [Vectors<'a>],
     /// How many rows are wanted, and with how much effort.
     pub query: &'a Query,
+    /// How many near vectors are looked for, at least, for each vector of a query and each row that is wanted.
+    pub ratio: f32,
     /// How near is measured: a row's score is the sum of the best scores of the query's vectors.
     pub metric: Metric,
     /// Which rows count, as [`Segment::matches`] of the same segment gave them.
@@ -279,8 +281,9 @@ impl Flat {
         let [piece] = &self.pieces[..] else { return self.measure(request.mask.iter(), queries, request) };
         let items = vectors(request.field, piece.lists.items())?;
         let wanted = request.query.k().min(request.mask.count());
-        let most = wanted.saturating_mul(ITEMS_PER_ROW_MAX).max(ITEMS_MIN);
-        let mut near = wanted.saturating_mul(ITEMS_PER_ROW).max(ITEMS_MIN);
+        let asked = (wanted as f64 * f64::from(request.ratio)).ceil() as usize;
+        let most = wanted.saturating_mul(ITEMS_PER_ROW_MAX).max(ITEMS_MIN).max(asked);
+        let mut near = wanted.saturating_mul(ITEMS_PER_ROW).max(ITEMS_MIN).max(asked);
         loop {
             let query = request.query.clone().widened(near.min(self.items));
             let hits = index.search(items, queries, &query, Some(mask), request.cancel)?;

@@ -120,8 +120,11 @@ pub fn flatten(pairs: Vec<KeyValuePair>, twice: Twice) -> Result<Params, Error> 
 }
 
 fn add(flat: &mut Params, key: String, value: String, twice: Twice) -> Result<(), Error> {
-    match flat.iter().find(|(name, _)| *name == key) {
+    /// What JavaScript makes of an object where a text is due; the same object lies whole among the nested ones.
+    const NO_TEXT: &str = "[object Object]";
+    match flat.iter_mut().find(|(name, _)| *name == key) {
         None => flat.push((key, value)),
+        Some((_, before)) if before == NO_TEXT => *before = value,
         Some((_, before)) if twice == Twice::OuterWins || *before == value => {}
         Some(_) => return Err(Error::Duplicate { key, value }),
     }
@@ -153,6 +156,8 @@ mod tests {
         let pairs = [("M", "8"), ("params", r#"{"M": 16}"#)];
         assert_eq!(flat(&pairs, Twice::Refuse).unwrap_err().code().number(), 1100);
         assert_eq!(flat(&pairs, Twice::OuterWins).unwrap(), ["M=8"]);
+        let script = [("scope", "[object Object]"), ("params", r#"{"scope": {"a": 1}}"#)];
+        assert_eq!(flat(&script, Twice::OuterWins).unwrap(), [r#"scope={"a":1}"#]);
         let same = [("M", "16"), ("params", r#"{"M": 16}"#)];
         assert_eq!(flat(&same, Twice::Refuse).unwrap(), ["M=16"]);
     }

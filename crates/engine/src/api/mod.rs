@@ -21,8 +21,8 @@ pub use run::{
     Task,
 };
 pub use search::{
-    Costs, Explained, Found, Group, GroupScore, Hybrid, Iteration, Order, OutputField, Queries, Rank,
-    ReadTime, Reads, Search, Seek,
+    Collapse, Costs, Explained, Found, Group, GroupScore, Hybrid, Iteration, Order, OutputField, Queries,
+    Rank, ReadTime, Reads, Search, Seek,
 };
 pub use write::{FieldOp, NamedColumn, Rows, Update, Write, Written};
 

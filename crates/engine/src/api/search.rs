@@ -96,6 +96,8 @@ pub struct Search {
     pub order: Vec<Order>,
     /// One batch of an iteration.
     pub iteration: Option<Iteration>,
+    /// In a hybrid search of rows: what score a row gets whose structs this search finds; `None`: that of the best.
+    pub collapse: Option<Collapse>,
     /// Whether to tell what the planner did ([`Found::explained`]).
     pub explain: bool,
     /// The time zone of moments that the filter names without an offset; `None` = the collection's.
@@ -125,11 +127,23 @@ impl Search {
             buckets: None,
             order: Vec::new(),
             iteration: None,
+            collapse: None,
             explain: false,
             zone: None,
             time: ReadTime::default(),
         }
     }
+}
+
+/// What the scores of structs that were found make of their row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Collapse {
+    /// The best of them.
+    Best,
+    /// The sum of the best so many, or of all. For metrics by which larger is nearer.
+    Sum(Option<usize>),
+    /// The mean of the best so many, or of all.
+    Mean(Option<usize>),
 }
 
 /// Several searches of one collection whose hits are ranked together.

@@ -295,9 +295,9 @@ fn new_capacity(field: &Field, value: &str) -> Result<usize, Error> {
 }
 
 fn new_length(field: &Field, value: &str, limits: &Settings) -> Result<usize, Error> {
-    let (name, max) = (&field.name, limits.varchar_bytes_max);
+    let (name, old, max) = (&field.name, field.max_length, limits.varchar_bytes_max);
     let wrong = |got: &str| {
-        Error::invalid(format!("max_length of field {name} must be a number up to {max}, got {got}"))
+        Error::invalid(format!("max_length of field {name} must be a number from {old} to {max}, got {got}"))
     };
     if field.element.unwrap_or(field.data_type) != Type::VarChar {
         return Err(Error::invalid(format!(
@@ -305,7 +305,7 @@ fn new_length(field: &Field, value: &str, limits: &Settings) -> Result<usize, Er
         )));
     }
     let length = value.parse::<usize>().map_err(|_| wrong(value))?;
-    if length < field.max_length || length > max {
+    if length < old || length > max {
         return Err(wrong(value));
     }
     Ok(length)

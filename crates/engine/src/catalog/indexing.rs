@@ -66,20 +66,68 @@ pub(crate) struct ItemSpec {
     pub(crate) spec: index::Spec,
     /// Whether whole lists are held against each other: the metric is one of `MAX_SIM`'s.
     pub(crate) by_list: bool,
+    /// Whether another way to find candidates was asked for than by their vectors.
+    is_otherwise: bool,
+}
+
+/// How candidates of a search for lists are found.
+const STRATEGY: &str = "emb_list_strategy";
+/// The one that is built: all vectors of all lists are indexed. Whatever finds them, lists are scored as a whole.
+const BY_VECTORS: &str = "tokenann";
+/// A parameter that is a whole number, the least and the greatest.
+type Takes = (&'static str, i64, i64);
+/// The others, and what they take.
+const STRATEGIES: [(&str, &[Takes]); 2] = [
+    ("muvera", &[("muvera_num_projections", 1, 7), ("muvera_num_repeats", 1, 32)]),
+    (
+        "lemur",
+        &[
+            ("lemur_hidden_dim", 8, 8_192),
+            ("lemur_num_train_samples", 1_000, 100_000),
+            ("lemur_num_layers", 1, 8),
+        ],
+    ),
+];
+
+/// Whether `params` ask for another strategy than the one that is built; they must be right all the same.
+fn asks_otherwise(params: &[(String, String)]) -> Result<bool, Error> {
+    let value = |name: &str| params.iter().find(|(key, _)| key == name).map(|(_, value)| value.trim());
+    let Some(name) = value(STRATEGY).filter(|name| !name.eq_ignore_ascii_case(BY_VECTORS)) else {
+        return Ok(false);
+    };
+    let Some((_, takes)) = STRATEGIES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)) else {
+        return Err(Error::invalid(format!(
+            "{STRATEGY} {name} is not supported, use {BY_VECTORS}, muvera or lemur"
+        )));
+    };
+    for (key, low, high) in *takes {
+        if let Some(given) = value(key)
+            && !given.parse::<i64>().is_ok_and(|number| (*low..=*high).contains(&number))
+        {
+            return Err(Error::invalid(format!("{given} out of range {low} <= {key} <= {high}")));
+        }
+    }
+    Ok(true)
 }
 
 impl ItemSpec {
     /// Reads the parameters of an index on `field`, whose values are lists of vectors.
     pub(crate) fn parse(field: &Field, params: &[(String, String)]) -> Result<Self, Error> {
         let mut params = params.to_vec();
+        let is_otherwise = asks_otherwise(&params)?;
         let metric = params.iter_mut().find(|(key, _)| key == "metric_type");
         let Some((_, name)) = metric else {
-            return Ok(Self { spec: apply::index_spec(field, &params)?, by_list: true });
+            return Ok(Self { spec: apply::index_spec(field, &params)?, by_list: true, is_otherwise });
         };
         let (by_list, plain) = Self::metric(field, name);
         *name = plain;
         let spec = apply::index_spec(field, &params)?;
-        Ok(Self { spec, by_list })
+        Ok(Self { spec, by_list, is_otherwise })
+    }
+
+    /// What a search may ask of lists without an index.
+    pub(crate) fn unindexed(spec: index::Spec, by_list: bool) -> Self {
+        Self { spec, by_list, is_otherwise: false }
     }
 
     /// A metric's name as whether it is one of whole lists, and how two vectors are compared.
@@ -107,6 +155,9 @@ impl ItemSpec {
             if key == "metric_type" {
                 *value = Self::metric_name(self.by_list, self.spec.metric());
             }
+        }
+        if self.is_otherwise {
+            effective.push((STRATEGY.to_owned(), BY_VECTORS.to_owned()));
         }
         effective
     }

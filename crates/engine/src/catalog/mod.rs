@@ -172,7 +172,10 @@ impl Collection {
 
 /// The time zone that properties name.
 pub(crate) fn timezone(properties: &[(String, String)]) -> Option<&str> {
-    properties.iter().find(|(key, _)| key == "timezone").map(|(_, name)| name.as_str())
+    // The longer names are those that the Node SDK and early servers give it.
+    let named = |key: &str| properties.iter().find(|(known, _)| known == key);
+    let found = ["timezone", "collection.timezone", "database.timezone"].into_iter().find_map(named);
+    found.map(|(_, name)| name.as_str())
 }
 
 /// `name`, or the default database for an empty name.

@@ -8,10 +8,10 @@ use super::plan::Aim;
 use super::reduce::{Reduced, round};
 use super::{Place, Scope, Wanted, check_window, group, plan, search};
 use crate::Error;
-use crate::api::{Found, Group, GroupScore, Hybrid, OutputField, Rank, Search};
+use crate::api::{Collapse, Found, Group, GroupScore, Hybrid, OutputField, Rank, Search};
 use crate::node::Node;
 use index::Metric;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::f64::consts::PI;
 
 /// The most searches at once.
@@ -81,6 +81,7 @@ fn best_of_each(node: &Node, scope: &Scope, hybrid: &Hybrid) -> Result<Vec<List>
         let one = Search { group: hybrid.group.clone(), iteration: None, ..one.clone() };
         plan::check(node, &one)?;
         let plan = plan::plan(scope, &one)?;
+        check_collapse(&plan, one.collapse)?;
         let parent = plan.field.name.split_once('[').map(|(parent, _)| parent.to_owned());
         parents.push(parent.filter(|_| plan.aim == Aim::Elements));
         let metric = plan.metric;
@@ -98,28 +99,78 @@ fn best_of_each(node: &Node, scope: &Scope, hybrid: &Hybrid) -> Result<Vec<List>
                 "a hybrid search of structs in groups must have all its searches on one array of structs",
             ));
         }
-        let rows = |list: List| Ok(List { reduced: best_of_rows(list.reduced)?, ..list });
-        return lists.into_iter().map(rows).collect();
+        let rows = |(list, one): (List, &Search)| {
+            let collapse = one.collapse.unwrap_or(Collapse::Best);
+            Ok(List { reduced: scores_of_rows(list.reduced, list.metric, collapse)?, ..list })
+        };
+        return lists.into_iter().zip(&hybrid.searches).map(rows).collect();
+    }
+    if hybrid.searches.iter().any(|one| one.collapse.is_some()) {
+        return Err(Error::invalid(
+            "element_scope is not allowed for same-struct element-level hybrid search",
+        ));
     }
     Ok(lists)
 }
 
-/// The best struct of each row stands for it.
-fn best_of_rows(reduced: Reduced) -> Result<Reduced, Error> {
+/// Whether the hits of a search can be brought together as it says.
+fn check_collapse(plan: &plan::Plan<'_>, collapse: Option<Collapse>) -> Result<(), Error> {
+    match collapse {
+        Some(_) if plan.aim != Aim::Elements => Err(Error::invalid(
+            "element_scope is only supported for element-level search on struct array vector sub-fields",
+        )),
+        Some(Collapse::Sum(of)) if plan.metric.smaller_is_better() => {
+            let strategy = if of.is_some() { "topk_sum" } else { "sum" };
+            Err(Error::invalid(format!(
+                "element_scope.collapse.strategy {strategy} is only supported for positively related metrics, not for {}",
+                plan.metric
+            )))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Hits on structs as hits on their rows, each with what `collapse` makes of its structs' scores.
+fn scores_of_rows(reduced: Reduced, metric: Metric, collapse: Collapse) -> Result<Reduced, Error> {
     if reduced.elements.is_none() {
         return Ok(reduced);
     }
-    let (mut picks, mut counts, mut start) = (Vec::new(), Vec::new(), 0);
+    let (mut picks, mut counts, mut scores, mut start) = (Vec::new(), Vec::new(), Vec::new(), 0);
     for count in &reduced.counts {
-        let mut seen = HashSet::new();
-        let before = picks.len();
-        picks.extend(
-            (start..start + count).filter(|hit| seen.insert(reduced.places[*hit])).map(|hit| hit as u32),
+        // The first hit of each row, and the scores of all of them, best first.
+        let mut rows: Vec<(u32, Vec<f32>)> = Vec::new();
+        let mut known: HashMap<Place, usize> = HashMap::new();
+        for hit in start..start + count {
+            let at = *known.entry(reduced.places[hit]).or_insert_with(|| {
+                rows.push((hit as u32, Vec::new()));
+                rows.len() - 1
+            });
+            rows[at].1.push(reduced.scores[hit]);
+        }
+        let mut scored: Vec<(u32, f32)> =
+            rows.iter().map(|(hit, scores)| (*hit, score_of(scores, collapse))).collect();
+        scored.sort_by(
+            |a, b| {
+                if metric.smaller_is_better() { a.1.total_cmp(&b.1) } else { b.1.total_cmp(&a.1) }
+            },
         );
-        counts.push(picks.len() - before);
+        counts.push(scored.len());
+        picks.extend(scored.iter().map(|(hit, _)| *hit));
+        scores.extend(scored.iter().map(|(_, score)| *score));
         start += count;
     }
-    Ok(Reduced { elements: None, ..reduced.pick(&picks, counts)? })
+    Ok(Reduced { elements: None, scores, ..reduced.pick(&picks, counts)? })
+}
+
+/// The score of a row whose structs have these, best first.
+fn score_of(scores: &[f32], collapse: Collapse) -> f32 {
+    let best = |of: Option<usize>| &scores[..of.unwrap_or(usize::MAX).min(scores.len())];
+    let sum = |scores: &[f32]| scores.iter().map(|score| f64::from(*score)).sum::<f64>();
+    match collapse {
+        Collapse::Best => scores.first().copied().unwrap_or(0.0),
+        Collapse::Sum(of) => sum(best(of)) as f32,
+        Collapse::Mean(of) => (sum(best(of)) / best(of).len().max(1) as f64) as f32,
+    }
 }
 
 /// Hits of all queries under their common scores, best first.
@@ -319,6 +370,20 @@ fn normal(metric: Metric, score: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_row_is_as_near_as_its_structs_make_it() {
+        for (collapse, want) in [
+            (Collapse::Best, 4.0),
+            (Collapse::Sum(None), 7.0),
+            (Collapse::Sum(Some(2)), 6.0),
+            (Collapse::Sum(Some(9)), 7.0),
+            (Collapse::Mean(None), 7.0 / 3.0),
+            (Collapse::Mean(Some(2)), 3.0),
+        ] {
+            assert!((score_of(&[4.0, 2.0, 1.0], collapse) - want).abs() < 1e-6, "{collapse:?}");
+        }
+    }
 
     #[test]
     fn scores_are_brought_to_zero_to_one() {

@@ -32,6 +32,8 @@ pub(super) struct Plan<'a> {
     pub(super) predicate: Option<Predicate>,
     pub(super) queries: Column,
     pub(super) aim: Aim,
+    /// Of a search for lists: near vectors to look for, at least, for each vector of a query and each row wanted.
+    pub(super) list_ratio: f32,
 }
 
 impl Plan<'_> {
@@ -89,8 +91,10 @@ pub(super) fn plan<'a>(scope: &'a Scope, search: &Search) -> Result<Plan<'a>, Er
     let (metric, aim, query) = index_query(&scope.collection, field, search, search.limit + search.offset)?;
     let predicate = predicate(scope.schema(), &scope.zone, &search.filter, &search.templates, "query")?;
     let predicate = predicate.map(|predicate| predicate.with_seed(scope.at.0));
+    let mut list_ratio = 0.0;
     if aim == Aim::Lists {
         refuse_of_lists(search, &query)?;
+        list_ratio = self::list_ratio(search)?;
     }
     let queries = match (&search.queries, aim) {
         (Queries::Keys(_), Aim::Elements) => {
@@ -117,7 +121,24 @@ pub(super) fn plan<'a>(scope: &'a Scope, search: &Search) -> Result<Plan<'a>, Er
         }
     };
     let awaits_index = scope.collection.index_on(field.id).is_some();
-    Ok(Plan { field, awaits_index, metric, query, predicate, queries, aim })
+    Ok(Plan { field, awaits_index, metric, query, predicate, queries, aim, list_ratio })
+}
+
+/// What `retrieval_ann_ratio` says. `emb_list_rerank` may say what it likes: lists are always scored as a whole.
+fn list_ratio(search: &Search) -> Result<f32, Error> {
+    let value = |name: &str| search.params.iter().find(|(key, _)| key == name).map(|(_, value)| value.trim());
+    if let Some(given) = value("emb_list_rerank")
+        && !["true", "false"].contains(&given.to_ascii_lowercase().as_str())
+    {
+        return Err(Error::invalid(format!("emb_list_rerank should be true or false, but got {given}")));
+    }
+    let Some(given) = value("retrieval_ann_ratio") else { return Ok(0.0) };
+    match given.parse::<f32>() {
+        Ok(ratio) if ratio > 0.0 && ratio.is_finite() => Ok(ratio),
+        _ => Err(Error::invalid(format!(
+            "retrieval_ann_ratio could not be less than or equal to 0, and should be a number, but got {given}"
+        ))),
+    }
 }
 
 /// What a search by whole lists cannot do.
@@ -153,7 +174,7 @@ fn index_query(
         check_metric(&search.metric, spec.metric().name())?;
         return Ok((spec.metric(), Aim::Rows, spec.query(k, &search_params)?));
     }
-    let ItemSpec { spec, by_list } = match collection.index_on(field.id) {
+    let ItemSpec { spec, by_list, .. } = match collection.index_on(field.id) {
         Some(index) => ItemSpec::parse(field, &index.params)?,
         None => {
             let (by_list, plain) = match search.metric.as_str() {
@@ -164,7 +185,7 @@ fn index_query(
                 }
             };
             let spec = index::Spec::unindexed(element_of(field)?, field.dim, plain.as_deref())?;
-            ItemSpec { spec, by_list }
+            ItemSpec::unindexed(spec, by_list)
         }
     };
     let name = ItemSpec::metric_name(by_list, spec.metric());

@@ -101,7 +101,8 @@ fn ask_one(
         let lists = items_of(&plan.queries).ok_or_else(no_vectors)?;
         let vectors = vectors_of(lists.items()).ok_or_else(no_vectors)?;
         let queries: Vec<Vectors<'_>> = range.map(|list| vectors.slice(lists.range(list))).collect();
-        let request = NearestLists { field, queries: &queries, query, metric, mask, cancel };
+        let ratio = plan.list_ratio;
+        let request = NearestLists { field, queries: &queries, query, ratio, metric, mask, cancel };
         return Ok(segment.search_lists(&request)?.into_iter().map(whole).collect());
     }
     let queries = vectors_of(&plan.queries).ok_or_else(no_vectors)?.slice(range);

@@ -117,7 +117,10 @@ impl<'a> Binder<'a> {
             return Err(Error::new(call.span, Problem::ElementNested));
         }
         let (threshold, arguments) = match call.arguments {
-            [rest @ .., Argument { name: Some(name), value }] if is_named(name, "threshold") => {
+            // Named as the grammar has it, or third as the documentation has it.
+            [rest @ .., Argument { name, value }]
+                if name.as_ref().map_or(rest.len() == 2, |name| is_named(name, "threshold")) =>
+            {
                 let least = i64::from(call.name == "match_least");
                 (Some(self.number(value, "threshold", least, u32::MAX.into())?), rest)
             }

@@ -15,6 +15,7 @@ mod moments;
 pub(crate) mod partition;
 pub(crate) mod query;
 pub(crate) mod rows;
+mod scope;
 pub(crate) mod search;
 pub(crate) mod segment;
 pub(crate) mod system;

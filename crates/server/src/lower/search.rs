@@ -1,7 +1,7 @@
 //! Nearest neighbours.
 
 use super::moments::{Moments, Wish};
-use super::{Call, buckets, iteration_time, orders, output, read_time};
+use super::{Call, buckets, iteration_time, orders, output, read_time, scope};
 use crate::status::Fault;
 use data::Type;
 use engine::api::{Explained, Found, Group, Iteration, Queries, Search};
@@ -110,6 +110,7 @@ pub(super) fn lower(call: &Call, request: pb::SearchRequest) -> Result<Lowered, 
         buckets,
         order: orders(&take(&mut params, "order_by_fields").unwrap_or_default())?,
         iteration: iteration.map(|(iteration, _)| iteration),
+        collapse: scope::take_collapse(&mut params)?,
         explain: take_bool(&mut params, "explain")?.unwrap_or(false),
         params: rest(params),
         zone: moments.zone.clone(),
