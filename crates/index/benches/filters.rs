@@ -1,5 +1,6 @@
 //! Filtered search: recall and cost at every share of rows that match, against the same search without a filter.
-//! `cargo bench -p index --bench filters -- [mnist|sift|arxiv] [ef=16] [index_type=HNSW ...] ['only=label 3,random 5 %']`.
+//! `cargo bench -p index --bench filters -- [mnist|sift|arxiv] [ef=16] [index_type=HNSW ...] ['only=label 3,random 5 %']`, or
+//! `-- kinds [rows=60000] [kinds=IVF_PQ,SCANN] [masks=...]` for a table of all kinds.
 //!
 //! Filters are random, or go by the label of a row (digits of MNIST), which has to do with where the row lies: most
 //! queries then lie far from all rows that match; those of the set arxiv are about what a paper is. Costs are processor time
@@ -8,6 +9,8 @@
 #[expect(dead_code, reason = "shared with the table, which has more sets")]
 #[path = "table/data.rs"]
 mod data;
+#[path = "table/kinds.rs"]
+mod kinds;
 
 use std::io::Write;
 
@@ -23,6 +26,9 @@ const ROUNDS: usize = 4;
 fn main() -> std::io::Result<()> {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
     let given: Vec<(&str, &str)> = words.iter().filter_map(|word| word.split_once('=')).collect();
+    if words.iter().any(|word| word == "kinds") {
+        return kinds::table(&given, &mut std::io::stdout().lock());
+    }
     let name = words.iter().find(|word| !word.contains('='));
     let set = data::set(name.map_or("mnist", String::as_str));
     let labels = data::file("mnist-784/train_labels.npy").unwrap_or_default();
