@@ -252,7 +252,7 @@ impl Index {
     pub fn way(&self, query: &Query, matching: usize) -> Way {
         match &self.body {
             Body::Flat(_) => Way::Rows,
-            Body::Ivf(_) => Way::Lists,
+            Body::Ivf(ivf) => ivf.way(query, matching),
             Body::Graph(graph) => graph.way(query, matching),
             Body::Disk(disk) => disk.way(query, matching),
             Body::Inverted(_) | Body::Coded(_) => Way::Postings,

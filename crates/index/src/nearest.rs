@@ -53,6 +53,15 @@ impl Nearest {
         }
     }
 
+    /// The nearest `count` of what was shown so far, rising, into `best`.
+    pub(crate) fn best(&mut self, count: usize, best: &mut Vec<u64>) {
+        self.cut();
+        best.clear();
+        best.extend_from_slice(&self.kept);
+        best.sort_unstable();
+        best.truncate(count);
+    }
+
     /// Lets the farther ones go.
     fn cut(&mut self) {
         if self.kept.len() > self.depth {

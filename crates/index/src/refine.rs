@@ -91,7 +91,8 @@ impl<'a> Refiner<'a> {
         Refined { hits: top.into_hits(), beyond: false }
     }
 
-    fn measure(&self, q: usize, rows: &[u32], scores: &mut [f32]) {
+    /// Scores of `rows`.
+    pub(crate) fn measure(&self, q: usize, rows: &[u32], scores: &mut [f32]) {
         for row in rows {
             let row = self.vectors.bytes(*row as usize);
             simd::prefetch(&row[..PREFETCH.min(row.len())]);

@@ -62,7 +62,10 @@ impl<'a> Scorer<'a> {
     pub(crate) fn block(&self, rows: Vectors<'_>, word: u64, lengths: &mut [f32], out: &mut [f32]) {
         let (nq, nr) = (self.queries.len(), rows.len());
         let wanted = if nr < 64 { word & ((1 << nr) - 1) } else { word };
-        if wanted.count_ones() as usize * 2 < nr {
+        // Rows that are not numbers are looked at one by one anyway.
+        let count = wanted.count_ones() as usize;
+        let is_bits = matches!(rows, Vectors::Bits { .. });
+        if count * 2 < nr || (is_bits && count < nr) {
             let ids: Vec<u32> = (0..nr as u32).filter(|i| wanted >> i & 1 == 1).collect();
             let mut some = vec![0.0; ids.len()];
             for q in 0..nq {

@@ -206,7 +206,7 @@ fn counts(mut owned: Owned) -> Owned {
         for row in offsets.windows(2) {
             let pairs = bytes[row[0] as usize..row[1] as usize].as_chunks_mut::<8>().0;
             let weight = |pair: &[u8; 8]| f32::from_le_bytes([pair[4], pair[5], pair[6], pair[7]]);
-            let least = pairs.iter().map(|pair| weight(pair)).fold(f32::INFINITY, f32::min);
+            let least = pairs.iter().map(&weight).fold(f32::INFINITY, f32::min);
             let norm = 2.2 / least - 1.0;
             for pair in pairs {
                 let count = (weight(pair) * norm / (2.2 - weight(pair))).round().max(1.0);

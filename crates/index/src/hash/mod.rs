@@ -11,6 +11,9 @@ use crate::image::{Array, Image};
 use crate::refine::Refiner;
 use crate::{Error, Hits, Query, Spec, Vectors, scan};
 
+/// So few rows are measured in no time.
+const ENOUGH: usize = 256;
+
 /// Hashes of bands.
 #[derive(Debug)]
 pub(crate) struct Bands {
@@ -94,7 +97,14 @@ impl Bands {
         for q in 0..queries.len() {
             cancel.check()?;
             let mut found = self.candidates(queries.bytes(q));
-            found.retain(|row| mask.is_none_or(|mask| mask.get(*row as usize)));
+            if let Some(mask) = mask {
+                // Where hardly more rows match than would be measured without a mask, all of them are.
+                if matching <= ENOUGH.max(found.len()) {
+                    found = mask.iter().map(|row| row as u32).collect();
+                } else {
+                    found.retain(|row| mask.get(*row as usize));
+                }
+            }
             let hits = refiner.refine(q, &found, query).hits;
             if hits.len() >= query.k().min(matching) {
                 all.push(hits);

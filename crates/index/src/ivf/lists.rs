@@ -2,8 +2,9 @@
 //! spilled, and no other.
 
 use host::Cancel;
-use simd::Bits;
+use simd::{Bits, Lookups};
 
+use super::costs::{Costs, Layout};
 use super::packed::Packed;
 use super::planes::{Planed, Planes};
 use super::rows::Coded;
@@ -12,18 +13,19 @@ use crate::codec::{BitRows, ByteRows, PACKED, ROW_BY_ROW, Sketch, SketchRows, Sp
 use crate::image::{Array, Image};
 use crate::refine::Refiner;
 use crate::spec::Codec;
-use crate::{Error, Hits, Query, Spec, Vectors};
+use crate::{Element, Error, Hits, Metric, Query, Spec, Vectors, Way};
 
 /// Lists that can be searched.
 #[derive(Debug)]
 pub(crate) struct Ivf {
-    metric: crate::Metric,
+    metric: Metric,
     dim: usize,
     rows: usize,
     /// Where each list starts among the members, and where the last ends.
     pub(super) starts: Array<u32>,
     /// Row numbers, list by list.
     pub(super) members: Array<u32>,
+    pub(super) costs: Costs,
     content: Content,
 }
 
@@ -39,6 +41,30 @@ enum Content {
     Packed { space: Space, centroids: Array<i8>, packed: Box<Packed> },
     /// Centroids like the rows; rows are read where they are.
     Bits { centroids: Array<u8> },
+}
+
+impl Content {
+    fn costs(&self, spec: &Spec) -> Costs {
+        let row_bytes = match spec.element() {
+            Element::F32 => 4 * spec.dim(),
+            Element::F16 | Element::Bf16 => 2 * spec.dim(),
+            Element::Bits => spec.dim() / 8,
+            Element::I8 | Element::Sparse => spec.dim(),
+        };
+        let (layout, centroid_bytes, is_coarse) = match self {
+            // Distances that stand for products are not about these.
+            Self::Bytes { space, .. } => {
+                (Layout::Rows(space.stride()), space.stride(), spec.metric() != Metric::Ip)
+            }
+            Self::Planes { space, .. } => (Layout::Planes(spec.dim()), space.stride(), true),
+            Self::Sketch { space, sketch, .. } => (Layout::Rows(sketch.stride()), space.stride(), true),
+            Self::Packed { space, packed, .. } => {
+                (Layout::Blocks(Lookups::ROWS, packed.block_bytes()), space.stride(), true)
+            }
+            Self::Bits { .. } => (Layout::Rows(row_bytes), row_bytes, false),
+        };
+        Costs { layout, row_bytes, centroid_bytes, is_coarse }
+    }
 }
 
 impl Ivf {
@@ -92,7 +118,8 @@ impl Ivf {
                 Content::Bytes { space, centroids, codes }
             }
         };
-        Ok(Self { metric: spec.metric(), dim: spec.dim(), rows, starts, members, content })
+        let costs = content.costs(spec);
+        Ok(Self { metric: spec.metric(), dim: spec.dim(), rows, starts, members, costs, content })
     }
 
     /// How many lists there are.
@@ -127,6 +154,23 @@ impl Ivf {
         (codes + 4 * (self.starts.len() + self.members.len())) as u64
     }
 
+    /// How many rows a search without a mask looks at.
+    pub(super) fn usual(&self, query: &Query) -> usize {
+        let nprobe = query.value("nprobe").clamp(1, self.lists());
+        nprobe * self.rows / self.lists()
+    }
+
+    /// Whether a search of which `matching` rows match measures all of them.
+    pub(super) fn measures_all(&self, query: &Query, matching: usize) -> bool {
+        matching <= query.k() || self.costs.measures_all((self.lists(), self.usual(query)), matching)
+    }
+
+    /// How a search begins among `matching` of all rows.
+    pub(crate) fn way(&self, query: &Query, matching: usize) -> Way {
+        let is_masked = matching < self.rows;
+        if is_masked && self.measures_all(query, matching) { Way::Rows } else { Way::Lists }
+    }
+
     /// The best rows for every query.
     pub(crate) fn search(
         &self,
@@ -147,7 +191,8 @@ impl Ivf {
             }
             Content::Sketch { space, centroids, sketch, codes } => {
                 let centroids = ByteRows { space, codes: centroids };
-                let lists = Coded { codes: SketchRows::new(sketch, codes, query), code_of: |place| place };
+                let codes = SketchRows::new(sketch, codes, query);
+                let lists = Coded { codes, code_of: |place| place };
                 Walk { ivf: self, centroids, lists, refiner, query, mask, cancel }.run()
             }
             Content::Packed { space, centroids, packed } => {

@@ -1,6 +1,7 @@
 //! Rows in lists around centroids; a search looks at the lists nearest to the query.
 
 mod build;
+mod costs;
 mod lists;
 mod packed;
 mod planes;

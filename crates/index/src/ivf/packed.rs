@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use simd::{Bits, Lookups};
+use simd::Lookups;
 
 use super::search::Lists;
 use crate::codec::{Sketch, factors_of};
@@ -64,6 +64,11 @@ impl Packed {
         Ok(Self { sketch, blocks: image.array("blocks", len)?, firsts, block_bytes })
     }
 
+    /// Bytes of one block.
+    pub(super) fn block_bytes(&self) -> usize {
+        self.block_bytes
+    }
+
     /// Bytes of the blocks.
     pub(super) fn bytes(&self) -> usize {
         self.blocks.len()
@@ -108,7 +113,7 @@ impl Lists for Searched<'_> {
         &self,
         (list, range): (u32, Range<u32>),
         members: &[u32],
-        mask: Option<&Bits>,
+        wanted: Option<&[u64]>,
         probe: &mut Probe,
         nearest: &mut Nearest,
     ) {
@@ -117,20 +122,23 @@ impl Lists for Searched<'_> {
         let rows = &members[range.start as usize..range.end as usize];
         let mut left = &blocks[firsts[list as usize] * block_bytes..];
         let mut scores = [0.0; Lookups::ROWS];
-        for rows in rows.chunks(Lookups::ROWS) {
+        for (i, rows) in rows.chunks(Lookups::ROWS).enumerate() {
             let (block, after) = left.split_at(*block_bytes);
             left = after;
+            // Two blocks are a word.
+            let wanted = wanted.map_or(u32::MAX, |words| (words[i / 2] >> (i % 2 * Lookups::ROWS)) as u32);
+            if wanted == 0 {
+                continue;
+            }
             // Memory foresees a stream no further than to the end of a page.
             left.get(AHEAD..AHEAD + block_bytes).into_iter().for_each(simd::prefetch);
-            let mut near = probe.lookups.scores(block, term, nearest.limit(), &mut scores);
+            let mut near = wanted & probe.lookups.scores(block, term, nearest.limit(), &mut scores);
             while near != 0 {
                 let i = near.trailing_zeros() as usize;
                 near &= near - 1;
                 // Places after a list's last row score infinity.
                 let Some(row) = rows.get(i) else { break };
-                if mask.is_none_or(|mask| mask.get(*row as usize)) {
-                    nearest.push(scores[i], *row);
-                }
+                nearest.push(scores[i], *row);
             }
         }
     }

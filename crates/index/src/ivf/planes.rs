@@ -8,7 +8,7 @@
 use std::ops::Range;
 
 use host::{Cancel, Pool};
-use simd::{Bar, Bits, Columns, Grain, NibbleQuery, fine_of, nibble_bytes, nibble_dots, put_nibbles};
+use simd::{Bar, Columns, Grain, NibbleQuery, fine_of, nibble_bytes, nibble_dots, put_nibbles};
 
 use super::search::Lists;
 use crate::codec::Space;
@@ -169,7 +169,7 @@ impl Lists for Planed<'_> {
         &self,
         (_, range): (u32, Range<u32>),
         members: &[u32],
-        mask: Option<&Bits>,
+        wanted: Option<&[u64]>,
         probe: &mut Probe,
         nearest: &mut Nearest,
     ) {
@@ -177,10 +177,9 @@ impl Lists for Planed<'_> {
         let bytes = nibble_bytes(planes.dim);
         for first in (range.start as usize..range.end as usize).step_by(BLOCK) {
             let end = (first + BLOCK).min(range.end as usize);
-            let matches = |i: usize| mask.is_none_or(|mask| mask.get(members[first + i] as usize));
-            let word = match mask {
+            let word = match wanted {
                 None => u64::MAX >> (BLOCK - (end - first)),
-                Some(_) => (0..end - first).fold(0, |word, i| word | u64::from(matches(i)) << i),
+                Some(words) => words[(first - range.start as usize) / BLOCK],
             };
             if word == 0 {
                 continue;

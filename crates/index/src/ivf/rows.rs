@@ -2,12 +2,11 @@
 
 use std::ops::Range;
 
-use simd::Bits;
-
 use super::search::Lists;
 use crate::Vectors;
 use crate::codec::{Codes, Reach};
 use crate::nearest::Nearest;
+use crate::outline::ones;
 
 /// Rows by their codes; `code_of` says which code a place among the members has.
 pub(super) struct Coded<C, F> {
@@ -38,19 +37,22 @@ impl<C: Codes, F: Fn(u32) -> u32> Lists for Coded<C, F> {
         &self,
         (list, range): (u32, Range<u32>),
         members: &[u32],
-        mask: Option<&Bits>,
+        wanted: Option<&[u64]>,
         probe: &mut Self::Probe,
         nearest: &mut Nearest,
     ) {
         let Probe { probe, places, codes, scores } = probe;
         places.clear();
-        places.extend(range);
-        if let Some(mask) = mask {
-            places.retain(|place| mask.get(members[*place as usize] as usize));
+        match wanted {
+            None => places.extend(range),
+            Some(words) => {
+                let firsts = range.step_by(64).zip(words);
+                places.extend(firsts.flat_map(|(first, word)| ones(*word).map(move |i| first + i as u32)));
+            }
         }
         codes.clear();
         codes.extend(places.iter().map(|place| (self.code_of)(*place)));
-        let reach = if mask.is_none() { Reach::Streamed } else { Reach::Scattered };
+        let reach = if wanted.is_none() { Reach::Streamed } else { Reach::Scattered };
         self.codes.scores(probe, codes, reach, scores);
         let term = self.codes.term(probe, list);
         for (place, score) in places.iter().zip(scores) {

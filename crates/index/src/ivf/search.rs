@@ -10,9 +10,16 @@ use super::lists::Ivf;
 use crate::codec::{Codes, Reach};
 use crate::hits::order;
 use crate::nearest::Nearest;
+use crate::outline::ones;
 use crate::refine::Refiner;
-use crate::{Error, Hits, Query, Vectors};
+use crate::{Error, Hits, Metric, Query, Vectors};
 
+/// What part of the lists a search looks at before it first asks what they brought.
+const HALF: usize = 2;
+/// Of how many lists more it asks again, as a part of those looked at.
+const STEP: usize = 4;
+/// Of how many of the nearest the later half of what was looked at may have brought one at the end.
+const LATE: usize = 32;
 /// What is in the lists.
 pub(super) trait Lists {
     /// A query in the form that scoring wants, and buffers.
@@ -27,15 +34,25 @@ pub(super) trait Lists {
     /// Asks the memory for the beginning of a list.
     fn ask(&self, _: Range<u32>) {}
 
-    /// Shows the rows of a list, which are a range of the members, to `nearest` if they match.
+    /// Shows the rows of a list, which are a range of the members, to `nearest`; only those whose bits are set in `wanted`, if there are
+    /// any.
     fn look(
         &self,
         list: (u32, Range<u32>),
         members: &[u32],
-        mask: Option<&Bits>,
+        wanted: Option<&[u64]>,
         probe: &mut Self::Probe,
         nearest: &mut Nearest,
     );
+}
+
+/// The score by codes of a row whose exact score is `score`, were codes exact.
+fn level(metric: Metric, score: f32) -> f32 {
+    match metric {
+        Metric::Cosine => 2.0 - 2.0 * score,
+        Metric::Ip => -score,
+        _ => score,
+    }
 }
 
 /// One search for several queries.
@@ -50,10 +67,18 @@ pub(super) struct Walk<'a, A, L> {
 }
 
 /// Buffers of one search.
+#[derive(Default)]
 struct Buffers {
     lists: Vec<u32>,
     ranked: Vec<u64>,
     scores: Vec<f32>,
+    /// One bit for each row of a list that matches.
+    wanted: Vec<u64>,
+    chosen: Vec<u32>,
+    /// How many rows had matched, and the nearest by then; at each time that was asked.
+    marks: Vec<(usize, Vec<u64>)>,
+    /// Whether rows were measured while lists were looked at.
+    is_mixed: bool,
 }
 
 impl Buffers {
@@ -64,6 +89,38 @@ impl Buffers {
         }
         self.ranked[..nprobe].sort_unstable();
     }
+
+    /// Marks the rows of a list that are in the mask; returns how many.
+    fn mark(&mut self, members: &[u32], mask: &Bits) -> usize {
+        let words = mask.words();
+        self.wanted.clear();
+        self.wanted.extend(members.chunks(64).map(|rows| {
+            let bit = |row: u32| words[row as usize / 64] >> (row % 64) & 1;
+            rows.iter().enumerate().fold(0, |word, (i, row)| word | bit(*row) << i)
+        }));
+        self.wanted.iter().map(|word| word.count_ones() as usize).sum()
+    }
+
+    /// Whether the later half of the rows that matched, `matched` by now, brought few of the nearest `judged`.
+    fn is_settled(&mut self, matched: usize, judged: usize, nearest: &mut Nearest) -> bool {
+        let mut now = Vec::new();
+        nearest.best(judged, &mut now);
+        let before = self.marks.iter().rev().find(|(before, _)| before * 2 <= matched);
+        let late = before.map(|(_, before)| late(before, &now));
+        let is_settled = now.len() == judged && late.is_some_and(|late| late * LATE <= judged);
+        self.marks.push((matched, now));
+        is_settled
+    }
+}
+
+/// How many of `now` are not in `before`, both rising.
+fn late(before: &[u64], now: &[u64]) -> usize {
+    let mut before = before.iter().peekable();
+    let is_new = |entry: &&u64| {
+        while before.next_if(|old| old < entry).is_some() {}
+        before.peek() != Some(entry)
+    };
+    now.iter().filter(is_new).count()
 }
 
 impl<A: Codes, L: Lists> Walk<'_, A, L> {
@@ -71,9 +128,16 @@ impl<A: Codes, L: Lists> Walk<'_, A, L> {
         let matching = self.mask.map_or(self.ivf.rows(), Bits::count);
         let (mut aim, mut probe) = (self.centroids.probe(), self.lists.probe());
         let lists = (0..self.ivf.lists() as u32).collect();
-        let mut buffers = Buffers { lists, ranked: Vec::new(), scores: Vec::new() };
+        let mut buffers = Buffers { lists, ..Buffers::default() };
+        let every = self.mask.filter(|_| self.ivf.measures_all(self.query, matching));
+        let every: Option<Vec<u32>> = every.map(|mask| mask.iter().map(|row| row as u32).collect());
         let mut all = Vec::with_capacity(self.refiner.queries.len());
         for q in 0..self.refiner.queries.len() {
+            if let Some(rows) = &every {
+                self.cancel.check()?;
+                all.push(self.refiner.refine(q, rows, self.query).hits);
+                continue;
+            }
             self.centroids.aim(&mut aim, self.refiner.queries, q);
             self.lists.aim(&mut probe, self.refiner.queries, q);
             all.push(self.one(q, matching, (&aim, &mut probe), &mut buffers)?);
@@ -95,35 +159,30 @@ impl<A: Codes, L: Lists> Walk<'_, A, L> {
         let all = self.query.range_filter().is_some();
         let depth = if all { usize::MAX } else { self.query.depth() };
         let twice = if self.ivf.is_spilled() { 2 } else { 1 };
-        let usual = nprobe * self.ivf.rows() / lists;
-        if let Some(mask) = self.mask.filter(|_| matching <= usual) {
-            // No more rows match than are looked at anyway.
-            let rows: Vec<u32> = mask.iter().map(|row| row as u32).collect();
-            return Ok(self.refiner.refine(q, &rows, self.query).hits);
-        }
+        let usual = self.ivf.usual(self.query);
         self.rank(aim, nprobe, buffers);
-        // Where few rows of a list match, more lists are looked at, until as many rows matched as there are without a mask.
-        let least = if self.mask.is_some() { usual.min(matching) } else { 0 };
         loop {
             self.cancel.check()?;
             let mut nearest = Nearest::new(depth.saturating_mul(twice));
-            let (mut from, mut matched) = (0, 0);
-            loop {
-                matched += self.look_at(from..nprobe, probe, buffers, &mut nearest);
-                if matched >= least || nprobe == lists {
-                    break;
-                }
-                from = nprobe;
-                nprobe = (nprobe * least / matched.max(1)).clamp(nprobe + 1, nprobe * 4).min(lists);
-                self.cancel.check()?;
-                buffers.sort(nprobe);
+            buffers.is_mixed = false;
+            if self.mask.is_some() {
+                let least = usual.min(matching);
+                let judged = depth.min(self.query.judged()).saturating_mul(twice);
+                self.look_among((q, least, judged), &mut nprobe, probe, buffers, &mut nearest)?;
+            } else {
+                self.look_at(q, 0..nprobe, probe, buffers, &mut nearest);
             }
             let mut rows = nearest.into_scored();
             if twice == 2 {
                 keep_first(&mut rows);
                 rows.truncate(depth);
             }
-            let refined = self.refiner.refine_near(q, &rows, self.query);
+            let refined = if buffers.is_mixed {
+                let rows: Vec<u32> = rows.iter().map(|(row, _)| *row).collect();
+                self.refiner.refine(q, &rows, self.query)
+            } else {
+                self.refiner.refine_near(q, &rows, self.query)
+            };
             let enough = rows.len() >= wanted;
             if nprobe == lists || refined.hits.len() >= wanted || (enough && refined.beyond) {
                 return Ok(refined.hits);
@@ -133,37 +192,89 @@ impl<A: Codes, L: Lists> Walk<'_, A, L> {
         }
     }
 
+    /// Looks at the nearest `nprobe` lists, and at more until the later half of the rows that matched brought few of the nearest, or
+    /// `least` rows matched.
+    fn look_among(
+        &self,
+        (q, least, judged): (usize, usize, usize),
+        nprobe: &mut usize,
+        probe: &mut L::Probe,
+        buffers: &mut Buffers,
+        nearest: &mut Nearest,
+    ) -> Result<(), Error> {
+        let lists = buffers.lists.len();
+        buffers.marks.clear();
+        let (mut at, mut end) = (0, (*nprobe).div_ceil(HALF));
+        let mut matched = 0;
+        loop {
+            matched += self.look_at(q, at..end, probe, buffers, nearest);
+            at = end;
+            if at == lists || at >= *nprobe && matched >= least {
+                break;
+            }
+            let is_settled = buffers.is_settled(matched, judged, nearest);
+            if at >= *nprobe && is_settled {
+                break;
+            }
+            end = if at < *nprobe { *nprobe } else { (at + at.div_ceil(STEP)).min(lists) };
+            if end > *nprobe {
+                self.cancel.check()?;
+                buffers.sort(end);
+            }
+        }
+        *nprobe = at.max(*nprobe);
+        Ok(())
+    }
+
     /// Looks at the lists of some ranks; returns how many of their rows match, if there is a mask.
     fn look_at(
         &self,
+        q: usize,
         ranks: Range<usize>,
         probe: &mut L::Probe,
-        buffers: &Buffers,
+        buffers: &mut Buffers,
         nearest: &mut Nearest,
     ) -> usize {
         let mut all = 0;
         for rank in ranks.clone() {
             let list = buffers.ranked[rank] as u32;
             let range = self.ivf.range(list);
-            if rank + 1 < ranks.end {
-                self.lists.ask(self.ivf.range(buffers.ranked[rank + 1] as u32));
-            }
-            if let Some(mask) = self.mask {
-                let members = &self.ivf.members[range.start as usize..range.end as usize];
-                let matching = members.iter().filter(|row| mask.get(**row as usize)).count();
-                all += matching;
-                if matching == 0 {
-                    continue;
+            let Some(mask) = self.mask else {
+                if rank + 1 < ranks.end {
+                    self.lists.ask(self.ivf.range(buffers.ranked[rank + 1] as u32));
                 }
+                self.lists.look((list, range), &self.ivf.members, None, probe, nearest);
+                continue;
+            };
+            let members = &self.ivf.members[range.start as usize..range.end as usize];
+            let matching = buffers.mark(members, mask);
+            all += matching;
+            if self.ivf.costs.measures(members.len(), matching) {
+                self.measure(q, members, buffers, nearest);
+            } else if matching > 0 {
+                self.lists.look((list, range), &self.ivf.members, Some(&buffers.wanted), probe, nearest);
             }
-            self.lists.look((list, range), &self.ivf.members, self.mask, probe, nearest);
         }
         all
     }
 
+    /// Measures the rows of a list that were marked.
+    fn measure(&self, q: usize, members: &[u32], buffers: &mut Buffers, nearest: &mut Nearest) {
+        let Buffers { wanted, chosen, scores, is_mixed, .. } = buffers;
+        chosen.clear();
+        for (rows, word) in members.chunks(64).zip(wanted.iter()) {
+            chosen.extend(ones(*word).map(|i| rows[i]));
+        }
+        scores.resize(chosen.len(), 0.0);
+        self.refiner.measure(q, chosen, scores);
+        let levels = scores.iter().map(|score| level(self.refiner.metric, *score));
+        chosen.iter().zip(levels).for_each(|(row, level)| nearest.push(level, *row));
+        *is_mixed |= !chosen.is_empty();
+    }
+
     /// Brings the nearest `nprobe` lists to the front of `ranked`.
     fn rank(&self, aim: &A::Probe, nprobe: usize, buffers: &mut Buffers) {
-        let Buffers { lists, ranked, scores } = buffers;
+        let Buffers { lists, ranked, scores, .. } = buffers;
         self.centroids.scores(aim, lists, Reach::Cached, scores);
         ranked.clear();
         ranked.extend(lists.iter().zip(scores).map(|(list, score)| order(*score, *list)));

@@ -24,6 +24,8 @@ const WINDOW: usize = 4096;
 const DENSE: usize = WINDOW / 16;
 /// What looking up one row costs, in postings added up.
 const LOOK_UP_COST: usize = 8;
+/// What measuring a row costs, in postings that are gone through.
+const MEASURE_COST: usize = 150;
 /// How far sums in another order may lie from each other, as a share.
 const ROUNDING: f32 = 1e-4;
 
@@ -58,8 +60,17 @@ impl Inverted {
                 all.extend(hits);
                 continue;
             }
-            let rows = walk.one(queries.bytes(q), metric, cancel)?;
-            all.push(refiner.refine(q, &rows, query).hits);
+            let mut terms = walk.terms(queries.bytes(q));
+            let rows = match mask {
+                Some(mask) if is_worth(mask.count(), &terms) => mask.iter().map(|row| row as u32).collect(),
+                _ => walk.one(&mut terms, metric, cancel)?,
+            };
+            let mut hits = refiner.refine(q, &rows, query).hits;
+            // Rows of a mask may have nothing in common with the query.
+            let count = hits.scores.partition_point(|score| *score > 0.0);
+            hits.rows.truncate(count);
+            hits.scores.truncate(count);
+            all.push(hits);
         }
         Ok(all)
     }
@@ -94,15 +105,14 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     /// Rows that may be among the best, surely with all that are.
-    fn one(&mut self, query: &[u8], metric: Metric, cancel: &Cancel) -> Result<Vec<u32>, Error> {
-        let mut terms = self.terms(query);
+    fn one(&mut self, terms: &mut Vec<Term>, metric: Metric, cancel: &Cancel) -> Result<Vec<u32>, Error> {
         self.found.clear();
         let depth =
             if self.query.real("drop_ratio_search") > 0.0 { self.query.depth() } else { self.query.k() };
         self.top = Top::new(metric, depth);
         for start in (0..self.inverted.lengths.len()).step_by(WINDOW) {
             cancel.check()?;
-            self.window(start, &mut terms);
+            self.window(start, terms);
         }
         let threshold = self.threshold();
         Ok(self.found.iter().filter(|(_, sum)| *sum >= threshold).map(|(row, _)| *row).collect())
@@ -290,6 +300,11 @@ impl Walk<'_> {
             candidates.retain(|(_, sum)| *sum + slack >= threshold);
         }
     }
+}
+
+/// Whether measuring `matching` rows costs less than going through the postings of `terms`.
+fn is_worth(matching: usize, terms: &[Term]) -> bool {
+    matching * MEASURE_COST < terms.iter().map(|term| term.left.len()).sum()
 }
 
 /// What terms add at most, together.

@@ -140,11 +140,16 @@ impl Query {
     /// How many candidates are measured on the rows themselves to find the best `k`. At least as many as make up for
     /// codes of a byte an element, which swap only rows that are nearly equally near.
     pub(crate) fn depth(&self) -> usize {
-        let enough = self.k.saturating_add((self.k / 2).max(8));
+        let enough = self.judged();
         // Inside a range the last rows count as much as the first.
         let enough = if self.radius.is_some() { enough.saturating_mul(4) } else { enough };
         let refined = self.k as f64 * f64::from(self.real("refine_k"));
         enough.max(refined.ceil() as usize).max(self.value("reorder_k"))
+    }
+
+    /// Of how many of the nearest it is asked whether they are still changing.
+    pub(crate) fn judged(&self) -> usize {
+        self.k.saturating_add((self.k / 2).max(8))
     }
 
     /// How many candidates a search of a graph keeps.
