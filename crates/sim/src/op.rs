@@ -393,13 +393,7 @@ impl Op {
                 Some(other) if other != kind => return Err(ErrorKind::Invalid),
                 _ => drop(collection.scalars.insert(field, kind)),
             },
-            Self::DropScalar { field, .. } => {
-                let is_there = collection.scalars.contains_key(field);
-                if *field == parts::PLACE && is_there && collection.is_loaded() && !online {
-                    return Err(ErrorKind::Invalid);
-                }
-                collection.scalars.remove(field);
-            }
+            Self::DropScalar { field, .. } => drop_scalar(collection, field, online)?,
             Self::Load { partitions, .. } => set_loaded(collection, partitions, true)?,
             Self::Release { partitions, .. } => set_loaded(collection, partitions, false)?,
             Self::Create { .. } | Self::Drop { .. } | Self::Rename { .. } | Self::Tend => {}
@@ -407,6 +401,16 @@ impl Op {
         }
         Ok(())
     }
+}
+
+/// The index of the vectors in structs is that of a vector field: a loaded collection keeps it, unless that is allowed.
+fn drop_scalar(collection: &mut Collection, field: &str, online: bool) -> Result<(), ErrorKind> {
+    let is_there = collection.scalars.contains_key(field);
+    if field == parts::PLACE && is_there && collection.is_loaded() && !online {
+        return Err(ErrorKind::Invalid);
+    }
+    collection.scalars.remove(field);
+    Ok(())
 }
 
 /// The keys of the rows that an expression deletes: those of rows that can be read.
