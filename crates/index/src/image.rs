@@ -134,7 +134,9 @@ pub(crate) struct Head {
 const MAGIC: [u8; 4] = *b"eIDX";
 /// The version of a graph with blocks, perhaps with lists beside it; that of a graph on disk, of outlines of planes and of codes of sparse rows; and that of
 /// all else. Older ones are read for ever.
-const VERSION_BLOCKS: u32 = 3;
+const VERSION_BLOCKS: u32 = VERSION_LIST_ROWS;
+/// The version since which lists beside a graph have their rows by themselves, too.
+pub(crate) const VERSION_LIST_ROWS: u32 = 4;
 const VERSION_SECOND: u32 = 2;
 const VERSION: u32 = 1;
 
@@ -171,6 +173,11 @@ impl Head {
 
     pub(crate) fn write(spec: &Spec, rows: usize, image: &mut Image) {
         image.push("head", vec![Self::of(spec, rows)]);
+    }
+
+    /// The version of an image, of which [`Head::read`] says whether it is one.
+    pub(crate) fn version(image: &Image) -> Result<u32, Error> {
+        Ok(image.array::<Self>("head", 1)?[0].version)
     }
 
     /// Checks that the image is one of `spec` for `rows` rows.

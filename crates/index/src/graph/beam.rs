@@ -31,6 +31,8 @@ pub(crate) struct Beam {
     pub(crate) aim: BlockAim,
     /// The query as lists want it.
     pub(crate) list_aim: ListAim,
+    /// What lists say of rows.
+    pub(super) seeming: Vec<(u32, f32)>,
     /// What was followed along blocks.
     met: Vec<u64>,
     /// What is about to be put into the pool.

@@ -28,7 +28,7 @@ const SAMPLE: usize = 4096;
 /// A line of memory; blocks start at one.
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
 #[repr(C, align(64))]
-struct Line([u32; 16]);
+pub(super) struct Line([u32; 16]);
 
 /// Elements of a row that count for its signs, and how they are mixed.
 #[derive(Debug)]

@@ -3,6 +3,8 @@
 
 use simd::Lookups;
 
+use super::visit;
+
 /// What the steps of a search of one graph cost, in nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Costs {
@@ -16,6 +18,8 @@ pub struct Costs {
     pub begin_ns: f32,
     /// To look at a block of 32 rows of a list.
     pub block_ns: f32,
+    /// To look at 32 rows of a list of which two match.
+    pub few_ns: f32,
     /// Whether these are of this machine and this graph; otherwise they only stand in the usual proportion.
     pub is_measured: bool,
 }
@@ -30,7 +34,7 @@ pub(super) fn lists(matching: usize, rows: usize) -> f32 {
 }
 
 /// Matching rows that a search of lists looks at for each that it is asked to keep, on average.
-const LOOKED_AT: f32 = 60.0;
+const LOOKED_AT: f32 = 30.0;
 
 /// The share of rows that match from which on a walk among all of them finds enough that do.
 const SHARE_WHOLE: f32 = 0.7;
@@ -44,12 +48,20 @@ impl Default for Costs {
             list_ns: 45.0,
             begin_ns: 15_000.0,
             block_ns: 90.0,
+            few_ns: 45.0,
             is_measured: false,
         }
     }
 }
 
 impl Costs {
+    /// To look at 32 rows of a list of which this share matches: between what was measured for few and for all.
+    fn block_ns(&self, share: f32) -> f32 {
+        let [few, many] = [2, visit::SPARSE].map(|count| count as f32 / Lookups::ROWS as f32);
+        let part = ((share - few) / (many - few)).clamp(0.0, 1.0);
+        self.few_ns + part * (self.block_ns - self.few_ns).max(0.0)
+    }
+
     /// How to begin a search that keeps `ef` of `matching` among `rows` rows, `has_lists` saying whether there are lists.
     pub(super) fn choice(&self, (ef, matching, rows): (usize, usize, usize), has_lists: bool) -> Choice {
         let scan = matching as f32 * self.row_ns;
@@ -59,8 +71,9 @@ impl Costs {
         }
         let share = matching as f32 / rows as f32;
         let looked_at = (LOOKED_AT * ef as f32 / share).min(rows as f32);
-        let visit =
-            self.begin_ns + looked_at / Lookups::ROWS as f32 * self.block_ns + (4 * ef) as f32 * self.row_ns;
+        let visit = self.begin_ns
+            + looked_at / Lookups::ROWS as f32 * self.block_ns(share)
+            + (2 * ef) as f32 * self.row_ns;
         match scan <= visit {
             true => Choice::Scan,
             false if share >= SHARE_WHOLE => Choice::Whole,

@@ -7,10 +7,11 @@
 //! tables ([`Lookups`]). With `c` the centre and `r = x - c`, `|q - x|^2 = |q - c|^2 + (|r|^2 + 2 c.r) - 2 q.r`, where `r` is taken to be
 //! `scale = |r|^2 / |r|_1` times its signs in both products.
 
+use bytemuck::Zeroable;
 use host::{Cancel, Pool, Rng};
-use simd::Lookups;
+use simd::{Lookups, Planes};
 
-use super::block::{View, choose};
+use super::block::{Line, View, choose};
 use crate::codec::{ByteRows, Space};
 use crate::image::{Array, Image};
 use crate::kmeans::{nearest, train};
@@ -42,6 +43,73 @@ pub(crate) struct Lists {
     pub(super) firsts: Vec<usize>,
     blocks: Array<u8>,
     pub(super) block_bytes: usize,
+    /// What the blocks say, row by row; images of version 3 have none.
+    pub(super) rows: Option<Rows>,
+}
+
+/// Signs and factors of rows, each by itself.
+#[derive(Debug)]
+pub(super) struct Rows {
+    lines: Array<u8>,
+    /// Bytes from one row to the next.
+    stride: usize,
+    /// Bytes of signs, before the factors.
+    signs: usize,
+}
+
+/// The signs of rows as they lie in [`Rows`].
+const ONE_BIT: Planes = Planes::new(1).expect("one bit is a width");
+/// Bytes of the factors of a row.
+const FACTORS: usize = size_of::<[f32; 2]>();
+
+impl Rows {
+    fn read(dim: usize, rows: usize, image: &Image) -> Result<Self, Error> {
+        let len = Self::lines(dim, rows).and_then(|lines| lines.checked_mul(size_of::<Line>()));
+        let lines = image.array("list-rows", len.ok_or(Error::Corrupt { what: "list-rows" })?)?;
+        Ok(Self { lines, stride: Self::stride(dim), signs: ONE_BIT.row_bytes(dim) })
+    }
+
+    /// Puts rows less their centre where they belong, one after the other.
+    fn pack(metric: Metric, center: &[f32], rests: &[f32], out: &mut [u8]) {
+        let (dim, signs) = (center.len(), ONE_BIT.row_bytes(center.len()));
+        for (rest, out) in rests.chunks_exact(dim).zip(out.chunks_exact_mut(Self::stride(dim))) {
+            for (eight, byte) in rest.chunks(8).zip(&mut *out) {
+                *byte = eight.iter().enumerate().map(|(i, value)| u8::from(*value >= 0.0) << i).sum();
+            }
+            let (scale, bias) = factors(metric, center, rest);
+            out[signs..signs + FACTORS].copy_from_slice(bytemuck::bytes_of(&[scale, bias]));
+        }
+    }
+
+    /// Bytes from one row of `dim` elements to the next. Rows that fit into a line of memory do not lie in two.
+    fn stride(dim: usize) -> usize {
+        let bytes = ONE_BIT.row_bytes(dim) + FACTORS;
+        if bytes <= size_of::<Line>() { bytes.next_power_of_two() } else { bytes }
+    }
+
+    /// Lines of memory that `rows` rows take.
+    fn lines(dim: usize, rows: usize) -> Option<usize> {
+        Some(rows.checked_mul(Self::stride(dim))?.div_ceil(size_of::<Line>()))
+    }
+
+    /// Asks the memory for a row.
+    #[inline]
+    pub(super) fn prefetch(&self, row: usize) {
+        simd::prefetch(&self.lines[row * self.stride..][..self.signs + FACTORS]);
+    }
+
+    /// The sums of the elements of a query, in chunks of 64, at which each of `rows` is not below its centre.
+    #[inline]
+    pub(super) fn dots(&self, query: &[[i8; 64]], row: impl Fn(usize) -> usize, out: &mut [i32]) {
+        ONE_BIT.dots(query, &self.lines, |i| row(i) * self.stride, out);
+    }
+
+    /// Scale and bias of a row.
+    #[inline]
+    pub(super) fn factors(&self, row: usize) -> [f32; 2] {
+        let factors = &self.lines[row * self.stride + self.signs..];
+        bytemuck::pod_read_unaligned(&factors[..FACTORS])
+    }
 }
 
 /// How many blocks come before each list, and how many there are.
@@ -102,28 +170,38 @@ impl Lists {
         let mut starts = vec![0u32];
         lists.iter().for_each(|list| starts.push(starts[starts.len() - 1] + list.len() as u32));
         let centers = space.decode(&coded);
-        let blocks = pool.map(lists.len(), |list| {
+        let packed = pool.map(lists.len(), |list| {
             let center = &centers[list * vectors.dim()..][..vectors.dim()];
             if cancel.is_cancelled() {
-                Vec::new()
+                Packed::default()
             } else {
                 pack((metric, space, &view), vectors, (center, &lists[list]))
             }
         });
         cancel.check()?;
+        let mut lines = vec![Line::zeroed(); Rows::lines(view.dim(), len).unwrap_or_default()];
+        let places = bytemuck::cast_slice_mut::<Line, u8>(&mut lines);
+        let (mut at, mut blocks) = (0, Vec::new());
+        for packed in packed {
+            places[at..at + packed.rows.len()].copy_from_slice(&packed.rows);
+            at += packed.rows.len();
+            blocks.extend_from_slice(&packed.blocks);
+        }
         image.push("list-kept", view.kept);
         image.push("list-turn", vec![turn_seed]);
         image.push("list-starts", starts);
         image.push("list-members", lists.concat());
         image.push("list-centers", coded);
-        image.push("list-blocks", blocks.concat());
+        image.push("list-blocks", blocks);
+        image.push("list-rows", lines);
         Ok(())
     }
 
-    /// Reads back what [`Lists::build`] wrote, if it did.
+    /// Reads back what [`Lists::build`] wrote, if it did; earlier it wrote no rows by themselves.
     pub(crate) fn read(
         space: &Space,
         (rows, dim): (usize, usize),
+        has_rows: bool,
         image: &Image,
     ) -> Result<Option<Self>, Error> {
         if !image.sections.iter().any(|(name, _)| name.starts_with("list-")) {
@@ -147,13 +225,20 @@ impl Lists {
         let (firsts, block_bytes) = (firsts(&starts), Lookups::block_bytes(view.dim() / 4));
         let len = firsts[firsts.len() - 1].checked_mul(block_bytes);
         let blocks = image.array("list-blocks", len.ok_or(Error::Corrupt { what: "list-blocks" })?)?;
+        let by_row = if has_rows { Some(Rows::read(view.dim(), rows, image)?) } else { None };
         let gates = gates(space, &view, &centers);
-        Ok(Some(Self { view, gates, starts, members, centers, firsts, blocks, block_bytes }))
+        Ok(Some(Self { view, gates, starts, members, centers, firsts, blocks, block_bytes, rows: by_row }))
     }
 
     /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.starts.len() - 1
+    }
+
+    /// The rows of the list `list`.
+    #[inline]
+    pub(super) fn members(&self, list: usize) -> &[u32] {
+        &self.members[self.starts[list] as usize..self.starts[list + 1] as usize]
     }
 
     /// The blocks of the list `list`.
@@ -175,23 +260,34 @@ impl Lists {
     /// Bytes of the sections, and of what is made of them.
     pub(crate) fn memory_bytes(&self) -> usize {
         let numbers = self.view.kept.len() + self.starts.len() + self.members.len();
-        4 * numbers + self.centers.len() + self.blocks.len() + self.gates.len()
+        let rows = self.rows.as_ref().map_or(0, |rows| rows.lines.len());
+        4 * numbers + self.centers.len() + self.blocks.len() + rows + self.gates.len()
     }
 }
 
-/// The blocks of a list.
+/// The rows of a list, twice.
+#[derive(Default)]
+struct Packed {
+    blocks: Vec<u8>,
+    rows: Vec<u8>,
+}
+
+/// Packs a list.
 fn pack(
     (metric, space, view): (Metric, &Space, &View),
     vectors: Vectors<'_>,
     (center, list): (&[f32], &[u32]),
-) -> Vec<u8> {
+) -> Packed {
     let (mut wide, mut moved, mut turned, mut middle) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     view.turn(center, &mut middle);
     let dim = view.dim();
     let block_bytes = Lookups::block_bytes(dim / 4);
     let mut blocks = vec![0u8; list.len().div_ceil(Lookups::ROWS) * block_bytes];
+    let stride = Rows::stride(dim);
+    let mut by_row = vec![0u8; list.len() * stride];
     let mut rests = Vec::with_capacity(Lookups::ROWS * dim);
-    for (rows, block) in list.chunks(Lookups::ROWS).zip(blocks.chunks_exact_mut(block_bytes)) {
+    let places = blocks.chunks_exact_mut(block_bytes).zip(by_row.chunks_mut(Lookups::ROWS * stride));
+    for (rows, (block, by_row)) in list.chunks(Lookups::ROWS).zip(places) {
         rests.clear();
         for row in rows {
             space.moved(vectors.floats(*row as usize, &mut wide), &mut moved);
@@ -199,8 +295,9 @@ fn pack(
             rests.extend(turned.iter().zip(&middle).map(|(value, middle)| value - middle));
         }
         pack_block(metric, &middle, &rests, block);
+        Rows::pack(metric, &middle, &rests, by_row);
     }
-    blocks
+    Packed { blocks, rows: by_row }
 }
 
 /// Puts rows less their centre into a block.

@@ -9,6 +9,7 @@ use super::costs::{self, Choice};
 use super::search::{Stored, Walk};
 use super::visit::Visit;
 use crate::codec::{Codes, Reach};
+use crate::hits::{key_of, order};
 use crate::nearest::Nearest;
 use crate::{Error, Hits};
 
@@ -26,6 +27,11 @@ const SPREAD: usize = 16;
 const KEPT: usize = 3;
 /// What share of those the later half of what it looked at may have brought at its end.
 const LATE: f32 = 0.1;
+/// How many of them are scored by their codes in any case, and how many then at once.
+const SURE: usize = 32;
+const STEP: usize = 16;
+/// How many times farther off than they usually are estimates may be; one in thousands is farther.
+const SPREADS: f32 = 3.5;
 
 /// Rows of a mask that lie far from each other: the first at or after each of some places.
 fn spread(mask: &Bits) -> impl Iterator<Item = u32> + '_ {
@@ -62,10 +68,10 @@ impl<C: Codes> Walk<'_, C> {
                     let effort = self.effort(ef, matching);
                     beam.search_among(&self.codes, probe, links, entries, (mask, effort));
                     found.clear();
-                    found.extend(beam.found().map(|(row, _)| row).take(self.query.depth()));
+                    found.extend(beam.found().take(self.query.depth()));
                 }
             }
-            let refined = self.refiner.refine(q, &found, self.query);
+            let refined = self.refiner.refine_near(q, &found, self.query);
             if choice == Choice::Scan || refined.beyond || refined.hits.len() >= wanted {
                 return Ok(refined.hits);
             }
@@ -85,19 +91,51 @@ impl<C: Codes> Walk<'_, C> {
         ef: usize,
         probe: &C::Probe,
         beam: &mut Beam,
-        found: &mut Vec<u32>,
+        found: &mut Vec<(u32, f32)>,
     ) {
         let (Some(lists), Stored::Bytes(space, _)) = (&self.graph.lists, &self.graph.stored) else { return };
         let depth = self.query.depth();
         let judged = ef + self.query.k();
         let visit = Visit { keep: KEPT * judged.max(depth), judged, late: LATE, matching };
+        let mut seeming = std::mem::take(&mut beam.seeming);
         let mut aim = std::mem::take(&mut beam.list_aim);
-        aim.search((lists, space), (self.refiner.queries, q), (mask, visit), found);
+        aim.search((lists, space), (self.refiner.queries, q), (mask, visit), &mut seeming);
         beam.list_aim = aim;
-        self.codes.scores(probe, found, Reach::Scattered, &mut beam.scores);
-        let mut nearest = Nearest::new(depth);
-        found.iter().zip(&beam.scores).for_each(|(row, score)| nearest.push(*score, *row));
-        *found = nearest.into_rows();
+        self.near_by_codes(&seeming, probe, beam);
+        beam.seeming = seeming;
+        found.clear();
+        found.extend(beam.found().take(depth));
+    }
+
+    /// Leaves those of `seeming`, rows nearest first by estimates, in the pool of `beam` whose codes were scored, nearest first.
+    /// How far off estimates are shows in the rows that are scored first; once those left seem farther beyond the `k`-th than
+    /// that, they are not scored.
+    fn near_by_codes(&self, seeming: &[(u32, f32)], probe: &C::Probe, beam: &mut Beam) {
+        let k = self.query.k();
+        let (Beam { pool, scores, .. }, mut some) = (beam, Vec::with_capacity(SURE.max(self.query.depth())));
+        pool.clear();
+        let (mut end, mut sum, mut squares) = (SURE.max(self.query.depth()).min(seeming.len()), 0f32, 0f32);
+        while end > pool.len() {
+            let now = &seeming[pool.len()..end];
+            some.clear();
+            some.extend(now.iter().map(|(row, _)| *row));
+            self.codes.scores(probe, &some, Reach::Scattered, scores);
+            for ((row, seems), score) in now.iter().zip(&*scores) {
+                let off = seems - score;
+                sum += off;
+                squares += off * off;
+                pool.push(order(*score, *row << 1));
+            }
+            let left = &seeming[end..(end + STEP).min(seeming.len())];
+            if !left.is_empty() {
+                let mean = sum / end as f32;
+                let spread = (squares / end as f32 - mean * mean).max(0.0).sqrt();
+                let (_, last, _) = pool.select_nth_unstable(k.min(end) - 1);
+                let bar = key_of(*last) + mean + SPREADS * spread;
+                end += left.partition_point(|(_, seems)| *seems <= bar);
+            }
+        }
+        pool.sort_unstable();
     }
 
     /// When a walk among the rows of a mask is over that was asked to keep `ef`. It goes on until its rows reach as far beyond the
@@ -132,7 +170,7 @@ impl<C: Codes> Walk<'_, C> {
     }
 
     /// Looks at the code of every row that matches and leaves the nearest, enough to be refined.
-    fn nearest_codes(&self, probe: &C::Probe, found: &mut Vec<u32>) {
+    fn nearest_codes(&self, probe: &C::Probe, found: &mut Vec<(u32, f32)>) {
         let mut nearest = Nearest::new(self.query.depth());
         let mut scores = Vec::new();
         let mut block = Vec::with_capacity(64);
@@ -151,6 +189,6 @@ impl<C: Codes> Walk<'_, C> {
             }
         }
         score(&mut block);
-        *found = nearest.into_rows();
+        *found = nearest.into_scored();
     }
 }

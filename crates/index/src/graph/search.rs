@@ -4,7 +4,7 @@
 use std::sync::OnceLock;
 
 use host::Cancel;
-use simd::Bits;
+use simd::{Bits, Lookups};
 
 use super::Costs;
 use super::among;
@@ -16,7 +16,7 @@ use super::links::Links;
 use super::lists::Lists;
 use super::visit::{ListAim, Visit};
 use crate::codec::{BitRows, ByteRows, Codes, ROW_BY_ROW, Reach, Sketch, SketchRows, Space};
-use crate::image::{Array, Image};
+use crate::image::{Array, Head, Image, VERSION_LIST_ROWS};
 use crate::refine::Refiner;
 use crate::spec::Codec;
 use crate::{Error, Hits, Query, Spec, Way, scan};
@@ -99,7 +99,10 @@ impl Graph {
             Nodes::Links(Links::read("links", (width, width), rows, image)?)
         };
         let lists = match &stored {
-            Stored::Bytes(space, _) => Lists::read(space, (rows, spec.dim()), image)?.map(Box::new),
+            Stored::Bytes(space, _) => {
+                let has_rows = Head::version(image)? >= VERSION_LIST_ROWS;
+                Lists::read(space, (rows, spec.dim()), has_rows, image)?.map(Box::new)
+            }
             _ => None,
         };
         Ok(Self {
@@ -304,36 +307,40 @@ impl<C: Codes> Walk<'_, C> {
             }
         }
         let [node_ns, row_ns, list_ns] = least;
-        let (begin_ns, block_ns) = self.list_costs(&mut beam.list_aim, now_ns);
+        let [begin_ns, block_ns, few_ns] = self.list_costs(&mut beam.list_aim, now_ns);
         let is_measured = row_ns > 0.0 && node_ns > row_ns && list_ns > 0.0;
-        is_measured.then_some(Costs { row_ns, node_ns, list_ns, begin_ns, block_ns, is_measured })
+        is_measured.then_some(Costs { row_ns, node_ns, list_ns, begin_ns, block_ns, few_ns, is_measured })
     }
 
-    /// The same of searches through lists: what they cost before they look at rows, and for each block.
-    fn list_costs(&self, aim: &mut ListAim, now_ns: &dyn Fn() -> u64) -> (f32, f32) {
+    /// The same of searches through lists: what they cost before they look at rows, and for each block where all match or few.
+    fn list_costs(&self, aim: &mut ListAim, now_ns: &dyn Fn() -> u64) -> [f32; 3] {
         const SHORT: usize = 256;
         const LONG: usize = 4096;
+        const FEW: usize = Lookups::ROWS / 2;
+        let Costs { begin_ns, block_ns, few_ns, .. } = Costs::default();
         let (Some(lists), Stored::Bytes(space, _)) = (&self.graph.lists, &self.graph.stored) else {
-            return (Costs::default().begin_ns, Costs::default().block_ns);
+            return [begin_ns, block_ns, few_ns];
         };
-        let (mask, mut found) = (Bits::ones(self.codes.len()), Vec::new());
-        let (mut least, mut blocks) = ([f32::INFINITY; 2], [0.0; 2]);
+        let rows = self.codes.len();
+        let masks = [Bits::ones(rows), Bits::from_fn(rows, |row| row % FEW == 0)];
+        let steps = [(0, SHORT), (0, LONG), (1, SHORT / FEW), (1, LONG / FEW)];
+        let (mut least, mut blocks, mut found) = ([f32::INFINITY; 4], [0.0; 4], Vec::new());
         for turn in 0..TURNS {
-            for (i, matching) in [SHORT, LONG].into_iter().enumerate() {
+            for (i, (mask, matching)) in steps.into_iter().enumerate() {
                 let visit = Visit { keep: SHORT, judged: SHORT, late: -1.0, matching };
                 let (start, mut count) = (now_ns(), 0);
                 for row in self.samples(turn).take(SAMPLES / 4) {
                     let query = (self.refiner.vectors, row);
-                    count += aim.search((lists, space), query, (&mask, visit), &mut found);
+                    count += aim.search((lists, space), query, (&masks[mask], visit), &mut found);
                 }
-                let share = 1.0 / (SAMPLES / 4).min(self.codes.len()) as f32;
+                let share = 1.0 / (SAMPLES / 4).min(rows) as f32;
                 least[i] = least[i].min(now_ns().saturating_sub(start) as f32 * share);
                 blocks[i] = count as f32 * share;
             }
         }
-        let [short, long] = least;
-        let block_ns = ((long - short) / (blocks[1] - blocks[0]).max(1.0)).max(1.0);
-        ((short - blocks[0] * block_ns).max(0.0), block_ns)
+        let each = |i: usize| ((least[i + 1] - least[i]) / (blocks[i + 1] - blocks[i]).max(1.0)).max(1.0);
+        let [block_ns, few_ns] = [each(0), each(2)];
+        [(least[2] - blocks[2] * few_ns).max(0.0), block_ns, few_ns]
     }
 
     /// A search of the whole graph, of whose rows those that match are kept.

@@ -8,7 +8,7 @@
 use simd::{Bits, Lookups};
 
 use super::block::View;
-use super::lists::Lists;
+use super::lists::{Lists, Rows};
 use crate::Vectors;
 use crate::codec::{Bytes8, Codes, Reach, Space};
 use crate::hits::{key_of, order};
@@ -17,6 +17,8 @@ use crate::hits::{key_of, order};
 const FIRST: usize = 32;
 /// How many of the first 32 rows of a list match at least where it costs less to score the rest than to ask which match.
 const DENSE: usize = 3;
+/// How many of the first 32 rows of a list match at least where whole blocks are scored rather than single rows.
+pub(super) const SPARSE: usize = 10;
 /// Bytes between the end of the block that is read and what is asked for.
 const AHEAD: usize = 2048;
 
@@ -40,6 +42,7 @@ pub(crate) struct ListAim {
     moved: Vec<f32>,
     turned: Vec<f32>,
     lookups: Lookups,
+    signed: Signed,
     probe: Bytes8,
     /// Lists as they are ranked, nearest first: some by their distance, the rest by an estimate of it.
     ranked: Vec<u64>,
@@ -52,13 +55,50 @@ pub(crate) struct ListAim {
     judged: Vec<u64>,
 }
 
+/// A query for rows of signs that lie by themselves.
+#[derive(Debug, Default)]
+struct Signed {
+    /// The elements, rounded, and zeros up to a multiple of 64.
+    codes: Vec<[i8; 64]>,
+    /// What the signs of a row and the elements come to, doubled, is `offset + step * dot`.
+    offset: f32,
+    step: f32,
+    /// The rows that match of the list that is looked at, and what is summed up of them.
+    chosen: Vec<u32>,
+    dots: Vec<i32>,
+}
+
+impl Signed {
+    fn aim(&mut self, query: &[f32]) {
+        let widest = query.iter().fold(0f32, |widest, value| widest.max(value.abs()));
+        self.codes.clear();
+        self.codes.resize(query.len().div_ceil(64), [0; 64]);
+        (self.offset, self.step) = (0.0, 0.0);
+        if !(widest > 1e-30 && widest < 1e30) {
+            return;
+        }
+        let inverse = 127.0 / widest;
+        let mut sum = 0;
+        for (chunk, values) in self.codes.iter_mut().zip(query.chunks(64)) {
+            for (code, value) in chunk.iter_mut().zip(values) {
+                // Adding 1.5 * 2^23 leaves the rounded number in the low bits.
+                *code = (value * inverse + 12_582_912.0).to_bits() as i8;
+                sum += i32::from(*code);
+            }
+        }
+        let scale = widest / 127.0;
+        (self.offset, self.step) = (-2.0 * scale * sum as f32, 4.0 * scale);
+    }
+}
+
 impl ListAim {
     /// Aims at query `query`.
     fn aim(&mut self, lists: &Lists, space: &Space, queries: Vectors<'_>, query: usize) {
-        let Self { wide, moved, turned, lookups, ranked, probe, .. } = self;
+        let Self { wide, moved, turned, lookups, signed, ranked, probe, .. } = self;
         space.moved(queries.floats(query, wide), moved);
         View::turn(&lists.view, moved, turned);
         lookups.aim_signs(turned, 2.0);
+        signed.aim(turned);
         lists.centers(space).aim(probe, queries, query);
         ranked.clear();
         let mut scores = [0f32; Lookups::ROWS];
@@ -70,21 +110,22 @@ impl ListAim {
         }
     }
 
-    /// The rows of `mask` that seem nearest, `found` in no order; returns how many blocks of the lists were looked at.
+    /// The rows of `mask` that seem nearest and how near they seem, `found` nearest first; returns how many blocks of the lists were looked at.
     pub(super) fn search(
         &mut self,
         (lists, space): (&Lists, &Space),
         (queries, query): (Vectors<'_>, usize),
         (mask, visit): (&Bits, Visit),
-        found: &mut Vec<u32>,
+        found: &mut Vec<(u32, f32)>,
     ) -> usize {
         self.aim(lists, space, queries, query);
-        let Self { lookups, terms, probe, ranked, some, kept, visited, judged, .. } = self;
+        let Self { lookups, signed, terms, probe, ranked, some, kept, visited, judged, .. } = self;
         let centers = lists.centers(space);
         kept.clear();
         visited.clear();
         let mut look = Look {
             lookups,
+            signed,
             mask,
             keep: visit.keep,
             kept,
@@ -106,6 +147,9 @@ impl ListAim {
                 sorted = end;
             }
             let list = ranked[rank] as u32 as usize;
+            if let Some(next) = ranked.get(rank + 1) {
+                simd::prefetch(lists.members(*next as u32 as usize));
+            }
             visited.push([look.seen, lists.starts[list], look.matches as u32]);
             look.at(lists, list, key_of(ranked[rank]));
             if look.counted >= visit.matching {
@@ -125,11 +169,12 @@ impl ListAim {
         }
         let seen = look.seen as usize;
         cut(kept, visit.keep);
+        kept.sort_unstable();
         found.clear();
         found.extend(kept.iter().map(|entry| {
             let seen = *entry as u32;
             let [before, start, _] = visited[visited.partition_point(|[before, ..]| *before <= seen) - 1];
-            lists.members[(start + seen - before) as usize]
+            (lists.members[(start + seen - before) as usize], key_of(*entry))
         }));
         seen / Lookups::ROWS
     }
@@ -138,6 +183,7 @@ impl ListAim {
 /// What a search through lists has seen so far.
 struct Look<'a> {
     lookups: &'a Lookups,
+    signed: &'a mut Signed,
     mask: &'a Bits,
     keep: usize,
     kept: &'a mut Vec<u64>,
@@ -154,45 +200,100 @@ impl Look<'_> {
     /// Looks at a list. Where many of its first rows match, the others are scored before it is asked whether they do.
     #[inline]
     fn at(&mut self, lists: &Lists, list: usize, term: f32) {
-        let members = &lists.members[lists.starts[list] as usize..lists.starts[list + 1] as usize];
-        let mut left = lists.blocks(list);
+        let (start, members) = (lists.starts[list] as usize, lists.members(list));
+        let first = &members[..members.len().min(Lookups::ROWS)];
+        let wanted = matching(first, self.mask);
+        let count = wanted.count_ones() as usize;
+        match &lists.rows {
+            Some(rows) if count < SPARSE => self.some(rows, (start, members), term),
+            _ => self.blocks((lists.blocks(list), lists.block_bytes), members, (wanted, count), term),
+        }
+        self.seen += members.len() as u32;
+    }
+
+    /// Scores the rows of a list that match, one by one.
+    #[inline]
+    fn some(&mut self, rows: &Rows, (start, members): (usize, &[u32]), term: f32) {
+        let Signed { codes, offset, step, chosen, dots } = &mut *self.signed;
+        chosen.resize(chosen.len().max(members.len()), 0);
+        let words = self.mask.words();
+        let mut count = 0;
+        // Without a branch on what can't be foretold.
+        for (row, member) in (start as u32..).zip(members) {
+            chosen[count] = row;
+            count += (words[*member as usize / 64] >> (member % 64) & 1) as usize;
+        }
+        let chosen = &chosen[..count];
+        chosen.iter().for_each(|row| rows.prefetch(*row as usize));
+        self.matches += count;
+        self.counted += count;
+        dots.resize(dots.len().max(count), 0);
+        rows.dots(codes, |i| chosen[i] as usize, &mut dots[..count]);
+        for (row, dot) in chosen.iter().zip(&*dots) {
+            let [scale, bias] = rows.factors(*row as usize);
+            let score = (bias + term) - scale * (*offset + *step * *dot as f32);
+            if score <= self.limit {
+                self.kept.push(order(score, self.seen + (row - start as u32)));
+            }
+        }
+        self.tighten();
+    }
+
+    /// Scores a list block by block; of its first rows those of `wanted` match.
+    #[inline]
+    fn blocks(
+        &mut self,
+        (mut left, block_bytes): (&[u8], usize),
+        members: &[u32],
+        (first, count): (u32, usize),
+        term: f32,
+    ) {
         let mut is_dense = false;
+        let mut seen = self.seen;
         for (i, rows) in members.chunks(Lookups::ROWS).enumerate() {
-            let (block, after) = left.split_at(lists.block_bytes);
+            let (block, after) = left.split_at(block_bytes);
             left = after;
             if is_dense {
-                left.get(AHEAD..AHEAD + lists.block_bytes).into_iter().for_each(simd::prefetch);
-                self.score(block, term, |i| rows.get(i).is_some_and(|row| self.mask.get(*row as usize)));
+                left.get(AHEAD..AHEAD + block_bytes).into_iter().for_each(simd::prefetch);
+                self.score(block, (term, seen), |i| {
+                    rows.get(i).is_some_and(|row| self.mask.get(*row as usize))
+                });
             } else {
-                let wanted = matching(rows, self.mask);
-                let count = wanted.count_ones() as usize;
-                self.matches += count;
-                self.counted += count;
-                if count > 0 {
-                    left.get(AHEAD..AHEAD + lists.block_bytes).into_iter().for_each(simd::prefetch);
-                    self.score(block, term, |i| wanted >> i & 1 == 1);
+                let wanted = if i == 0 { first } else { matching(rows, self.mask) };
+                let found = wanted.count_ones() as usize;
+                self.matches += found;
+                self.counted += found;
+                if found > 0 {
+                    left.get(AHEAD..AHEAD + block_bytes).into_iter().for_each(simd::prefetch);
+                    self.score(block, (term, seen), |i| wanted >> i & 1 == 1);
                 }
                 if i == 0 && count >= DENSE {
                     is_dense = true;
                     self.matches += count * (members.len() - rows.len()) / rows.len();
                 }
             }
-            self.seen += rows.len() as u32;
+            seen += rows.len() as u32;
         }
     }
 
     /// Keeps the rows of a block that are near and `wanted`.
     #[inline]
-    fn score(&mut self, block: &[u8], term: f32, wanted: impl Fn(usize) -> bool) {
+    fn score(&mut self, block: &[u8], (term, seen): (f32, u32), wanted: impl Fn(usize) -> bool) {
         let mut scores = [0f32; Lookups::ROWS];
         let mut near = self.lookups.scores(block, term, self.limit, &mut scores);
         while near != 0 {
             let i = near.trailing_zeros();
             near &= near - 1;
             if wanted(i as usize) {
-                self.kept.push(order(scores[i as usize], self.seen + i));
+                self.kept.push(order(scores[i as usize], seen + i));
             }
         }
+        self.tighten();
+    }
+
+    /// Lets the farther rows go once there are many.
+    #[inline]
+    fn tighten(&mut self) {
         if self.kept.len() >= 2 * self.keep {
             self.limit = key_of(cut(self.kept, self.keep));
         }
@@ -250,7 +351,8 @@ mod tests {
         let codes = space.code(vectors, ROWS, |row| row, &pool, &cancel).expect("not cancelled");
         let (rows, mut image) = (ByteRows { space: &space, codes: &codes }, Image::default());
         Lists::build((metric, &rows), vectors, 3, (&pool, &cancel), &mut image).expect("not cancelled");
-        let lists = Lists::read(&space, (ROWS, DIM), &image).expect("its own image").expect("enough rows");
+        let lists =
+            Lists::read(&space, (ROWS, DIM), true, &image).expect("its own image").expect("enough rows");
         (lists, space)
     }
 
@@ -260,20 +362,82 @@ mod tests {
         let values: Vec<f32> = (0..ROWS * DIM).map(|_| rng.normal() as f32).collect();
         let vectors = Vectors::F32 { dim: DIM, values: &values };
         for metric in [Metric::L2, Metric::Ip, Metric::Cosine] {
-            let (lists, space) = lists(metric, &values);
-            for share in [0.0, 0.005, 0.1, 0.6, 1.0] {
+            let (mut lists, space) = lists(metric, &values);
+            // Images of before have no rows by themselves.
+            for (share, by_row) in [
+                (0.0, true),
+                (0.005, true),
+                (0.1, true),
+                (0.6, true),
+                (1.0, true),
+                (0.1, false),
+                (0.6, false),
+            ] {
+                lists.rows = lists.rows.filter(|_| by_row);
                 let mask = Bits::from_fn(ROWS, |_| rng.chance(share));
                 let matching = mask.count();
                 let (mut aim, mut found) = (ListAim::default(), Vec::new());
                 let all = Visit { keep: ROWS, judged: 10, late: -1.0, matching };
                 aim.search((&lists, &space), (vectors, 7), (&mask, all), &mut found);
-                found.sort_unstable();
-                assert!(found.iter().map(|row| *row as usize).eq(mask.iter()), "{metric} {share}");
+                assert!(found.is_sorted_by(|(_, a), (_, b)| a <= b), "{metric} {share}");
+                found.sort_unstable_by_key(|(row, _)| *row);
+                assert!(found.iter().map(|(row, _)| *row as usize).eq(mask.iter()), "{metric} {share}");
                 let few = Visit { keep: 20, ..all };
                 aim.search((&lists, &space), (vectors, 7), (&mask, few), &mut found);
-                assert!(found.len() == matching.min(20) && found.iter().all(|row| mask.get(*row as usize)));
+                assert!(
+                    found.len() == matching.min(20) && found.iter().all(|(row, _)| mask.get(*row as usize))
+                );
                 // A row is nearest to itself but for the length of others, with products.
-                assert!(metric == Metric::Ip || !mask.get(7) || found.contains(&7), "{metric} {share}");
+                assert!(
+                    metric == Metric::Ip || !mask.get(7) || found.iter().any(|(row, _)| *row == 7),
+                    "{metric} {share}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn rows_by_themselves_say_what_their_blocks_say() {
+        let mut rng = Rng::new(8);
+        let values: Vec<f32> = (0..ROWS * DIM).map(|_| rng.normal() as f32).collect();
+        let vectors = Vectors::F32 { dim: DIM, values: &values };
+        for metric in [Metric::L2, Metric::Ip, Metric::Cosine] {
+            let (lists, space) = lists(metric, &values);
+            let mut aim = ListAim::default();
+            aim.aim(&lists, &space, vectors, 3);
+            let ones = Bits::ones(ROWS);
+            let (mut ways, mut kept) = ([Vec::new(), Vec::new()], Vec::new());
+            for (by_row, way) in ways.iter_mut().enumerate() {
+                for list in 0..lists.len() {
+                    kept.clear();
+                    let mut look = Look {
+                        lookups: &aim.lookups,
+                        signed: &mut aim.signed,
+                        mask: &ones,
+                        keep: ROWS,
+                        kept: &mut kept,
+                        limit: f32::INFINITY,
+                        seen: 0,
+                        matches: 0,
+                        counted: 0,
+                    };
+                    let (members, start) = (lists.members(list), lists.starts[list] as usize);
+                    match &lists.rows {
+                        Some(rows) if by_row == 1 => look.some(rows, (start, members), 2.0),
+                        _ => {
+                            let first = u32::MAX >> (Lookups::ROWS - members.len().min(Lookups::ROWS));
+                            look.blocks((lists.blocks(list), lists.block_bytes), members, (first, 1), 2.0);
+                        }
+                    }
+                    kept.sort_unstable_by_key(|entry| *entry as u32);
+                    way.extend(kept.iter().map(|entry| key_of(*entry)));
+                }
+            }
+            let [blocks, rows] = ways;
+            assert!(blocks.len() == ROWS && rows.len() == ROWS);
+            let spread = (blocks.iter().map(|score| score * score).sum::<f32>() / ROWS as f32).sqrt();
+            for (block, row) in blocks.iter().zip(&rows) {
+                assert!((block - row).abs() < 0.03 * spread, "{metric}: {block} and {row}");
             }
         }
     }

@@ -215,7 +215,7 @@ fn with_trace(mut status: Status, explained: &[Explained]) -> Status {
             });
             if let Some(costs) = one.costs {
                 told["costs"] = serde_json::json!({
-                    "row_ns": costs.row_ns, "node_ns": costs.node_ns, "list_ns": costs.list_ns, "begin_ns": costs.begin_ns, "block_ns": costs.block_ns,
+                    "row_ns": costs.row_ns, "node_ns": costs.node_ns, "list_ns": costs.list_ns, "begin_ns": costs.begin_ns, "block_ns": costs.block_ns, "few_ns": costs.few_ns,
                     "measured": costs.is_measured,
                 });
             }
