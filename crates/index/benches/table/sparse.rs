@@ -64,11 +64,13 @@ fn pairs(bytes: &[u8]) -> impl Iterator<Item = (u32, f32)> {
 }
 
 /// The ways of searching, and the parameter of each.
-const WAYS: [(&str, &str, &str); 6] = [
+const WAYS: [(&str, &str, &str); 8] = [
     ("a scan", "", ""),
     ("plain postings", "", ""),
     ("exact", "", ""),
     ("all added up", "search_algo", "TAAT_NAIVE"),
+    ("10 % dropped", "drop_ratio_search", "0.1"),
+    ("20 % dropped", "drop_ratio_search", "0.2"),
     ("30 % dropped", "drop_ratio_search", "0.3"),
     ("60 % dropped", "drop_ratio_search", "0.6"),
 ];
@@ -109,7 +111,7 @@ impl Work<'_> {
     fn table(&self, out: &mut impl Write) -> std::io::Result<()> {
         let count = self.asked.0.len() - 1;
         // A scan takes so long that a hundred queries must do.
-        let counts = [100, count, count, count, count, count];
+        let counts: [usize; WAYS.len()] = std::array::from_fn(|way| if way == 0 { 100 } else { count });
         let mut times = counts.map(|count| vec![f64::MAX; count]);
         let mut answers = counts.map(|count| vec![Vec::new(); count]);
         let mut sums = Vec::new();
