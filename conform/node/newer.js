@@ -198,6 +198,12 @@ module.exports = function newer({ client, sdk, good, refusal }) {
       assert.deepStrictEqual(await ids("at + INTERVAL 'P5M' > ISO '2025-06-01T00:00:00+08:00'"), [2, 3]);
       assert.deepStrictEqual(await ids('at is null'), [4]);
     });
+    await check('the time zone of a collection under the name that the SDK has for it', async () => {
+      await made('node_zone', [{ name: 'at', data_type: DataType.Timestamptz }], [], { properties: { [sdk.CollectionProperties.TIMEZONE]: 'Asia/Tokyo' } });
+      good(await client.insert({ collection_name: 'node_zone', data: [{ id: 1, vector: [1, 0, 0, 0], at: '2025-01-01T00:00:00' }] }));
+      assert.deepStrictEqual((await read('node_zone', 'id > 0', ['at'])).map((row) => row.at), ['2025-01-01T00:00:00+09:00']);
+      good(await client.dropCollection({ collection_name: 'node_zone' }));
+    });
     await check('shapes in and out, and compared', async () => {
       const found = await read(name, "st_within(place, 'POLYGON ((0 0, 3 0, 3 3, 0 3, 0 0))')", ['place']);
       assert.deepStrictEqual(found.map((row) => [Number(row.id), row.place]), [[1, rows[0].place], [3, rows[2].place]]);

@@ -107,6 +107,8 @@ def filters(world, report):
             ("((((",), ("id == 1 id == 2",), ("id = 1",), ("text_match(word, 'x')", 'field "word" does not enable match'), ("word =~ '['",
              "invalid regex pattern"), ("random_sample(1.5)",), ("random_sample(0.5) or id == 1",), ("array_contains(longs, 'x')",),
             ("array_contains(id, 1)",), ("exists id",), ("id & 1 == 1",), ("word < 'a' < 'b'",), ("not (id)",), ("id in {}",),
+            ("id == nan", "field nan not exist"), ("id < inf", "field inf not exist"), ("id < 1e999", "expected a floating number of 64 bits"),
+            ("id > 9223372036854775807 + 1", "overflows int64"),
         ]
     ])
     refusals(report, [
@@ -128,6 +130,14 @@ def filters(world, report):
         ("search by a key that is not there", lambda: client.search(name, ids=[1, 77], limit=2, anns_field="vector"),
          "some of the provided primary key IDs do not exist"),
     ])
+    with report.check("NaN and infinity come as templates: nothing is equal to them, everything is less than infinity"):
+        for text, value, count in (("id == {x}", "nan", 0), ("id < {x}", "nan", 0), ("id != {x}", "nan", 5), ("not (id > {x})", "nan", 5), ("id < {x}", "inf", 5),
+                                   ("id <= {x}", "-inf", 0), ("doc['n'] == {x}", "nan", 0)):
+            equal(len(ask(text, x=float(value))()), count)
+    with report.check("100,000 values in a list, as text and as a template"):
+        many = list(range(4, 400_004, 4))
+        equal(len(ask(f"id in {many}")()), 1)
+        equal(len(ask("id not in {x}", x=many)()), 4)
     with report.check("a filter of 10 MB answers"):
         equal(len(ask("id in [" + ", ".join(["1234567"] * 1_100_000) + ", 3]")()), 1)
     with report.check("20,000 conditions answer"):

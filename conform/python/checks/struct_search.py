@@ -172,6 +172,7 @@ def search(world, report):
         while batch := walk.next():
             seen += [(one["id"], one["offset"]) for one in batch]
         equal(seen, passing)
+        equal(client.query(name, filter=text, output_fields=["count(*)"])[0]["count(*)"], len(passing))
         counted = client.query(name, filter='match_any(parts, $[kind] == "intro")', output_fields=["count(*)"])
         equal(counted[0]["count(*)"], sum(any(part["kind"] == "intro" for part in row["parts"]) for row in rows))
 
@@ -232,6 +233,34 @@ def search(world, report):
         with report.check(f"refused: {what}"):
             said = message(lambda options=options: client.search(name, limit=3, **options))
             assert "1100" in said and fragment in said, said
+    strategies(report, client, name, rows, lists[0])
     client.drop_collection(name)
+
+
+def strategies(report, client, name, rows, asked):
+    """Ways to find candidates: whichever is named, lists are scored as a whole."""
+    from pymilvus.client.embedding_list import EmbeddingList
+
+    def index(**options):
+        params = client.prepare_index_params()
+        params.add_index("parts[products]", index_name="products", index_type="HNSW", metric_type="MAX_SIM_IP", params={"M": 16, "efConstruction": 100, **options})
+        client.create_index(name, params)
+
+    client.release_collection(name)
+    client.drop_index(name, "products")
+    for what, options, fragment in (
+        ("a strategy that is none", {"emb_list_strategy": "guess"}, "emb_list_strategy guess is not supported"),
+        ("a parameter of a strategy out of its range", {"emb_list_strategy": "muvera", "muvera_num_projections": 9}, "out of range"),
+    ):
+        with report.check(f"refused: {what}"):
+            said = message(lambda options=options: index(**options))
+            assert "1100" in said and fragment in said, said
+    with report.check("an index with a strategy"):
+        index(emb_list_strategy="muvera", muvera_num_projections=4)
+        equal(client.describe_index(name, "products")["emb_list_strategy"], "muvera")
+        client.load_collection(name)
+        hits = client.search(name, data=[EmbeddingList(list(asked))], anns_field="parts[products]", limit=5)[0]
+        scores = {row["id"]: sum(max(near("IP", token, [part["products"] for part in row["parts"]])) for token in asked) for row in rows if row["parts"]}
+        equal([hit["id"] for hit in hits], sorted(scores, key=scores.get, reverse=True)[:5])
 
 

@@ -214,6 +214,14 @@ impl World {
                     .map(|(place, _)| (*id, place)),
             );
         }
+        let count = Query {
+            target: target(),
+            filter: "element_filter(parts, $[page] in [1, 4])".to_owned(),
+            output: vec!["count(*)".to_owned()],
+            ..Query::default()
+        };
+        let count = self.engine.query(count).unwrap().count;
+        assert_eq!(count, Some(want.len() as u64), "count, {when}");
         for (offset, limit) in [(0, None), (5, Some(11))] {
             let query = Query {
                 target: target(),

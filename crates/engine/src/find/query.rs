@@ -145,10 +145,20 @@ pub(crate) fn is_quick_query(node: &Node, query: &Query) -> bool {
     shard.members().list.iter().map(|member| member.segment.rows()).sum::<usize>() <= ROWS_MAX
 }
 
+/// How many rows there are; with a filter of structs, how many structs, as many as a query would tell of.
 fn count(scope: &Scope, predicate: Option<&Predicate>) -> Result<u64, Error> {
+    let of_structs = predicate.filter(|predicate| predicate.filtered_struct().is_some());
     let mut count = 0;
     for segment in &scope.segments {
-        count += scope.matches(segment, predicate)?.count() as u64;
+        let matching = scope.matches(segment, predicate)?;
+        count += match of_structs {
+            Some(predicate) if matching.count() > 0 => {
+                let rows: Vec<u32> = matching.iter().collect();
+                let passing = segment.elements_of(predicate, &rows)?.unwrap_or_default();
+                passing.iter().map(Vec::len).sum()
+            }
+            _ => matching.count(),
+        } as u64;
     }
     Ok(count)
 }
