@@ -103,7 +103,8 @@ impl Work<'_> {
 }
 
 /// Row numbers leave one bit of 32 for the mark that a search makes.
-fn check_rows(rows: usize) -> Result<(), Error> {
+/// Whether an index can hold so many rows.
+pub(crate) fn check_rows(rows: usize) -> Result<(), Error> {
     if rows < 1 << 31 { Ok(()) } else { Err(Error::TooManyRows { rows }) }
 }
 

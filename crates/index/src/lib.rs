@@ -6,6 +6,8 @@
 //! one table; [`Spec::parse`] and [`Spec::query`] turn what a user wrote into what is valid, or into a precise
 //! [`Error`]. [`build`] makes an [`Image`] of named sections, [`Index::open`] reads one back, [`scan`] does without; [`scan_outlined`] finds the same through a byte an element.
 //!
+//! A [`GrowingGraph`] takes rows one by one and is searched in between.
+//!
 //! DISKANN and AISAQ keep codes in memory and read nodes in [`Pages`] that they are handed ([`Index::open_paged`]).
 //!
 //! This crate knows no files, no collections and no deletes: it gets vectors, a mask of bits and a pool of threads.
@@ -38,7 +40,7 @@ mod weights;
 
 pub use disk::{PAGE_BYTES, Pages, Reads};
 pub use error::Error;
-pub use graph::Costs;
+pub use graph::{Costs, GrowingGraph};
 pub use hits::Hits;
 pub use image::Image;
 pub use index::{Index, Way, build};

@@ -1,11 +1,12 @@
 //! A table of what building and searching cost.
-//! `cargo bench -p index --bench table -- [mnist|sift|arxiv] [flat] [outline] [hnsw] [ivf] [IVF_PQ ...] [sparse] [M=16 ...]`.
+//! `cargo bench -p index --bench table -- [mnist|sift|arxiv] [flat] [outline] [hnsw] [grow] [ivf] [IVF_PQ ...] [sparse] [M=16 ...]`.
 //! `VALUES=8,16` in the environment tries only these values of `ef` or `nprobe`.
 //!
 //! Times of builds are of the processor, those of searches and scans the best of several, so that other work on the
 //! machine disturbs them little.
 
 mod data;
+mod grow;
 mod sparse;
 
 use std::io::Write;
@@ -44,6 +45,10 @@ fn main() -> std::io::Result<()> {
     if wants("hnsw") {
         let params = [("index_type", "HNSW"), metric, ("M", "16"), ("efConstruction", "200")];
         table(&set, &with(&params, &overrides), "ef", &efs, &mut out)?;
+    }
+    if words.iter().any(|word| word == "grow") {
+        let params = [("index_type", "HNSW"), metric, ("M", "16"), ("efConstruction", "200")];
+        grow::table(&set, &with(&params, &overrides), &mut out)?;
     }
     if wants("ivf") {
         let params = [("index_type", "IVF_FLAT"), metric, ("nlist", "1024")];

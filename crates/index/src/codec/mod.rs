@@ -3,10 +3,12 @@
 
 mod bits;
 mod byte;
+mod float;
 mod sketch;
 
 pub(crate) use bits::BitRows;
 pub(crate) use byte::{ByteRows, Bytes8, Space};
+pub(crate) use float::{FloatAim, FloatRows};
 pub(crate) use sketch::{Members, PACKED, ROW_BY_ROW, Recipe, Sketch, SketchRows, Turn, factors_of};
 
 use crate::Vectors;

@@ -82,6 +82,17 @@ impl Draft {
         Self { width, slots: vec![0; rows * width], lens: vec![0; rows] }
     }
 
+    /// Adds a row without links.
+    pub(crate) fn push(&mut self) {
+        self.slots.resize(self.slots.len() + self.width, 0);
+        self.lens.push(0);
+    }
+
+    /// Bytes it has in memory.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        size_of_val(&self.slots[..]) + size_of_val(&self.lens[..])
+    }
+
     pub(crate) fn rows(&self) -> usize {
         self.lens.len()
     }
