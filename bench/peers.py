@@ -42,6 +42,8 @@ OURS = {
     "SCANN": "SCANN nlist={lists} reorder_k=25,40,80",
     "FLAT": "FLAT",
 }
+# The same of sets of bits.
+OURS_BITS = {"HNSW": "HNSW M=16 efConstruction=200", "BIN_FLAT": "BIN_FLAT"}
 PROBES = ",".join(map(str, libraries.PROBES))
 
 
@@ -136,7 +138,7 @@ class Ours:
     def __init__(self, options, name, kind):
         self.name, self.points, self.cost = kind, {}, {}
         rows = sets.load(options.work, name, mapped=True)[0]
-        self.text = OURS[kind].format(lists=libraries.lists(len(rows)), parts=rows.shape[1] // 2)
+        self.text = (OURS_BITS if name in sets.BINARY else OURS)[kind].format(lists=libraries.lists(len(rows)), parts=rows.shape[1] // 2)
         metric = (sets.SETS | sets.BINARY)[name][3]
         self.base = [options.elanus, "bench", "--data", sets.path(options.work, name, "train"), "--queries", sets.path(options.work, name, "test"), "--metric", metric,
                      "--threads", str(options.threads), "--cache", f"{options.work}/ours", "--keep", "--rounds", "1", "--json", "-"]
@@ -221,7 +223,10 @@ def alone(command):
 
 
 def race(options, name):
-    runners = [Ours(options, name, kind) for kind in options.ours] + [Peer(options.work, name, peer) for peer in options.peers]
+    is_bits = name in sets.BINARY
+    ours = OURS_BITS if is_bits else options.ours
+    peers = libraries.BINARY if is_bits else options.peers
+    runners = [Ours(options, name, kind) for kind in ours] + [Peer(options.work, name, peer) for peer in peers]
     for runner in runners:
         for k in options.k:
             runner.explore(k)
