@@ -1,5 +1,7 @@
 //! The nearest codes among many. Invariant: keeps the `depth` smallest of what it is shown, ties by row.
 
+use std::collections::HashSet;
+
 use crate::hits::{key_of, order};
 
 /// The nearest rows by their codes.
@@ -53,13 +55,14 @@ impl Nearest {
         }
     }
 
-    /// The nearest `count` of what was shown so far, rising, into `best`.
-    pub(crate) fn best(&mut self, count: usize, best: &mut Vec<u64>) {
+    /// The nearest `count` different rows of what was shown so far, if there are as many. A row is shown twice at most.
+    pub(crate) fn best(&mut self, count: usize) -> Vec<u32> {
         self.cut();
-        best.clear();
-        best.extend_from_slice(&self.kept);
-        best.sort_unstable();
-        best.truncate(count);
+        self.kept.sort_unstable();
+        let mut rows = Vec::with_capacity(count.min(self.kept.len()));
+        let mut seen = HashSet::with_capacity(rows.capacity());
+        rows.extend(self.kept.iter().map(|order| *order as u32).filter(|row| seen.insert(*row)).take(count));
+        rows
     }
 
     /// Lets the farther ones go.

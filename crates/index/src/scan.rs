@@ -4,6 +4,7 @@ use host::Cancel;
 use simd::Bits;
 
 use crate::hits::Top;
+use crate::outline::ones;
 use crate::score::{Scorer, is_hit};
 use crate::{Error, Hits, Metric, Query, Vectors};
 
@@ -51,9 +52,10 @@ pub fn scan(
             }
             scorer.block(rows, word, &mut norms, &mut scores);
             for (q, top) in tops.iter_mut().enumerate() {
-                for (i, score) in scores[q * rows.len()..(q + 1) * rows.len()].iter().enumerate() {
-                    if word >> i & 1 == 1 && is_hit(metric, element, *score) && query.admits(*score) {
-                        top.push(*score, first_row + (start + i) as u32);
+                let scores = &scores[q * rows.len()..(q + 1) * rows.len()];
+                for i in ones(word & u64::MAX >> (BLOCK - rows.len())) {
+                    if is_hit(metric, element, scores[i]) && query.admits(scores[i]) {
+                        top.push(scores[i], first_row + (start + i) as u32);
                     }
                 }
             }

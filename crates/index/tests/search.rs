@@ -78,6 +78,40 @@ fn under_any_mask_only_matching_rows_come_back_and_as_many_as_there_are() {
 }
 
 #[test]
+fn a_mask_that_goes_by_where_rows_lie_loses_little_of_what_is_found_without_one() {
+    for spec in specs() {
+        let (rows, queries) =
+            (Rows::new(spec.element(), ROWS, spec.dim(), 1), Rows::new(spec.element(), 30, spec.dim(), 2));
+        let (rows, queries) = (rows.view(), queries.view());
+        let index = opened(&spec, rows);
+        // Few lists, so that more must be looked at where few rows match.
+        let query = spec.query(10, &effort(12)).unwrap();
+        // The order of rows by how near they are to one of them.
+        let order = naive(spec.metric(), rows, rows, 0, ROWS, |_, _| true);
+        let mut place = vec![ROWS; ROWS];
+        order.iter().enumerate().for_each(|(i, (row, _))| place[*row as usize] = i);
+        let recall_of = |mask: Option<&Bits>| {
+            let hits = index.search(rows, queries, &query, mask, &Cancel::new()).unwrap();
+            let keep = |row: usize, _| mask.is_none_or(|mask| mask.get(row));
+            let each = hits.iter().enumerate().map(|(q, hits)| {
+                let truth = naive(spec.metric(), rows, queries, q, 10, keep);
+                assert!(hits.rows.iter().all(|row| keep(*row as usize, 0.0)), "{}", spec.index_type());
+                assert_eq!(hits.len(), truth.len(), "{}", spec.index_type());
+                recall(hits, &truth, spec.metric())
+            });
+            each.sum::<f64>() / 30.0
+        };
+        let bare = recall_of(None);
+        for (from, to) in [(0, 30), (0, 300), (1500, 2400), (ROWS / 2, ROWS), (0, ROWS * 9 / 10)] {
+            let mask = Bits::from_fn(ROWS, |row| (from..to).contains(&place[row]));
+            let found = recall_of(Some(&mask));
+            let (name, metric) = (spec.index_type(), spec.metric());
+            assert!(found >= bare - 0.12, "{name} {metric} {from}..{to}: recall {found}, {bare} of all");
+        }
+    }
+}
+
+#[test]
 fn a_range_holds_its_bounds_and_is_filled_up() {
     for spec in specs() {
         let (rows, queries) =

@@ -4,6 +4,10 @@ use super::{Codes, Pairs, Reach};
 use crate::score::plain;
 use crate::{Metric, Vectors};
 
+/// Rows whose memory is asked for before they are scored, and how many bytes of each.
+const AHEAD: usize = 8;
+const PREFETCH: usize = 256;
+
 /// Raw binary rows.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BitRows<'a> {
@@ -39,9 +43,19 @@ impl Codes for BitRows<'_> {
         self.vectors.bytes(row as usize)
     }
 
-    fn scores(&self, probe: &Vec<u8>, rows: &[u32], _: Reach, out: &mut Vec<f32>) {
+    fn scores(&self, probe: &Vec<u8>, rows: &[u32], reach: Reach, out: &mut Vec<f32>) {
         out.clear();
-        out.extend(rows.iter().map(|row| self.score(probe, *row as usize)));
+        let ahead = |row: Option<&u32>| {
+            if let Some(row) = row.filter(|_| reach != Reach::Cached) {
+                let row = self.place(*row);
+                simd::prefetch(&row[..PREFETCH.min(row.len())]);
+            }
+        };
+        (0..AHEAD).for_each(|i| ahead(rows.get(i)));
+        out.extend(rows.iter().enumerate().map(|(i, row)| {
+            ahead(rows.get(i + AHEAD));
+            self.score(probe, *row as usize)
+        }));
     }
 }
 

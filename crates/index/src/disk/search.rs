@@ -21,7 +21,7 @@ pub(crate) const NODES: &str = "nodes";
 
 /// What following a node costs whose links are in memory, reading one that is not, and scoring a code or a row out of order, in
 /// nanoseconds; for the choice between walk and scan.
-const NODE_NS: f64 = 2_200.0;
+const NODE_NS: f64 = 700.0;
 const READ_NS: f64 = 80_000.0;
 const CODE_NS: f64 = 30.0;
 const ROW_NS: f64 = 1_500.0;

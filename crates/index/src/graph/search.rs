@@ -26,6 +26,12 @@ const SAMPLES: usize = 32;
 /// How often costs are measured.
 const TURNS: usize = 4;
 
+/// How scores grow with rank among bits. Those that have little in common are all about equally far, and a walk that waits for some that
+/// are much farther than the best does not end.
+const GROWTH_OF_BITS: f32 = 0.03;
+/// The share of rows that match from which on a walk among all rows costs less than one among these.
+const MOST: f32 = 0.45;
+
 /// How many candidates a search keeps that knows them by estimates, to find as much as one that keeps `ef` and knows how
 /// far they are. Measured; see docs/decisions/0330.
 fn widened(ef: usize) -> usize {
@@ -105,15 +111,9 @@ impl Graph {
             }
             _ => None,
         };
-        Ok(Self {
-            nodes,
-            entries,
-            stored,
-            lists,
-            beams: Beams::default(),
-            growth: OnceLock::new(),
-            costs: OnceLock::new(),
-        })
+        let growth =
+            if matches!(stored, Stored::Rows) { OnceLock::from(GROWTH_OF_BITS) } else { OnceLock::new() };
+        Ok(Self { nodes, entries, stored, lists, beams: Beams::default(), growth, costs: OnceLock::new() })
     }
 
     /// Bytes of the sections.
@@ -140,12 +140,21 @@ impl Graph {
 
     /// How a search begins that is asked to keep `ef` of `matching` rows.
     pub(super) fn choice(&self, ef: usize, matching: usize) -> Choice {
+        // Among bits a walk follows more rows.
+        let ef = if matches!(self.stored, Stored::Rows) { ef.saturating_mul(3) / 2 } else { ef };
         self.costs().choice((ef, matching, self.rows()), self.lists.is_some())
+    }
+
+    /// Whether a search among `matching` rows goes by these rows from the start. Where most match and there are no lists, it walks
+    /// among all: of those it finds enough match.
+    fn is_among(&self, query: &Query, matching: usize) -> bool {
+        let has_most = self.lists.is_none() && matching as f32 >= MOST * self.rows() as f32;
+        matching < self.rows() && query.range_filter().is_none() && !has_most
     }
 
     /// How a search begins among `matching` of all rows.
     pub(crate) fn way(&self, query: &Query, matching: usize) -> Way {
-        if matching >= self.rows() || query.range_filter().is_some() {
+        if !self.is_among(query, matching) {
             return Way::Graph;
         }
         match self.choice(query.effort().max(query.k()), matching) {
@@ -239,13 +248,12 @@ impl<C: Codes> Walk<'_, C> {
     }
 
     fn one(&self, q: usize, matching: usize, probe: &mut C::Probe, beam: &mut Beam) -> Result<Hits, Error> {
-        let rows = self.codes.len();
         if matching == 0 {
             return Ok(Hits::default());
         }
         self.codes.aim(probe, self.refiner.queries, q);
         match self.mask {
-            Some(mask) if matching < rows && self.query.range_filter().is_none() => {
+            Some(mask) if self.graph.is_among(self.query, matching) => {
                 self.among(q, (mask, matching), probe, beam)
             }
             _ => self.whole(q, matching, probe, beam),

@@ -75,8 +75,8 @@ struct Buffers {
     /// One bit for each row of a list that matches.
     wanted: Vec<u64>,
     chosen: Vec<u32>,
-    /// How many rows had matched, and the nearest by then; at each time that was asked.
-    marks: Vec<(usize, Vec<u64>)>,
+    /// How many rows had matched, and the nearest by then, rising; at each time that was asked.
+    marks: Vec<(usize, Vec<u32>)>,
     /// Whether rows were measured while lists were looked at.
     is_mixed: bool,
 }
@@ -103,8 +103,8 @@ impl Buffers {
 
     /// Whether the later half of the rows that matched, `matched` by now, brought few of the nearest `judged`.
     fn is_settled(&mut self, matched: usize, judged: usize, nearest: &mut Nearest) -> bool {
-        let mut now = Vec::new();
-        nearest.best(judged, &mut now);
+        let mut now = nearest.best(judged);
+        now.sort_unstable();
         let before = self.marks.iter().rev().find(|(before, _)| before * 2 <= matched);
         let late = before.map(|(_, before)| late(before, &now));
         let is_settled = now.len() == judged && late.is_some_and(|late| late * LATE <= judged);
@@ -114,13 +114,8 @@ impl Buffers {
 }
 
 /// How many of `now` are not in `before`, both rising.
-fn late(before: &[u64], now: &[u64]) -> usize {
-    let mut before = before.iter().peekable();
-    let is_new = |entry: &&u64| {
-        while before.next_if(|old| old < entry).is_some() {}
-        before.peek() != Some(entry)
-    };
-    now.iter().filter(is_new).count()
+fn late(before: &[u32], now: &[u32]) -> usize {
+    now.iter().filter(|row| before.binary_search(row).is_err()).count()
 }
 
 impl<A: Codes, L: Lists> Walk<'_, A, L> {
@@ -167,7 +162,7 @@ impl<A: Codes, L: Lists> Walk<'_, A, L> {
             buffers.is_mixed = false;
             if self.mask.is_some() {
                 let least = usual.min(matching);
-                let judged = depth.min(self.query.judged()).saturating_mul(twice);
+                let judged = depth.min(self.query.judged());
                 self.look_among((q, least, judged), &mut nprobe, probe, buffers, &mut nearest)?;
             } else {
                 self.look_at(q, 0..nprobe, probe, buffers, &mut nearest);
