@@ -282,7 +282,7 @@ impl Test {
         match self {
             Self::Never | Self::Null | Self::Bool(_) => 1,
             Self::Ints(..) | Self::Floats(..) | Self::Field(..) => 4,
-            Self::InInts(_) => 10,
+            Self::InInts(_) => 6,
             Self::InFloats(..) => 40,
             Self::Texts(_) | Self::InTexts(_) | Self::Like(_) | Self::StartsWith(_) => 60,
             Self::Regex(_) => 400,

@@ -17,7 +17,7 @@ const ROWS_A_LISTED: usize = 32;
 /// nanosecond, about.
 const ROW_COST: usize = 7;
 const WORD_COST: usize = 4;
-const LIST_COST: usize = 400;
+pub(super) const LIST_COST: usize = 400;
 
 /// Lists being gathered, in the order of their values.
 #[derive(Debug)]
