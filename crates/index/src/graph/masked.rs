@@ -71,7 +71,12 @@ impl<C: Codes> Walk<'_, C> {
                     found.extend(beam.found().take(self.query.depth()));
                 }
             }
-            let refined = self.refiner.refine_near(q, &found, self.query);
+            let refined = if choice == Choice::Lists {
+                self.refiner.refine_near(q, &found, self.query)
+            } else {
+                let rows: Vec<u32> = found.iter().map(|(row, _)| *row).collect();
+                self.refiner.refine(q, &rows, self.query)
+            };
             if choice == Choice::Scan || refined.beyond || refined.hits.len() >= wanted {
                 return Ok(refined.hits);
             }

@@ -158,8 +158,7 @@ impl ListAim {
             if look.matches >= check && look.kept.len() >= visit.judged {
                 check = look.matches + look.matches / 4;
                 let half = visited.partition_point(|[_, _, before]| *before as usize * 2 <= look.matches);
-                judged.clear();
-                judged.extend(look.kept.iter().filter(|entry| **entry <= judged_limit));
+                choose_up_to(judged_limit, look.kept, judged);
                 judged_limit = cut(judged, visit.judged);
                 let is_late = |entry: &&u64| **entry as u32 >= visited[half - 1][0];
                 if judged.iter().filter(is_late).count() as f32 <= visit.late * visit.judged as f32 {
@@ -307,6 +306,17 @@ fn next_of(ranked: &mut [u64], sorted: usize) -> usize {
         ranked[sorted..].select_nth_unstable(end - sorted - 1);
     }
     end
+}
+
+/// Puts those that are `limit` or less into `chosen`, without a branch on which.
+fn choose_up_to(limit: u64, entries: &[u64], chosen: &mut Vec<u64>) {
+    chosen.resize(chosen.len().max(entries.len()), 0);
+    let mut count = 0;
+    for entry in entries {
+        chosen[count] = *entry;
+        count += usize::from(*entry <= limit);
+    }
+    chosen.truncate(count);
 }
 
 /// Leaves the smallest `keep`; gives the last of them, if there are so many.

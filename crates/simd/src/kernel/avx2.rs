@@ -277,7 +277,43 @@ pub(super) fn planes_block<const B: usize, const N: usize, const R: usize>(
     query: &[[i8; 64]],
     rows: [&[u8]; R],
 ) -> [i32; R] {
-    super::scalar::planes_block::<B, N, R>(query, rows)
+    if B == 1 {
+        rows.map(|row| ones(query, row))
+    } else {
+        super::scalar::planes_block::<B, N, R>(query, rows)
+    }
+}
+
+/// The sum of the elements of a query at which a row has ones.
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn ones(query: &[[i8; 64]], row: &[u8]) -> i32 {
+    // Byte `i` of a register gets byte `i / 8` of four, of which bit `i % 8` counts.
+    let spread = _mm256_set_epi64x(
+        0x0303_0303_0303_0303,
+        0x0202_0202_0202_0202,
+        0x0101_0101_0101_0101,
+        0x0000_0000_0000_0000,
+    );
+    let bits = _mm256_set1_epi64x(0x8040_2010_0804_0201u64.cast_signed());
+    let (one, pair) = (_mm256_set1_epi8(1), _mm256_set1_epi16(1));
+    let mut sum = _mm256_setzero_si256();
+    for (query, four) in query.as_flattened().as_chunks::<32>().0.iter().zip(row.as_chunks::<4>().0) {
+        let codes = _mm256_shuffle_epi8(_mm256_set1_epi32(i32::from_le_bytes(*four)), spread);
+        let is_set = _mm256_cmpeq_epi8(_mm256_and_si256(codes, bits), bits);
+        let some = _mm256_and_si256(is_set, load_signed_wide(query));
+        sum = _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_maddubs_epi16(one, some), pair));
+    }
+    add_up(sum)
+}
+
+/// Thirty-two signed bytes.
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+#[expect(unsafe_code, reason = "the vector load")]
+fn load_signed_wide(bytes: &[i8; 32]) -> __m256i {
+    // SAFETY: 32 bytes, no alignment needed.
+    unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) }
 }
 
 #[target_feature(enable = "avx2,fma")]

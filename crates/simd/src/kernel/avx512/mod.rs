@@ -301,6 +301,21 @@ fn plane<const W: usize>(bytes: &[u8]) -> __m512i {
     }
 }
 
+/// The sums of four registers.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+#[expect(unsafe_code, reason = "the vector store")]
+fn four_sums([a, b, c, d]: [__m512i; 4]) -> [i32; 4] {
+    let fold = |v: __m512i| _mm256_add_epi32(_mm512_castsi512_si256(v), _mm512_extracti64x4_epi64::<1>(v));
+    let ab = _mm256_hadd_epi32(fold(a), fold(b));
+    let all = _mm256_hadd_epi32(ab, _mm256_hadd_epi32(fold(c), fold(d)));
+    let sums = _mm_add_epi32(_mm256_castsi256_si128(all), _mm256_extracti128_si256::<1>(all));
+    let mut out = [0; 4];
+    // SAFETY: four numbers, no alignment needed.
+    unsafe { _mm_storeu_si128(out.as_mut_ptr().cast(), sums) };
+    out
+}
+
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 pub(super) fn planes_block<const B: usize, const N: usize, const R: usize>(
     query: &[[i8; 64]],
@@ -334,6 +349,11 @@ pub(super) fn planes_block<const B: usize, const N: usize, const R: usize>(
         }
     }
     let mut out = [0i32; R];
+    if B == 1 && R == 4 {
+        let four = std::array::from_fn(|r| sums[r][3]);
+        out.copy_from_slice(&four_sums(four));
+        return out;
+    }
     for (out, sums) in out.iter_mut().zip(sums) {
         let mut shift = 0;
         for (sum, width) in sums.into_iter().zip([8, 4, 2, 1]) {
