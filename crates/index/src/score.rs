@@ -123,6 +123,20 @@ impl<'a> Scorer<'a> {
                 op.signed_rows(query, values, &mut sums[..out.len()]);
                 out.iter_mut().zip(sums).for_each(|(out, sum)| *out = sum as f32);
             }
+            (Vectors::Bits { bytes: query, .. }, Vectors::Bits { bytes, .. })
+                if self.metric == Metric::Hamming =>
+            {
+                let mut sums = [0; 64];
+                simd::hamming_rows(query, bytes, &mut sums[..out.len()]);
+                out.iter_mut().zip(sums).for_each(|(out, sum)| *out = sum as f32);
+            }
+            (Vectors::Bits { bytes: query, .. }, Vectors::Bits { bytes, .. })
+                if self.metric == Metric::Jaccard =>
+            {
+                let mut sums = [(0, 0); 64];
+                simd::and_or_rows(query, bytes, &mut sums[..out.len()]);
+                out.iter_mut().zip(sums).for_each(|(out, sums)| *out = jaccard(sums));
+            }
             _ => return false,
         }
         true
@@ -186,15 +200,17 @@ impl Scorer<'_> {
 pub(crate) fn plain(metric: Metric, query: &[u8], row: &[u8]) -> f32 {
     match metric {
         Metric::Hamming => simd::hamming(query, row) as f32,
-        Metric::Jaccard => {
-            let (and, or) = simd::and_or(query, row);
-            if or == 0 { 0.0 } else { 1.0 - and as f32 / or as f32 }
-        }
+        Metric::Jaccard => jaccard(simd::and_or(query, row)),
         Metric::Substructure => contains(query, row),
         Metric::Superstructure => contains(row, query),
         Metric::MinHashJaccard => differing(query, row, 1),
         Metric::L2 | Metric::Ip | Metric::Cosine | Metric::Bm25 => sparse_product(query, row, |value| value),
     }
+}
+
+/// The distance of rows with so many bits in both, and in either.
+fn jaccard((and, or): (u32, u32)) -> f32 {
+    if or == 0 { 0.0 } else { 1.0 - and as f32 / or as f32 }
 }
 
 /// 0 if `whole` has every bit of `part`, else infinity.

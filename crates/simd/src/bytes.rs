@@ -2,6 +2,7 @@
 
 use crate::Level;
 use crate::kernel::{and_or_block, byte_block, xor_block};
+use crate::prefetch::prefetch_beyond;
 
 /// The sum of products of unsigned and signed bytes. Exact while the length is below 65,000.
 ///
@@ -56,6 +57,64 @@ pub fn hamming(a: &[u8], b: &[u8]) -> u32 {
 pub fn hamming_at(level: Level, a: &[u8], b: &[u8]) -> u32 {
     assert_eq!(a.len(), b.len(), "two vectors of one dimension");
     xor_block(level, a, [b])[0]
+}
+
+/// [`hamming`] of one query and rows that lie one after the other: `out[i]` belongs to row `i`.
+///
+/// # Panics
+/// When `rows` does not hold exactly `out.len()` rows of the query's length.
+pub fn hamming_rows(query: &[u8], rows: &[u8], out: &mut [u32]) {
+    hamming_rows_at(Level::current(), query, rows, out);
+}
+
+/// [`hamming_rows`] at a chosen level.
+///
+/// # Panics
+/// As there.
+pub fn hamming_rows_at(level: Level, query: &[u8], rows: &[u8], out: &mut [u32]) {
+    along(query, rows, out, |rows| xor_block(level, query, rows), |row| xor_block(level, query, [row])[0]);
+}
+
+/// [`and_or`] of one query and rows that lie one after the other: `out[i]` belongs to row `i`.
+///
+/// # Panics
+/// When `rows` does not hold exactly `out.len()` rows of the query's length.
+pub fn and_or_rows(query: &[u8], rows: &[u8], out: &mut [(u32, u32)]) {
+    and_or_rows_at(Level::current(), query, rows, out);
+}
+
+/// [`and_or_rows`] at a chosen level.
+///
+/// # Panics
+/// As there.
+pub fn and_or_rows_at(level: Level, query: &[u8], rows: &[u8], out: &mut [(u32, u32)]) {
+    let one = |row: &[u8]| and_or_block(level, query, [row])[0];
+    along(query, rows, out, |rows| and_or_block(level, query, rows), one);
+}
+
+/// Goes along rows four at a time, and asks for those to come.
+#[inline(always)]
+fn along<T>(
+    query: &[u8],
+    rows: &[u8],
+    out: &mut [T],
+    four: impl Fn([&[u8]; 4]) -> [T; 4],
+    one: impl Fn(&[u8]) -> T,
+) {
+    let len = query.len();
+    assert_eq!(rows.len(), len * out.len(), "one output a row");
+    if len == 0 {
+        return out.fill_with(|| one(&[]));
+    }
+    let (fours, rest) = out.as_chunks_mut::<4>();
+    let (whole, tail) = rows.split_at(fours.len() * 4 * len);
+    for (out, rows) in fours.iter_mut().zip(whole.chunks_exact(4 * len)) {
+        rows.chunks(512).for_each(|line| prefetch_beyond(&line[0]));
+        *out = four(std::array::from_fn(|i| &rows[i * len..][..len]));
+    }
+    for (i, out) in rest.iter_mut().enumerate() {
+        *out = one(&tail[i * len..][..len]);
+    }
 }
 
 /// How many bits are in both, and how many in either.

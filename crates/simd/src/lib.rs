@@ -30,7 +30,10 @@ mod prefetch;
 mod signed;
 
 pub use bits::Bits;
-pub use bytes::{and_or, and_or_at, dot, dots, dots_at, hamming, hamming_at};
+pub use bytes::{
+    and_or, and_or_at, and_or_rows, and_or_rows_at, dot, dots, dots_at, hamming, hamming_at, hamming_rows,
+    hamming_rows_at,
+};
 pub use compare::{Number, Sieve, between, between_at};
 pub use fan::{FAN, FanQuery, Signs, fan_bytes, put_factors, put_signs};
 pub use float::{Op, all_finite};

@@ -94,6 +94,11 @@ fn byte_and_bit_kernels_agree_and_are_exact() {
             assert_eq!(out, [dot; 5], "{len} bytes at {level:?}");
             assert_eq!(simd::hamming_at(level, a, b), xor);
             assert_eq!(simd::and_or_at(level, a, b), (and, or));
+            let rows = b.repeat(5);
+            let (mut differ, mut both) = ([0; 5], [(0, 0); 5]);
+            simd::hamming_rows_at(level, a, &rows, &mut differ);
+            simd::and_or_rows_at(level, a, &rows, &mut both);
+            assert_eq!((differ, both), ([xor; 5], [(and, or); 5]));
         }
     }
 }
