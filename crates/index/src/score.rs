@@ -7,6 +7,9 @@ use crate::vectors::pairs_of;
 use crate::weights::Weights;
 use crate::{Element, Metric, Query, Vectors};
 
+/// Bytes of a row that are asked for ahead.
+const PREFETCH: usize = 256;
+
 /// Rows from which on a sparse query is made a table.
 const TABLE_ROWS_MIN: usize = 4;
 
@@ -62,12 +65,16 @@ impl<'a> Scorer<'a> {
     pub(crate) fn block(&self, rows: Vectors<'_>, word: u64, lengths: &mut [f32], out: &mut [f32]) {
         let (nq, nr) = (self.queries.len(), rows.len());
         let wanted = if nr < 64 { word & ((1 << nr) - 1) } else { word };
-        // Rows that are not numbers are looked at one by one anyway.
+        // Of rows that are not numbers none is scored together with others.
         let count = wanted.count_ones() as usize;
         let is_bits = matches!(rows, Vectors::Bits { .. });
-        if count * 2 < nr || (is_bits && count < nr) {
+        if count * if is_bits { 4 } else { 2 } < nr {
             let ids: Vec<u32> = (0..nr as u32).filter(|i| wanted >> i & 1 == 1).collect();
             let mut some = vec![0.0; ids.len()];
+            // Memory does not foresee rows with gaps between them.
+            for row in ids.iter().map(|row| rows.bytes(*row as usize)) {
+                simd::prefetch(&row[..PREFETCH.min(row.len())]);
+            }
             for q in 0..nq {
                 self.chosen(q, rows, &ids, &mut some);
                 ids.iter().zip(&some).for_each(|(i, score)| out[q * nr + *i as usize] = *score);
@@ -222,8 +229,19 @@ fn contains(whole: &[u8], part: &[u8]) -> f32 {
 /// The share of elements of `size` bytes that differ.
 fn differing(a: &[u8], b: &[u8], size: usize) -> f32 {
     let count = a.len().div_ceil(size).max(1);
-    let equal = a.chunks(size).zip(b.chunks(size)).filter(|(a, b)| a == b).count();
+    let equal = match size {
+        4 => equal::<4>(a, b),
+        8 => equal::<8>(a, b),
+        _ => a.chunks(size).zip(b.chunks(size)).filter(|(a, b)| a == b).count(),
+    };
     1.0 - equal as f32 / count as f32
+}
+
+/// How many elements of `N` bytes are equal.
+fn equal<const N: usize>(a: &[u8], b: &[u8]) -> usize {
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<N>(), b.as_chunks::<N>());
+    let rest = usize::from(!a_rest.is_empty() && a_rest == b_rest);
+    a.iter().zip(b).map(|(a, b)| usize::from(a == b)).sum::<usize>() + rest
 }
 
 /// Whether a row of this score is a hit at all: sparse rows must have something in common with the query, structures must
