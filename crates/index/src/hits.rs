@@ -90,6 +90,18 @@ impl Top {
         full.then(|| if self.metric.smaller_is_better() { key } else { -key })
     }
 
+    /// Whether any of `scores` may be among the best.
+    #[inline]
+    pub(crate) fn is_open(&self, scores: &[f32]) -> bool {
+        let Some(worst) = self.worst() else { return true };
+        // What is no number counts as open. Without an exit in between this becomes vector code.
+        if self.metric.smaller_is_better() {
+            !scores.iter().fold(true, |ruled_out, score| ruled_out & (*score > worst))
+        } else {
+            !scores.iter().fold(true, |ruled_out, score| ruled_out & (*score < worst))
+        }
+    }
+
     pub(crate) fn metric(&self) -> Metric {
         self.metric
     }
@@ -135,6 +147,11 @@ mod tests {
             for (score, row) in [(5.0, 4), (1.0, 7), (5.0, 9), (1.0, 2), (5.0, 1)] {
                 top.push(score, row);
             }
+            assert!(top.is_open(&[3.0, f32::NAN]), "what is no number is looked at");
+            let worst = top.worst().expect("two are there");
+            let (better, worse) = if metric == Metric::L2 { (-1.0, 1.0) } else { (1.0, -1.0) };
+            assert!(top.is_open(&[worst + worse, worst]) && top.is_open(&[worst + better]));
+            assert!(!top.is_open(&[worst + worse, worst + 2.0 * worse]));
             assert_eq!(top.into_hits().rows, want);
         }
         let mut none = Top::new(Metric::L2, 0);

@@ -53,6 +53,9 @@ pub fn scan(
             scorer.block(rows, word, &mut norms, &mut scores);
             for (q, top) in tops.iter_mut().enumerate() {
                 let scores = &scores[q * rows.len()..(q + 1) * rows.len()];
+                if !top.is_open(scores) {
+                    continue;
+                }
                 for i in ones(word & u64::MAX >> (BLOCK - rows.len())) {
                     if is_hit(metric, element, scores[i]) && query.admits(scores[i]) {
                         top.push(scores[i], first_row + (start + i) as u32);
