@@ -76,7 +76,7 @@ impl Work<'_> {
         // Whatever is looked at while searching, links are chosen by a byte an element.
         let space = Space::of(spec.metric(), vectors, pool);
         let codes = space.code(vectors, vectors.len(), |row| row, pool, cancel)?;
-        let rows = ByteRows { space: &space, codes: &codes };
+        let rows = ByteRows::new(&space, &codes);
         let built = graph::build(&rows, degree, seed, pool, cancel, progress)?;
         if let (Shape::Disk, Some(recipe)) = (spec.shape(), spec.recipe()) {
             drop(codes);

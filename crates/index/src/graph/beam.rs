@@ -113,7 +113,7 @@ impl Beam {
         fresh.clear();
         let (mut next, mut waiting) = (0, None);
         loop {
-            let chosen = choose(pool, &mut next);
+            let chosen = choose(pool, &mut next).map(row_of);
             if let Some(row) = chosen {
                 links.prefetch(row);
             }
@@ -136,7 +136,12 @@ impl Beam {
         }
     }
 
-    /// The same along blocks: neighbours are kept by what their block says of them, and scored when they are followed.
+    /// The same along blocks: neighbours are kept by what a block says of them, and scored when they are followed.
+    ///
+    /// What is followed then counts by its score: rows come first that a block makes seem nearer than they are, and if these
+    /// kept the places that their estimates got them, rows as near in truth would find none. For the same reason the pool keeps
+    /// a few more than the `ef` that are followed, or a row that is moved back would leave its place to nobody. Where rows are almost
+    /// equally near, estimates tell nothing, and there is always one that seems nearer than all that is known: a bound ends that.
     pub(crate) fn search_blocks<C: Codes>(
         &mut self,
         (codes, probe): (&C, &C::Probe),
@@ -150,25 +155,29 @@ impl Beam {
         met.clear();
         let mut estimates = [0f32; 2 * simd::FAN];
         // The row that is followed next is chosen one step before, so that its block is on the way meanwhile.
+        let most = ef.saturating_mul(MOST).saturating_add(LEAST);
         let mut next = 0;
         let mut waiting = None;
         loop {
-            let chosen = choose(pool, &mut next);
-            if let Some(row) = chosen {
+            let near = if met.len() < most { ef.min(pool.len()) } else { 0 };
+            let chosen = choose(&mut pool[..near], &mut next);
+            if let Some(row) = chosen.map(row_of) {
                 blocks.links.prefetch_block(row);
                 simd::prefetch(codes.place(row));
             }
-            let Some(row) = std::mem::replace(&mut waiting, chosen) else {
+            let Some(entry) = std::mem::replace(&mut waiting, chosen) else {
                 if chosen.is_none() {
                     break;
                 }
                 continue;
             };
+            let row = row_of(entry);
             fresh.clear();
             fresh.push(row);
             codes.scores(probe, fresh, Reach::Cached, scores);
             let own = scores[0];
             met.push(order(own, row << 1));
+            move_entry(pool, entry, order(own, row << 1) | 1, &mut next);
             for (rows, fans) in blocks.fans(row) {
                 let limit = if pool.len() < ef { f32::INFINITY } else { key_of(pool[ef - 1]) };
                 let mut below = aim.fans.scores(fans, (own, limit), &mut estimates);
@@ -180,10 +189,9 @@ impl Beam {
                     }
                 }
             }
-            next = next.min(merge(pool, nearer, ef, |row| seen.unmark(row)));
+            next = next.min(merge(pool, nearer, ef + ef / 4, |row| seen.unmark(row)));
         }
         met.sort_unstable();
-        met.truncate(ef);
         std::mem::swap(pool, met);
     }
 
@@ -233,16 +241,41 @@ impl Beam {
 /// Pools longer than this take new entries one by one.
 const LONG: usize = 384;
 
-/// Marks the first entry from `next` on that is not followed yet, and gives its row.
+/// Marks the first entry from `next` on that is not followed yet, and gives it.
 #[inline]
-fn choose(pool: &mut [u64], next: &mut usize) -> Option<u32> {
+fn choose(pool: &mut [u64], next: &mut usize) -> Option<u64> {
     while pool.get(*next).is_some_and(|entry| entry & 1 == 1) {
         *next += 1;
     }
     let entry = pool.get_mut(*next)?;
     *entry |= 1;
-    Some(row_of(*entry))
+    Some(*entry)
 }
+
+/// Moves the entry `old`, which is followed, to where it belongs as `new`, if it is in the pool still. All entries before
+/// `next` are followed, before and after.
+#[inline]
+fn move_entry(pool: &mut [u64], old: u64, new: u64, next: &mut usize) {
+    let from = pool.partition_point(|entry| *entry < old);
+    if pool.get(from) != Some(&old) {
+        return;
+    }
+    if new > old {
+        let to = from + pool[from..].partition_point(|entry| *entry < new);
+        pool.copy_within(from + 1..to, from);
+        pool[to - 1] = new;
+        // What stood between stands one place lower.
+        *next -= usize::from(from < *next && *next < to);
+    } else {
+        let to = pool[..from].partition_point(|entry| *entry < new);
+        pool.copy_within(to..from, to + 1);
+        pool[to] = new;
+    }
+}
+
+/// A search along blocks follows at most so many rows for each one it keeps, and so many more; about 3 are usual.
+const MOST: usize = 4;
+const LEAST: usize = 32;
 
 /// Entries that a search along blocks begins with.
 const GATES: usize = 4;
@@ -340,6 +373,30 @@ mod tests {
     use host::Rng;
 
     use super::*;
+
+    #[test]
+    fn moving_is_taking_out_and_putting_in() {
+        let mut rng = Rng::new(2);
+        for _ in 0..2000 {
+            let count = 1 + rng.below(20);
+            let mut pool: Vec<u64> =
+                (0..count).map(|i| rng.below(40) << 32 | i << 1 | rng.below(2)).collect();
+            pool.sort_unstable();
+            let from = rng.below(count) as usize;
+            pool[from] |= 1;
+            let (old, new) = (pool[from], rng.below(40) << 32 | pool[from] & u64::from(u32::MAX));
+            let mut next = pool.iter().take_while(|entry| **entry & 1 == 1).count();
+            let mut want = pool.clone();
+            want.remove(from);
+            want.push(new);
+            want.sort_unstable();
+            move_entry(&mut pool, old, new, &mut next);
+            assert_eq!(pool, want);
+            assert!(pool[..next].iter().all(|entry| entry & 1 == 1), "an entry that waits was passed over");
+            move_entry(&mut pool, u64::MAX, 0, &mut next);
+            assert_eq!(pool, want, "one that is not there stays away");
+        }
+    }
 
     #[test]
     fn merging_is_putting_in_one_by_one() {

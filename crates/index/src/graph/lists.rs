@@ -152,8 +152,7 @@ impl Lists {
         let mut rng = Rng::new(seed).child("lists");
         let turn_seed = rng.child("turn").next_u64();
         let view = View::new(choose(space, vectors), turn_seed);
-        let near =
-            |centers: &Vec<i8>, ids: &[u32]| nearest(rows, ids, &ByteRows { space, codes: centers }, pool);
+        let near = |centers: &Vec<i8>, ids: &[u32]| nearest(rows, ids, &ByteRows::new(space, centers), pool);
         let means = |lists: &[Vec<u32>]| space.means(vectors, lists, pool);
         let mut coded = train((len, count_of(len)), &mut rng, cancel, near, means)?;
         let mut lists = vec![Vec::new(); coded.len() / space.stride()];
@@ -254,7 +253,7 @@ impl Lists {
 
     /// The centres, as rows that can be scored.
     pub(super) fn centers<'a>(&'a self, space: &'a Space) -> ByteRows<'a> {
-        ByteRows { space, codes: &self.centers }
+        ByteRows::new(space, &self.centers)
     }
 
     /// Bytes of the sections, and of what is made of them.

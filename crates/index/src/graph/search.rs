@@ -32,10 +32,10 @@ const GROWTH_OF_BITS: f32 = 0.03;
 /// The share of rows that match from which on a walk among all rows costs less than one among these.
 const MOST: f32 = 0.45;
 
-/// How many candidates a search keeps that knows them by estimates, to find as much as one that keeps `ef` and knows how
-/// far they are. Measured; see docs/decisions/0330.
+/// How many candidates a search keeps that knows them by estimates, to find at least as much as one that keeps `ef` and knows
+/// how far they are. Measured; see docs/decisions/0331.
 fn widened(ef: usize) -> usize {
-    ef.saturating_mul(7) / 4
+    ef.saturating_mul(5) / 4
 }
 
 /// A graph that can be searched.
@@ -185,7 +185,7 @@ impl Graph {
                     Walk { graph: self, codes, refiner, query, mask, cancel }.costs(now_ns)
                 }
                 Stored::Bytes(space, codes) => {
-                    Walk { graph: self, codes: ByteRows { space, codes }, refiner, query, mask, cancel }
+                    Walk { graph: self, codes: ByteRows::new(space, codes), refiner, query, mask, cancel }
                         .costs(now_ns)
                 }
                 Stored::Rows => {
@@ -211,7 +211,7 @@ impl Graph {
                 Walk { graph: self, codes, refiner, query, mask, cancel }.run()
             }
             Stored::Bytes(space, codes) => {
-                Walk { graph: self, codes: ByteRows { space, codes }, refiner, query, mask, cancel }.run()
+                Walk { graph: self, codes: ByteRows::new(space, codes), refiner, query, mask, cancel }.run()
             }
             Stored::Rows => {
                 let codes = BitRows { metric: refiner.metric, vectors: refiner.vectors };

@@ -359,7 +359,7 @@ mod tests {
         let vectors = Vectors::F32 { dim: DIM, values };
         let space = Space::of(metric, vectors, &pool);
         let codes = space.code(vectors, ROWS, |row| row, &pool, &cancel).expect("not cancelled");
-        let (rows, mut image) = (ByteRows { space: &space, codes: &codes }, Image::default());
+        let (rows, mut image) = (ByteRows::new(&space, &codes), Image::default());
         Lists::build((metric, &rows), vectors, 3, (&pool, &cancel), &mut image).expect("not cancelled");
         let lists =
             Lists::read(&space, (ROWS, DIM), true, &image).expect("its own image").expect("enough rows");

@@ -43,9 +43,9 @@ pub(crate) fn build(
         _ => {
             let space = Space::of(spec.metric(), vectors, pool);
             let codes = space.code(vectors, rows, |row| row, pool, cancel)?;
-            let coded = ByteRows { space: &space, codes: &codes };
+            let coded = ByteRows::new(&space, &codes);
             let nearest = |centroids: &Vec<i8>, ids: &[u32]| {
-                nearest(&coded, ids, &ByteRows { space: &space, codes: centroids }, pool)
+                nearest(&coded, ids, &ByteRows::new(&space, centroids), pool)
             };
             let means = |lists: &[Vec<u32>]| space.means(vectors, lists, pool);
             let centroids = train((rows, count), &mut rng, cancel, nearest, means)?;
@@ -141,7 +141,7 @@ impl Work<'_> {
         centroids: &[i8],
         image: &mut Image,
     ) -> Result<Shares, Error> {
-        let centers = ByteRows { space, codes: centroids };
+        let centers = ByteRows::new(space, centroids);
         let count = centers.len();
         let few = if self.spec.is_spilled() { CANDIDATES.min(count) } else { 1 };
         let all: Vec<u32> = (0..count as u32).collect();

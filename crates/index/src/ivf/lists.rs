@@ -181,22 +181,22 @@ impl Ivf {
     ) -> Result<Vec<Hits>, Error> {
         match &self.content {
             Content::Bytes { space, centroids, codes } => {
-                let (centroids, codes) = (ByteRows { space, codes: centroids }, ByteRows { space, codes });
+                let (centroids, codes) = (ByteRows::new(space, centroids), ByteRows::new(space, codes));
                 let lists = Coded { codes, code_of: |place| place };
                 Walk { ivf: self, centroids, lists, refiner, query, mask, cancel }.run()
             }
             Content::Planes { space, centroids, planes } => {
-                let (centroids, lists) = (ByteRows { space, codes: centroids }, Planed { planes, space });
+                let (centroids, lists) = (ByteRows::new(space, centroids), Planed { planes, space });
                 Walk { ivf: self, centroids, lists, refiner, query, mask, cancel }.run()
             }
             Content::Sketch { space, centroids, sketch, codes } => {
-                let centroids = ByteRows { space, codes: centroids };
+                let centroids = ByteRows::new(space, centroids);
                 let codes = SketchRows::new(sketch, codes, query);
                 let lists = Coded { codes, code_of: |place| place };
                 Walk { ivf: self, centroids, lists, refiner, query, mask, cancel }.run()
             }
             Content::Packed { space, centroids, packed } => {
-                let centroids = ByteRows { space, codes: centroids };
+                let centroids = ByteRows::new(space, centroids);
                 let lists = packed.searched(query);
                 Walk { ivf: self, centroids, lists, refiner, query, mask, cancel }.run()
             }

@@ -26,7 +26,7 @@ pub(super) fn second_lists(
     (nearest, few): (&[u32], usize),
     pool: &Pool,
 ) -> Vec<u32> {
-    let coded = ByteRows { space, codes: centroids };
+    let coded = ByteRows::new(space, centroids);
     let centers: Vec<Vec<f32>> =
         (0..centroids.len() / space.stride()).map(|list| coded.stands_for(list as u32).collect()).collect();
     let rows = nearest.len() / few;

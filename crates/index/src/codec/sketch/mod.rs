@@ -433,7 +433,7 @@ impl Codes for SketchRows<'_> {
 /// Byte rows decoded, one after the other.
 impl Space {
     pub(crate) fn decode(&self, rows: &[i8]) -> Vec<f32> {
-        let rows = ByteRows { space: self, codes: rows };
+        let rows = ByteRows::new(self, rows);
         (0..rows.len()).flat_map(|row| rows.stands_for(row as u32)).collect()
     }
 }
