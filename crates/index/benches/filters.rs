@@ -1,4 +1,5 @@
-//! Filtered search: recall and cost at every share of rows that match, against the same search without a filter.
+//! Filtered search: recall and cost at every share of rows that match, against the same search without a filter, and
+//! against one that has the same recall.
 //! `cargo bench -p index --bench filters -- [mnist|sift|arxiv] [ef=16] [index_type=HNSW ...] ['only=label 3,random 5 %']`, or
 //! `-- kinds [rows=60000] [kinds=IVF_PQ,SCANN] [masks=...]` for a table of all kinds.
 //!
@@ -55,7 +56,8 @@ fn main() -> std::io::Result<()> {
     let image = build(&spec, rows, 1, &pool, &Cancel::new(), &Progress::new()).expect("a build");
     let index = Index::open(&spec, image, rows.len()).expect("its own image");
     let asked = search.into_iter().filter(|(name, _)| ["ef", "nprobe"].contains(&name.as_str()));
-    let query = spec.query(K, &asked.collect::<Vec<_>>()).expect("a valid query");
+    let asked: Vec<_> = asked.collect();
+    let query = spec.query(K, &asked).expect("a valid query");
     let mut out = std::io::stdout().lock();
     let begun = std::time::Instant::now();
     let now_ns = || u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
@@ -70,6 +72,8 @@ fn main() -> std::io::Result<()> {
     if set.name == "arxiv-minilm-384" {
         masks.extend(papers());
     }
+    let curve =
+        asked.first().map(|(knob, _)| curve((&spec, &index), rows, queries, knob)).unwrap_or_default();
     for (name, mask) in masks {
         if only.as_ref().is_some_and(|only| !only.contains(&name.as_str())) {
             continue;
@@ -78,13 +82,14 @@ fn main() -> std::io::Result<()> {
         let cost = measure(&index, rows, queries, &query, Some(&mask));
         writeln!(
             out,
-            "{name:>24}: {:6} match, recall {:.4}, {:7.1} CPU-us; without a filter {:.4}, {:7.1}; ratio of speed {:.2}",
+            "{name:>24}: {:6} match, recall {:.4}, {:7.1} CPU-us; without a filter {:.4}, {:7.1}; ratio of speed {:.2}, at equal recall {:.2}",
             mask.count(),
             cost.0,
             cost.1,
             bare.0,
             bare.1,
-            bare.1 / cost.1
+            bare.1 / cost.1,
+            us_at(&curve, cost.0) / cost.1
         )?;
     }
     Ok(())
@@ -129,6 +134,34 @@ fn papers() -> Vec<(String, Bits)> {
         mask("cs.IR or cs.DB", &|line| is(line, "primary_cat", "cs.IR") || is(line, "primary_cat", "cs.DB")),
         mask("archive == econ", &|line| is(line, "archive", "econ")),
     ]
+}
+
+/// Recall and cost without a filter at other values of `knob`, dearer ones last.
+fn curve(
+    (spec, index): (&Spec, &Index),
+    rows: Vectors<'_>,
+    queries: Vectors<'_>,
+    knob: &str,
+) -> Vec<(f64, f64)> {
+    let values = [10, 12, 16, 20, 24, 32, 40, 48, 64, 96, 128, 192];
+    let at = |value: &i32| {
+        let query = spec.query(K, &[(knob.to_owned(), value.to_string())]).expect("a valid query");
+        measure(index, rows, queries, &query, None)
+    };
+    values.iter().map(at).collect()
+}
+
+/// What a search without a filter costs that has this recall: on a line between two of the curve, or its end.
+fn us_at(curve: &[(f64, f64)], recall: f64) -> f64 {
+    let after = curve.iter().position(|(known, _)| *known >= recall);
+    match after {
+        Some(0) => curve[0].1,
+        Some(after) => {
+            let ((low, low_us), (high, high_us)) = (curve[after - 1], curve[after]);
+            low_us + (high_us - low_us) * (recall - low) / (high - low)
+        }
+        None => curve.last().map_or(f64::NAN, |(_, us)| *us),
+    }
 }
 
 /// Recall at 10 and processor microseconds a query.

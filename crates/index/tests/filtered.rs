@@ -66,8 +66,8 @@ fn rows_in_lists_are_found_whatever_the_mask_has_to_do_with_them() {
         let index = opened(&spec, rows);
         let query = spec.query(10, &effort(48)).unwrap();
         let masks = [
-            (Bits::from_fn(ROWS, |row| values[row * DIM] > 0.0), Way::Lists),
-            (Bits::from_fn(ROWS, |row| values[row * DIM] > 0.8), Way::Lists),
+            (Bits::from_fn(ROWS, |row| values[row * DIM] > 0.0), Way::Graph),
+            (Bits::from_fn(ROWS, |row| values[row * DIM] > 0.8 && values[row * DIM + 1] > 0.0), Way::Lists),
             (Bits::from_fn(ROWS, |row| row * 7919 % ROWS < ROWS / 4), Way::Lists),
             (Bits::from_fn(ROWS, |row| row * 7919 % ROWS < ROWS * 9 / 10), Way::Graph),
             (Bits::from_fn(ROWS, |row| values[row * DIM] > 0.5 && row % 50 == 0), Way::Codes),

@@ -154,8 +154,8 @@ impl Beam {
         let Self { pool, seen, fresh, scores, met, nearer, .. } = self;
         met.clear();
         let mut estimates = [0f32; 2 * simd::FAN];
-        // The row that is followed next is chosen one step before, so that its block is on the way meanwhile.
         let most = ef.saturating_mul(MOST).saturating_add(LEAST);
+        // The row that is followed next is chosen one step before, so that its block is on the way meanwhile.
         let mut next = 0;
         let mut waiting = None;
         loop {

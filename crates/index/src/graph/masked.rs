@@ -6,7 +6,7 @@ use simd::Bits;
 use super::among::Effort;
 use super::beam::Beam;
 use super::costs::{self, Choice};
-use super::search::{Stored, Walk};
+use super::search::{Stored, Walk, widened};
 use super::visit::Visit;
 use crate::codec::{Codes, Reach};
 use crate::hits::{key_of, order};
@@ -27,6 +27,8 @@ const SPREAD: usize = 16;
 const KEPT: usize = 3;
 /// What share of those the later half of what it looked at may have brought at its end.
 const LATE: f32 = 0.1;
+/// A query is amid rows that match if of those around it so many times the share match that does of all.
+const AMID: f32 = 0.75;
 /// How many of them are scored by their codes in any case, and how many then at once.
 const SURE: usize = 32;
 const STEP: usize = 16;
@@ -56,12 +58,28 @@ impl<C: Codes> Walk<'_, C> {
         let mut ef = self.query.effort().max(self.query.k());
         let mut found = Vec::new();
         let mut choice = self.graph.choice(ef, matching);
+        let mut share = matching as f32 / self.codes.len() as f32;
+        if let (Some(lists), Stored::Bytes(space, _)) = (&self.graph.lists, &self.graph.stored)
+            && matches!(choice, Choice::Whole | Choice::Lists)
+        {
+            beam.list_aim.aim(lists, space, self.refiner.queries, q);
+            // A walk of all rows finds few that match where others lie around the query.
+            if choice == Choice::Whole {
+                let near = beam.list_aim.share_near(lists, mask);
+                if near < AMID * share {
+                    choice = Choice::Lists;
+                }
+                share = near;
+            }
+        }
         loop {
             self.cancel.check()?;
             match choice {
-                Choice::Whole => return self.whole(q, matching, probe, beam),
+                Choice::Whole => {
+                    return self.whole(q, (matching, self.graph.effort_of_all(ef, share)), probe, beam);
+                }
                 Choice::Scan => self.nearest_codes(probe, &mut found),
-                Choice::Lists => self.in_lists(q, (mask, matching), ef, probe, beam, &mut found),
+                Choice::Lists => self.in_lists((mask, matching), ef, probe, beam, &mut found),
                 Choice::Links => {
                     let links = self.graph.links();
                     let entries = self.graph.entries.iter().copied().chain(spread(mask));
@@ -88,10 +106,9 @@ impl<C: Codes> Walk<'_, C> {
         }
     }
 
-    /// The rows nearest by their codes of those that seem nearest in the lists.
+    /// The rows nearest by their codes of those that seem nearest in the lists, for the query that `beam` is aimed at.
     fn in_lists(
         &self,
-        q: usize,
         (mask, matching): (&Bits, usize),
         ef: usize,
         probe: &C::Probe,
@@ -100,11 +117,11 @@ impl<C: Codes> Walk<'_, C> {
     ) {
         let (Some(lists), Stored::Bytes(space, _)) = (&self.graph.lists, &self.graph.stored) else { return };
         let depth = self.query.depth();
-        let judged = ef + self.query.k();
+        let judged = widened(ef) + self.query.k();
         let visit = Visit { keep: KEPT * judged.max(depth), judged, late: LATE, matching };
         let mut seeming = std::mem::take(&mut beam.seeming);
         let mut aim = std::mem::take(&mut beam.list_aim);
-        aim.search((lists, space), (self.refiner.queries, q), (mask, visit), &mut seeming);
+        aim.search((lists, space), (mask, visit), &mut seeming);
         beam.list_aim = aim;
         self.near_by_codes(&seeming, probe, beam);
         beam.seeming = seeming;
@@ -135,7 +152,7 @@ impl<C: Codes> Walk<'_, C> {
             if !left.is_empty() {
                 let mean = sum / end as f32;
                 let spread = (squares / end as f32 - mean * mean).max(0.0).sqrt();
-                let (_, last, _) = pool.select_nth_unstable(k.min(end) - 1);
+                let (_, last, _) = pool.select_nth_unstable(k.clamp(1, end) - 1);
                 let bar = key_of(*last) + mean + SPREADS * spread;
                 end += left.partition_point(|(_, seems)| *seems <= bar);
             }

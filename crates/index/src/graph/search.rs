@@ -32,9 +32,12 @@ const GROWTH_OF_BITS: f32 = 0.03;
 /// The share of rows that match from which on a walk among all rows costs less than one among these.
 const MOST: f32 = 0.45;
 
+/// By which power of how many times more rows there are than match a walk along blocks keeps more. Measured by the bench `filters`.
+const MORE_ALONG_BLOCKS: f64 = 0.6;
+
 /// How many candidates a search keeps that knows them by estimates, to find at least as much as one that keeps `ef` and knows
 /// how far they are. Measured; see docs/decisions/0331.
-fn widened(ef: usize) -> usize {
+pub(super) fn widened(ef: usize) -> usize {
     ef.saturating_mul(5) / 4
 }
 
@@ -143,6 +146,15 @@ impl Graph {
         // Among bits a walk follows more rows.
         let ef = if matches!(self.stored, Stored::Rows) { ef.saturating_mul(3) / 2 } else { ef };
         self.costs().choice((ef, matching, self.rows()), self.lists.is_some())
+    }
+
+    /// How many rows a walk among all keeps of which this share match, to find as much as one that keeps `ef` where all do.
+    pub(super) fn effort_of_all(&self, ef: usize, share: f32) -> usize {
+        let times = 1.0 / f64::from(share);
+        // Along blocks more rows are measured than are kept.
+        let times =
+            if matches!(self.nodes, Nodes::Blocks(_)) { times.powf(MORE_ALONG_BLOCKS) } else { times };
+        (ef as f64 * times) as usize
     }
 
     /// Whether a search among `matching` rows goes by these rows from the start. Where most match and there are no lists, it walks
@@ -256,7 +268,11 @@ impl<C: Codes> Walk<'_, C> {
             Some(mask) if self.graph.is_among(self.query, matching) => {
                 self.among(q, (mask, matching), probe, beam)
             }
-            _ => self.whole(q, matching, probe, beam),
+            _ => {
+                let share = matching as f32 / self.codes.len() as f32;
+                let ef = self.graph.effort_of_all(self.query.effort().max(self.query.k()), share);
+                self.whole(q, (matching, ef), probe, beam)
+            }
         }
     }
 
@@ -339,8 +355,8 @@ impl<C: Codes> Walk<'_, C> {
                 let visit = Visit { keep: SHORT, judged: SHORT, late: -1.0, matching };
                 let (start, mut count) = (now_ns(), 0);
                 for row in self.samples(0).take(SAMPLES / 4) {
-                    let query = (self.refiner.vectors, row);
-                    count += aim.search((lists, space), query, (&masks[mask], visit), &mut found);
+                    aim.aim(lists, space, self.refiner.vectors, row);
+                    count += aim.search((lists, space), (&masks[mask], visit), &mut found);
                 }
                 let share = 1.0 / (SAMPLES / 4).min(rows) as f32;
                 least[i] = least[i].min(now_ns().saturating_sub(start) as f32 * share);
@@ -352,16 +368,15 @@ impl<C: Codes> Walk<'_, C> {
         [(least[2] - blocks[2] * few_ns).max(0.0), block_ns, few_ns]
     }
 
-    /// A search of the whole graph, of whose rows those that match are kept.
+    /// A search of the whole graph that keeps `ef` rows, of which those that match are left.
     pub(super) fn whole(
         &self,
         q: usize,
-        matching: usize,
+        (matching, mut ef): (usize, usize),
         probe: &C::Probe,
         beam: &mut Beam,
     ) -> Result<Hits, Error> {
         let (rows, k) = (self.codes.len(), self.query.k());
-        let mut ef = self.query.effort().max(k).saturating_mul(rows) / matching;
         let mut found = Vec::new();
         while ef < rows / 2 {
             self.cancel.check()?;

@@ -19,6 +19,8 @@ const FIRST: usize = 32;
 const DENSE: usize = 3;
 /// How many of the first 32 rows of a list match at least where whole blocks are scored rather than single rows.
 pub(super) const SPARSE: usize = 10;
+/// Lists that tell what lies around a query.
+const NEAR: usize = 3;
 /// Bytes between the end of the block that is read and what is asked for.
 const AHEAD: usize = 2048;
 
@@ -93,7 +95,7 @@ impl Signed {
 
 impl ListAim {
     /// Aims at query `query`.
-    fn aim(&mut self, lists: &Lists, space: &Space, queries: Vectors<'_>, query: usize) {
+    pub(super) fn aim(&mut self, lists: &Lists, space: &Space, queries: Vectors<'_>, query: usize) {
         let Self { wide, moved, turned, lookups, signed, ranked, probe, .. } = self;
         space.moved(queries.floats(query, wide), moved);
         View::turn(&lists.view, moved, turned);
@@ -110,15 +112,29 @@ impl ListAim {
         }
     }
 
-    /// The rows of `mask` that seem nearest and how near they seem, `found` nearest first; returns how many blocks of the lists were looked at.
+    /// The share of the rows in the lists that seem nearest to the query which are in `mask`.
+    pub(super) fn share_near(&mut self, lists: &Lists, mask: &Bits) -> f32 {
+        let near = NEAR.min(self.ranked.len());
+        if near < self.ranked.len() {
+            self.ranked.select_nth_unstable(near);
+        }
+        let members = self.ranked[..near].iter().flat_map(|list| lists.members(*list as u32 as usize));
+        let (mut all, mut matching) = (0u32, 0u32);
+        for row in members {
+            all += 1;
+            matching += u32::from(mask.get(*row as usize));
+        }
+        matching as f32 / all.max(1) as f32
+    }
+
+    /// The rows of `mask` that seem nearest to the query aimed at and how near they seem, `found` nearest first; returns how many blocks of
+    /// the lists were looked at.
     pub(super) fn search(
         &mut self,
         (lists, space): (&Lists, &Space),
-        (queries, query): (Vectors<'_>, usize),
         (mask, visit): (&Bits, Visit),
         found: &mut Vec<(u32, f32)>,
     ) -> usize {
-        self.aim(lists, space, queries, query);
         let Self { lookups, signed, terms, probe, ranked, some, kept, visited, judged, .. } = self;
         let centers = lists.centers(space);
         kept.clear();
@@ -388,12 +404,16 @@ mod tests {
                 let matching = mask.count();
                 let (mut aim, mut found) = (ListAim::default(), Vec::new());
                 let all = Visit { keep: ROWS, judged: 10, late: -1.0, matching };
-                aim.search((&lists, &space), (vectors, 7), (&mask, all), &mut found);
+                aim.aim(&lists, &space, vectors, 7);
+                aim.search((&lists, &space), (&mask, all), &mut found);
                 assert!(found.is_sorted_by(|(_, a), (_, b)| a <= b), "{metric} {share}");
                 found.sort_unstable_by_key(|(row, _)| *row);
                 assert!(found.iter().map(|(row, _)| *row as usize).eq(mask.iter()), "{metric} {share}");
                 let few = Visit { keep: 20, ..all };
-                aim.search((&lists, &space), (vectors, 7), (&mask, few), &mut found);
+                aim.aim(&lists, &space, vectors, 7);
+                let near = aim.share_near(&lists, &mask);
+                assert!((near - share as f32).abs() < 0.3 && (share % 1.0 > 0.0 || near == share as f32));
+                aim.search((&lists, &space), (&mask, few), &mut found);
                 assert!(
                     found.len() == matching.min(20) && found.iter().all(|(row, _)| mask.get(*row as usize))
                 );
