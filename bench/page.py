@@ -95,7 +95,9 @@ def goals(race):
             (ours, which), (theirs, peer) = race.best(mine, k, recall), race.best(peers, k, recall)
             if theirs:
                 memory = f"{race.cost(which, 'memory_bytes') / 1e6:.0f} MB against {race.cost(peer, 'memory_bytes') / 1e6:.0f} MB" if which else ""
-                lines.append(verdict(quotient(ours, theirs), 1.2, f"fastest graph ({which}) against the fastest library ({peer}), k = {k}, recall {recall}, goal 1.2x; {memory}"))
+                said = verdict(quotient(ours, theirs), 1.2, f"fastest graph ({which}) against the fastest library ({peer}), k = {k}, recall {recall}, goal 1.2x; {memory}")
+                more = race.cost(which, "memory_bytes") / race.cost(peer, "memory_bytes") - 1 if which else 0
+                lines.append(said + (f", with {more:.0%} more memory (goal: no more)" if more > 0.005 else ""))
     for peer in ("hnswlib", "faiss-hnsw"):
         if peer not in race.runners:
             continue
