@@ -207,15 +207,13 @@ pub(super) fn inverse(norm: f32) -> f32 {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ByteRows<'a> {
     pub(crate) space: &'a Space,
-    pub(crate) codes: &'a [i8],
-    /// Bytes from one row to the next.
-    pub(crate) stride: usize,
+    codes: &'a [i8],
 }
 
 impl<'a> ByteRows<'a> {
     /// Rows that follow each other.
     pub(crate) fn new(space: &'a Space, codes: &'a [i8]) -> Self {
-        Self { space, codes, stride: space.stride() }
+        Self { space, codes }
     }
 }
 
@@ -246,7 +244,8 @@ impl ByteRows<'_> {
 
     #[inline]
     fn row(&self, row: u32) -> &[i8] {
-        &self.codes[row as usize * self.stride..][..self.stride]
+        let stride = self.space.stride();
+        &self.codes[row as usize * stride..][..stride]
     }
 
     #[inline]
@@ -268,16 +267,16 @@ impl Codes for ByteRows<'_> {
     type Probe = Bytes8;
 
     fn len(&self) -> usize {
-        self.codes.len() / self.stride
+        self.codes.len() / self.space.stride()
     }
 
     fn probe(&self) -> Bytes8 {
-        Bytes8 { codes: vec![0; self.stride], ..Bytes8::default() }
+        Bytes8 { codes: vec![0; self.space.stride()], ..Bytes8::default() }
     }
 
     fn aim(&self, probe: &mut Bytes8, queries: Vectors<'_>, query: usize) {
         let Bytes8 { codes, moved, room, .. } = probe;
-        codes.resize(self.stride, 0);
+        codes.resize(self.space.stride(), 0);
         let codes: &mut [i8] = bytemuck::cast_slice_mut(&mut codes[..self.space.mean.len()]);
         let scale = self.space.round(queries.floats(query, room), moved, codes);
         let squares: i32 = codes.iter().map(|code| i32::from(*code) * i32::from(*code)).sum();
@@ -294,7 +293,7 @@ impl Codes for ByteRows<'_> {
 
     #[inline]
     fn scores(&self, probe: &Bytes8, rows: &[u32], reach: Reach, out: &mut Vec<f32>) {
-        let stride = self.stride;
+        let stride = self.space.stride();
         out.clear();
         // Rows that follow each other are asked for past the end of `rows` too: the next call goes on there.
         let last = self.len().saturating_sub(1) as u32;
