@@ -108,6 +108,16 @@ def search(world, report):
                   for row in rows if row["parts"]}
         equal([hit["distance"] for hit in hits], sorted(scores.values())[:3])
 
+    def by_keys():
+        """The lists of rows as queries; rows without structs find nothing."""
+        row, blank = next(row for row in rows if row["parts"]), next(row for row in rows if not row["parts"])
+        for field in LISTS:
+            asked = EmbeddingList([part[field] for part in row["parts"]])
+            given = client.search(name, data=[asked], anns_field=f"parts[{field}]", limit=5)[0]
+            nothing, found = client.search(name, ids=[blank["id"], row["id"]], anns_field=f"parts[{field}]", limit=5)
+            equal(([hit["id"] for hit in found], len(nothing)), ([hit["id"] for hit in given], 0))
+            assert np.allclose([hit["distance"] for hit in found], [hit["distance"] for hit in given], atol=1e-4), (found, given)
+
     def by_structs():
         truth = elements(rows, "single", query)
         equal(hits_of(client.search(name, data=[query], anns_field="parts[single]", limit=10)[0]), [one[1:] for one in truth[:10]])
@@ -173,14 +183,17 @@ def search(world, report):
             seen += [(one["id"], one["offset"]) for one in batch]
         equal(seen, passing)
         equal(client.query(name, filter=text, output_fields=["count(*)"])[0]["count(*)"], len(passing))
+        each = client.query(name, filter=text, output_fields=["id", "count(*)", "sum(group)"], group_by_fields=["id"])
+        wanted = {key: sum(one[0] == key for one in passing) for key, _ in passing}
+        equal({one["id"]: (one["count(*)"], one["sum(group)"]) for one in each}, {key: (count, count * (key % 7)) for key, count in wanted.items()})
         counted = client.query(name, filter='match_any(parts, $[kind] == "intro")', output_fields=["count(*)"])
         equal(counted[0]["count(*)"], sum(any(part["kind"] == "intro" for part in row["parts"]) for row in rows))
 
     def all_of(when):
-        for what, check in (("by lists, each MAX_SIM metric", by_lists), ("by lists of bits", by_bits), ("by single structs, filtered, in a range, in groups", by_structs),
+        for what, check in (("by lists, each MAX_SIM metric", by_lists), ("by lists of bits", by_bits), ("by lists of rows", by_keys), ("by single structs, filtered, in a range, in groups", by_structs),
                             ("hybrid with rows and with other structs", hybrids),
                             ("hybrid with what several structs make of a row", collapses), ("queries tell which structs pass", queries)):
-            if check is queries and not world.since(3, 0):
+            if check in (queries, by_keys) and not world.since(3, 0):
                 continue
             with report.check(f"{what}, {when}"):
                 check()
@@ -220,15 +233,33 @@ def search(world, report):
             said = message(call)
             assert fragment in said and ("1100" in said or "1101" in said), said
     one = EmbeddingList([np.ones(DIM, np.float32)])
+    for what, options, asked, fragment in (
+        ("in a range", {}, {"params": {"radius": 1}}, "range search is not supported for vector array (embedding-list) fields in hybrid search, fieldName:parts[cosines]"),
+        ("in groups", {"group_by_field": "group"}, {}, "group by search is not supported for vector array (embedding-list) fields in hybrid search, fieldName:parts[cosines]"),
+    ):
+        with report.check(f"refused: lists {what} in a hybrid search"):
+            asked = [AnnSearchRequest([query], "title", {}, limit=5), AnnSearchRequest([one], "parts[cosines]", asked, limit=5)]
+            said = message(lambda asked=asked, options=options: client.hybrid_search(name, asked, RRFRanker(), limit=3, **options))
+            assert "1100" in said and fragment in said, said
+    with report.check("refused: lists batch by batch"):
+        said = message(lambda: client.search(name, data=[one], anns_field="parts[cosines]", limit=3, iterator=True, search_iter_v2=True, search_iter_batch_size=3))
+        assert "1100" in said and "search iterator is not supported for multi-search-multi on embedding list fields" in said, said
     cases = [
         ("single vectors where lists are asked for", {"data": [query], "anns_field": "parts[cosines]"}, "vector type must be the same"),
         ("lists where single vectors are asked for", {"data": [one], "anns_field": "parts[single]"}, "vector type must be the same"),
         ("lists of vectors of another dimension", {"data": [EmbeddingList([np.ones(DIM - 1, np.float32)])], "anns_field": "parts[cosines]"}, "dimension mismatch"),
         ("another metric than the index's", {"data": [one], "anns_field": "parts[cosines]", "search_params": {"metric_type": "MAX_SIM_IP"}}, "metric type not match"),
-        ("lists in groups", {"data": [one], "anns_field": "parts[cosines]", "group_by_field": "group"}, "not supported"),
-        ("lists in a range", {"data": [one], "anns_field": "parts[cosines]", "search_params": {"params": {"radius": 1}}}, "not supported"),
-        ("structs in groups by anything but the key", {"data": [query], "anns_field": "parts[single]", "group_by_field": "group"}, "primary key"),
+        ("lists in groups", {"data": [one], "anns_field": "parts[cosines]", "group_by_field": "group"},
+         "group by is not supported for multi-search-multi on embedding list fields: invalid parameter[expected=][actual=]"),
+        ("lists in a range", {"data": [one], "anns_field": "parts[cosines]", "search_params": {"params": {"radius": 1}}},
+         "range search is not supported for multi-search-multi on embedding list fields: invalid parameter[expected=][actual=]"),
+        ("lists in a range and in groups", {"data": [one], "anns_field": "parts[cosines]", "group_by_field": "group", "search_params": {"params": {"radius": 1}}},
+         "Not allowed to do range-search when doing search-group-by"),
+        ("structs in groups by anything but the key", {"data": [query], "anns_field": "parts[single]", "group_by_field": "group"},
+         "only group by primary key is supported for element-level search"),
     ]
+    if world.since(3, 0):
+        cases.append(("structs by primary key", {"ids": [1], "anns_field": "parts[single]"}, "field is not a vector field"))
     for what, options, fragment in cases:
         with report.check(f"refused: {what}"):
             said = message(lambda options=options: client.search(name, limit=3, **options))

@@ -3,10 +3,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may stop")]
 
-use data::{Column, ColumnBuilder, Consistency, Field, Kind, Lists, Schema, Struct, Type, Value, Values};
+use data::{
+    Column, ColumnBuilder, Consistency, Field, Keys, Kind, Lists, Schema, Struct, Type, Value, Values,
+};
 use engine::api::{
-    Change, Compact, CreateCollection, CreateIndex, Flush, Found, Group, Load, NamedColumn, Queries, Query,
-    Rows, Search, Target, Write,
+    Change, Compact, CreateCollection, CreateIndex, Flush, Found, Group, Iteration, Load, NamedColumn, Order,
+    Queries, Query, Rows, Search, Target, Write,
 };
 use engine::{Engine, ErrorKind, Settings};
 use host::{ManualClock, Rng};
@@ -174,6 +176,7 @@ impl World {
             }
             start += count;
         }
+        self.check_keys(when);
         let query = vector(&mut self.rng);
         for (filter, least) in [("", 0), ("id > 3 and element_filter(parts, $[page] >= 2)", 2)] {
             let found = self.search("single", Queries::Vectors(flat(&[query])), filter);
@@ -187,6 +190,19 @@ impl World {
         }
         self.check_groups(query, when);
         self.check_query(when);
+    }
+
+    /// The lists of rows as queries; a row without structs finds nothing.
+    fn check_keys(&self, when: &str) {
+        let with = |is_empty: bool| self.rows.iter().find(|(_, parts)| parts.is_empty() == is_empty).unwrap();
+        let (asked, blank) = (with(false), *with(true).0);
+        let tokens: Vec<[f32; DIM]> = asked.1.iter().map(|part| part.vector).collect();
+        let keys = Keys::new(Column::from_ints(vec![blank, *asked.0, blank])).unwrap();
+        let by_keys = self.search("lists", Queries::Keys(keys), "");
+        let by_lists = self.search("lists", Queries::Lists(lists(&[tokens])), "");
+        assert_eq!(by_keys.counts, [0, 10, 0], "{when}");
+        assert_eq!(by_keys.keys.ints(), by_lists.keys.ints(), "{when}");
+        assert_eq!(by_keys.scores, by_lists.scores, "{when}");
     }
 
     fn check_groups(&self, query: [f32; DIM], when: &str) {
@@ -222,6 +238,24 @@ impl World {
         };
         let count = self.engine.query(count).unwrap().count;
         assert_eq!(count, Some(want.len() as u64), "count, {when}");
+        let sums = Query {
+            target: target(),
+            filter: "element_filter(parts, $[page] in [1, 4])".to_owned(),
+            output: vec!["id".to_owned(), "count(*)".to_owned(), "sum(id)".to_owned()],
+            group_by: vec!["id".to_owned()],
+            order: vec![Order { field: "id".to_owned(), is_falling: false }],
+            ..Query::default()
+        };
+        let sums = self.engine.query(sums).unwrap();
+        let mut each: BTreeMap<i64, i64> = BTreeMap::new();
+        want.iter().for_each(|(id, _)| *each.entry(*id).or_default() += 1);
+        let ints = |at: usize| -> Vec<i64> {
+            let column = &sums.fields[at].column;
+            (0..column.len()).map(|row| as_int(&column.value(row))).collect()
+        };
+        let told = ints(0).into_iter().zip(ints(1)).zip(ints(2)).map(|((id, count), sum)| (id, count, sum));
+        let each = each.into_iter().map(|(id, count)| (id, count, id * count));
+        assert_eq!(told.collect::<Vec<_>>(), each.collect::<Vec<_>>(), "groups of structs, {when}");
         for (offset, limit) in [(0, None), (5, Some(11))] {
             let query = Query {
                 target: target(),
@@ -239,6 +273,13 @@ impl World {
             let want = want.iter().copied().skip(offset).take(limit.unwrap_or(usize::MAX));
             assert_eq!(got, want.collect::<Vec<_>>(), "query, {when}");
         }
+    }
+}
+
+fn as_int(value: &Value) -> i64 {
+    match value {
+        Value::Int(value) => *value,
+        _ => i64::MIN,
     }
 }
 
@@ -295,9 +336,34 @@ fn what_lists_cannot_do_is_refused() {
         (of("lists", one()), "vector type must be the same"),
         (of("single", list()), "vector type must be the same"),
         (of("lists", Queries::Lists(lists(&[vec![]]))), "empty"),
-        (Search { group: group("id"), ..of("lists", list()) }, "not supported"),
-        (Search { params: radius(), ..of("lists", list()) }, "not supported"),
-        (Search { group: group("page"), ..of("single", one()) }, "primary key"),
+        (
+            Search { group: group("id"), ..of("lists", list()) },
+            "group by is not supported for multi-search-multi on embedding list fields: invalid parameter[expected=][actual=]",
+        ),
+        (
+            Search { params: radius(), ..of("lists", list()) },
+            "range search is not supported for multi-search-multi on embedding list fields: invalid parameter",
+        ),
+        (
+            Search { iteration: Some(Iteration { after: None }), ..of("lists", list()) },
+            "search iterator is not supported for multi-search-multi on embedding list fields: invalid parameter",
+        ),
+        (
+            Search { group: group("id"), params: radius(), ..of("lists", list()) },
+            "Not allowed to do range-search when doing search-group-by",
+        ),
+        (
+            Search { group: group("id"), iteration: Some(Iteration { after: None }), ..of("single", one()) },
+            "Not allowed to do groupBy when doing iteration",
+        ),
+        (
+            Search { group: group("page"), ..of("single", one()) },
+            "only group by primary key is supported for element-level search",
+        ),
+        (
+            of("single", Queries::Keys(Keys::new(Column::from_ints(vec![2])).unwrap())),
+            "field is not a vector field",
+        ),
         (Search { metric: "COSINE".to_owned(), ..of("lists", list()) }, "metric type not match"),
         (Search { metric: "MAX_SIM_L2".to_owned(), ..of("single", one()) }, "metric type not match"),
         (of("page", one()), "not a vector field"),

@@ -153,6 +153,27 @@ impl Segment {
     /// # Panics
     /// When a row is out of bounds.
     pub fn elements_of(&self, predicate: &Predicate, rows: &[u32]) -> Result<Option<Vec<Vec<u32>>>, Error> {
+        self.passing(predicate, rows, |places| places.collect())
+    }
+
+    /// How many these are.
+    ///
+    /// # Errors
+    /// As [`Segment::elements`].
+    ///
+    /// # Panics
+    /// When a row is out of bounds.
+    pub fn element_counts(&self, predicate: &Predicate, rows: &[u32]) -> Result<Option<Vec<u32>>, Error> {
+        self.passing(predicate, rows, |places| places.count() as u32)
+    }
+
+    /// What `make` makes of the places of the structs that pass, for each of `rows`.
+    fn passing<T>(
+        &self,
+        predicate: &Predicate,
+        rows: &[u32],
+        make: impl Fn(&mut dyn Iterator<Item = u32>) -> T,
+    ) -> Result<Option<Vec<T>>, Error> {
         let Some(field) = predicate.filtered_field() else { return Ok(None) };
         // Rows that come meanwhile are in the lists alone.
         let Some(bits) = self.elements(predicate)? else { return Ok(None) };
@@ -164,7 +185,7 @@ impl Segment {
                 let item = piece.first_item + range.start + *element as usize;
                 item < bits.len() && bits.get(item)
             };
-            (0..range.len() as u32).filter(passes).collect()
+            make(&mut (0..range.len() as u32).filter(passes))
         };
         Ok(Some(rows.iter().map(of).collect()))
     }

@@ -1,5 +1,6 @@
 //! Counts, sums, averages and extremes over the rows that match, one row a group. Invariant: absent values take no part,
-//! but for `count(*)`, which counts rows; memory goes with the number of groups, not of rows.
+//! but for `count(*)`, which counts rows; memory goes with the number of groups, not of rows. With a filter of structs a row
+//! counts as often as it has structs that pass, in all of these.
 
 use super::cells::{GroupField, Groups};
 use super::order::{Sorter, compare};
@@ -8,6 +9,7 @@ use crate::api::{Order, OutputField, Queried, Query};
 use crate::{Error, ErrorKind};
 use data::{Column, ColumnBuilder, Field, Schema, Type, Value, Values};
 use filter::Predicate;
+use std::iter::repeat_n;
 
 /// The most groups (`common.groupBy.maxGroups`).
 const GROUPS_MAX: usize = 100_000;
@@ -162,7 +164,13 @@ pub(super) fn query(scope: &Scope, predicate: Option<&Predicate>, query: &Query)
     let mut labels: Vec<ColumnBuilder> = Vec::new();
     for (place, segment) in (0_u32..).zip(&scope.segments) {
         let mask = scope.matches(segment, predicate)?;
-        let mut rows = mask.iter().map(|row| (place, row)).peekable();
+        let times = match predicate.filter(|predicate| predicate.filtered_field().is_some()) {
+            Some(predicate) => segment.element_counts(predicate, &mask.iter().collect::<Vec<_>>())?,
+            None => None,
+        };
+        let times = |at: usize| times.as_ref().map_or(1, |times| times[at] as usize);
+        let rows = mask.iter().enumerate();
+        let mut rows = rows.flat_map(|(at, row)| repeat_n((place, row), times(at))).peekable();
         while rows.peek().is_some() {
             let chunk: Vec<Place> = rows.by_ref().take(CHUNK_ROWS).collect();
             let numbers = number(scope, &plan, &chunk, &mut groups, &mut labels)?;

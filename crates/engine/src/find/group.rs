@@ -40,7 +40,7 @@ pub(super) fn kept(
     mut plan: Plan<'_>,
     group: &Group,
 ) -> Result<(Reduced, Vec<OutputField>), Error> {
-    check(scope.schema(), search, &plan, group)?;
+    check(scope.schema(), &plan, group)?;
     let by = group.fields.iter().map(|name| GroupField::new(scope.schema(), name));
     let by = by.collect::<Result<Vec<_>, _>>()?;
     let rows: usize = match plan.aim {
@@ -68,22 +68,16 @@ pub(super) fn kept(
     }
 }
 
-fn check(schema: &Schema, search: &Search, plan: &Plan<'_>, group: &Group) -> Result<(), Error> {
+fn check(schema: &Schema, plan: &Plan<'_>, group: &Group) -> Result<(), Error> {
     let is_primary =
         schema.primary().is_some_and(|field| [&field.name] == group.fields.iter().collect::<Vec<_>>()[..]);
-    if plan.aim == Aim::Elements && !is_primary {
-        return Err(Error::invalid(format!(
-            "structs can be grouped by the primary key only, not by {}: group by field must be the primary key",
-            group.fields.join(", ")
-        )));
+    if plan.aim != Aim::Elements || is_primary {
+        return Ok(());
     }
-    if search.iteration.is_some() {
-        return Err(Error::invalid("Not allowed to do groupBy when doing iteration"));
-    }
-    if plan.query.radius().is_some() {
-        return Err(Error::invalid("Not allowed to do range-search when doing search-group-by"));
-    }
-    Ok(())
+    Err(Error::invalid(format!(
+        "structs cannot be grouped by {}: only group by primary key is supported for element-level search",
+        group.fields.join(", ")
+    )))
 }
 
 /// Chooses the hits of each query's best groups, group after group; `None`: more hits must be known. `is_all` says that a

@@ -81,6 +81,7 @@ fn best_of_each(node: &Node, scope: &Scope, hybrid: &Hybrid) -> Result<Vec<List>
         let one = Search { group: hybrid.group.clone(), iteration: None, ..one.clone() };
         plan::check(node, &one)?;
         let plan = plan::plan(scope, &one)?;
+        plan.refuse_controls_in_hybrid(&one)?;
         check_collapse(&plan, one.collapse)?;
         let parent = plan.field.name.split_once('[').map(|(parent, _)| parent.to_owned());
         parents.push(parent.filter(|_| plan.aim == Aim::Elements));

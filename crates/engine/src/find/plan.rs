@@ -43,6 +43,50 @@ impl Plan<'_> {
         let filtered = self.predicate.as_ref().and_then(Predicate::filtered_struct);
         self.aim == Aim::Elements && parent.is_some() && parent == filtered
     }
+
+    /// What of a search goes beyond the nearest rows: these cannot be had together, and not of whole lists at all.
+    pub(super) fn refuse_controls(&self, search: &Search) -> Result<(), Error> {
+        let is_range = self.query.radius().is_some();
+        let is_grouped = search.group.is_some() || search.buckets.is_some();
+        if search.iteration.is_some() && search.group.is_some() {
+            return Err(Error::invalid("Not allowed to do groupBy when doing iteration"));
+        }
+        if is_range && is_grouped {
+            return Err(Error::invalid("Not allowed to do range-search when doing search-group-by"));
+        }
+        let what = if is_range {
+            "range search"
+        } else if search.iteration.is_some() {
+            "search iterator"
+        } else if is_grouped {
+            "group by"
+        } else {
+            return Ok(());
+        };
+        if self.aim != Aim::Lists {
+            return Ok(());
+        }
+        let text = format!("{what} is not supported for multi-search-multi on embedding list fields");
+        Err(Error::expected(text, "", ""))
+    }
+
+    /// The same for one of the searches of a hybrid one.
+    pub(super) fn refuse_controls_in_hybrid(&self, search: &Search) -> Result<(), Error> {
+        let what = match (self.query.radius(), &search.group) {
+            (Some(_), Some(_)) => return self.refuse_controls(search),
+            (Some(_), None) => "range search",
+            (None, Some(_)) => "group by search",
+            (None, None) => return Ok(()),
+        };
+        if self.aim != Aim::Lists {
+            return Ok(());
+        }
+        let text = format!(
+            "{what} is not supported for vector array (embedding-list) fields in hybrid search, fieldName:{}",
+            self.field.name
+        );
+        Err(Error::expected(text, "", ""))
+    }
 }
 
 pub(super) fn check(node: &Node, search: &Search) -> Result<(), Error> {
@@ -93,13 +137,12 @@ pub(super) fn plan<'a>(scope: &'a Scope, search: &Search) -> Result<Plan<'a>, Er
     let predicate = predicate.map(|predicate| predicate.with_seed(scope.at.0));
     let mut list_ratio = 0.0;
     if aim == Aim::Lists {
-        refuse_of_lists(search, &query)?;
         list_ratio = self::list_ratio(search)?;
     }
     let queries = match (&search.queries, aim) {
         (Queries::Keys(_), Aim::Elements) => {
             return Err(Error::invalid(format!(
-                "vectors of structs, of which {} has many a row, cannot be searched by primary key",
+                "{} has many vectors a row, and a search of structs by primary key does not say which: field is not a vector field",
                 field.name
             )));
         }
@@ -141,20 +184,6 @@ fn list_ratio(search: &Search) -> Result<f32, Error> {
     }
 }
 
-/// What a search by whole lists cannot do.
-fn refuse_of_lists(search: &Search, query: &index::Query) -> Result<(), Error> {
-    let what = if query.radius().is_some() {
-        "range search"
-    } else if search.group.is_some() {
-        "group by search"
-    } else if search.iteration.is_some() {
-        "search iterator"
-    } else {
-        return Ok(());
-    };
-    Err(Error::invalid(format!("{what} is not supported for embedding list search")))
-}
-
 /// What to ask an index, or a scan when there is none: then any metric of the field's type will do.
 fn index_query(
     collection: &Collection,
@@ -178,7 +207,8 @@ fn index_query(
         Some(index) => ItemSpec::parse(field, &index.params)?,
         None => {
             let (by_list, plain) = match search.metric.as_str() {
-                "" => (matches!(search.queries, Queries::Lists(_)), None),
+                // By a key a list is found, not one of its vectors.
+                "" => (matches!(search.queries, Queries::Lists(_) | Queries::Keys(_)), None),
                 name => {
                     let (by_list, plain) = ItemSpec::metric(field, name);
                     (by_list, Some(plain))

@@ -154,8 +154,8 @@ fn count(scope: &Scope, predicate: Option<&Predicate>) -> Result<u64, Error> {
         count += match of_structs {
             Some(predicate) if matching.count() > 0 => {
                 let rows: Vec<u32> = matching.iter().collect();
-                let passing = segment.elements_of(predicate, &rows)?.unwrap_or_default();
-                passing.iter().map(Vec::len).sum()
+                let passing = segment.element_counts(predicate, &rows)?.unwrap_or_default();
+                passing.iter().map(|count| *count as usize).sum()
             }
             _ => matching.count(),
         } as u64;

@@ -5,7 +5,7 @@ use super::plan::{Aim, Plan, vector_field};
 use crate::Error;
 use crate::api::{Explained, Queries, Search};
 use crate::node::Node;
-use data::Field;
+use data::{Field, Values};
 use host::{Cancel, Pool};
 use index::Vectors;
 use segment::{ElementHits, Mask, Nearest, NearestLists, Segment, items_of, vectors_of};
@@ -83,7 +83,16 @@ pub(super) fn ask(node: &Node, scope: &Scope, plan: &Plan<'_>) -> Result<Vec<Vec
     for ((segment, _), answer) in units.iter().zip(answers) {
         hits[*segment].extend(answer?);
     }
+    // Rows by whose vectors is searched may have none: nothing is near to nothing.
+    for query in (0..count).filter(|query| !has_vector(plan, *query)) {
+        hits.iter_mut().for_each(|of_segment| of_segment[query] = ElementHits::default());
+    }
     Ok(hits)
+}
+
+fn has_vector(plan: &Plan<'_>, query: usize) -> bool {
+    let is_empty = matches!(plan.queries.values(), Values::Array(lists) if lists.range(query).is_empty());
+    plan.queries.is_valid(query) && !is_empty
 }
 
 /// The hits of some queries in one segment.

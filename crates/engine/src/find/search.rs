@@ -24,6 +24,7 @@ pub(crate) fn search(node: &Node, search: Search) -> Result<Found, Error> {
     let scope = Scope::new(node, &wanted)?;
     let output = Output::new(scope.schema(), &search.output, false)?;
     let plan = plan::plan(&scope, &search)?;
+    plan.refuse_controls(&search)?;
     let count = plan.queries.len();
     let rows: usize = scope.segments.iter().map(Segment::rows).sum();
     let hits = search.limit.saturating_mul(search.group.as_ref().map_or(1, |group| group.size));
