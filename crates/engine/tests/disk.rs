@@ -204,4 +204,15 @@ fn damaged_nodes_cost_time_and_no_answers() {
     world.check(100);
     let reads = world.search(1, "").1[0].reads.unwrap();
     assert!(reads.failures > 0, "{reads:?}");
+    // It is built again; searches go by the new one.
+    world.engine.tend();
+    let info = world.described();
+    assert_eq!((info.build.built_rows, info.pending_rows), (3000, 0));
+    world.check(90);
+    let reads = world.search(1, "").1[0].reads.unwrap();
+    assert!(reads.queries > 10 && reads.reads > 0 && reads.failures == 0, "{reads:?}");
+    // What is on the disk is whole, too.
+    let world = world.restart();
+    world.check(90);
+    assert_eq!(world.search(1, "").1[0].reads.unwrap().failures, 0);
 }

@@ -132,9 +132,11 @@ pub(crate) struct Head {
 }
 
 const MAGIC: [u8; 4] = *b"eIDX";
-/// The version of a graph with blocks, perhaps with lists beside it; that of a graph on disk, of outlines of planes and of codes of sparse rows; and that of
+/// The version of a graph with blocks, perhaps with lists beside it; that of outlines of planes and of codes of sparse rows; and that of
 /// all else. Older ones are read for ever.
 const VERSION_BLOCKS: u32 = VERSION_LIST_ROWS;
+/// The version of a graph on disk, which since then may have lists of rows beside it, and plans of its own for AISAQ.
+pub(crate) const VERSION_DISK_LISTS: u32 = 4;
 /// The version since which lists beside a graph have their rows by themselves, too.
 pub(crate) const VERSION_LIST_ROWS: u32 = 4;
 const VERSION_SECOND: u32 = 2;
@@ -154,8 +156,9 @@ impl Head {
             magic: MAGIC,
             version: if spec.block_width() > 0 {
                 VERSION_BLOCKS
-            } else if spec.shape() == Shape::Disk
-                || spec.shape() == Shape::Inverted && spec.metric() == Metric::Ip
+            } else if spec.shape() == Shape::Disk {
+                VERSION_DISK_LISTS
+            } else if spec.shape() == Shape::Inverted && spec.metric() == Metric::Ip
                 || spec.is_outlined()
                 || spec.is_planed()
             {

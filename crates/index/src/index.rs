@@ -67,7 +67,8 @@ impl Work<'_> {
     fn graph(&self, image: &mut Image) -> Result<(), Error> {
         let Self { spec, vectors, seed, pool, cancel, progress } = *self;
         let (m, ef) = spec.degree();
-        let degree = (m, ef, spec.block_width());
+        let plan = (spec.shape() == Shape::Disk).then(|| disk::Plan::new(spec));
+        let degree = (plan.map_or(m, disk::Plan::degree), ef, spec.block_width());
         if spec.codec() == Codec::Raw {
             let codes = BitRows { metric: spec.metric(), vectors };
             Graph::write(graph::build(&codes, degree, seed, pool, cancel, progress)?, image);
@@ -78,9 +79,9 @@ impl Work<'_> {
         let codes = space.code(vectors, vectors.len(), |row| row, pool, cancel)?;
         let rows = ByteRows::new(&space, &codes);
         let built = graph::build(&rows, degree, seed, pool, cancel, progress)?;
-        if let (Shape::Disk, Some(recipe)) = (spec.shape(), spec.recipe()) {
-            drop(codes);
-            return disk::write((spec, recipe, &space), vectors, built, seed, (pool, cancel), image);
+        if let Some(plan) = plan {
+            let rows = disk::Coded { space: &space, codes };
+            return disk::write((spec, plan), (rows, vectors), built, seed, (pool, cancel), image);
         }
         if spec.block_width() > 0 {
             let nodes = (&built.links[..], &built.entries[..]);
@@ -300,6 +301,12 @@ impl Index {
             Body::Disk(disk) => Some(disk.reads()),
             _ => None,
         }
+    }
+
+    /// Whether a search has found that what it read of an index on disk is not what was written. Searches look at rows
+    /// instead; the index should be built again.
+    pub fn is_damaged(&self) -> bool {
+        matches!(&self.body, Body::Disk(disk) if disk.is_damaged())
     }
 
     /// Bytes this index keeps in memory, or in a mapped file; not what it reads in pages.

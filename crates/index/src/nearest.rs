@@ -80,13 +80,6 @@ impl Nearest {
         self.kept.sort_unstable();
         self.kept.iter().map(|order| (*order as u32, key_of(*order))).collect()
     }
-
-    /// The rows, nearest first.
-    pub(crate) fn into_rows(mut self) -> Vec<u32> {
-        self.cut();
-        self.kept.sort_unstable();
-        self.kept.iter().map(|order| *order as u32).collect()
-    }
 }
 
 #[cfg(test)]
@@ -103,7 +96,8 @@ mod tests {
             let mut all: Vec<u64> = shown.iter().map(|(score, row)| order(*score, *row)).collect();
             all.sort_unstable();
             let want: Vec<u32> = all.iter().take(depth).map(|order| *order as u32).collect();
-            assert_eq!(nearest.into_rows(), want);
+            let kept: Vec<u32> = nearest.into_scored().iter().map(|(row, _)| *row).collect();
+            assert_eq!(kept, want);
         }
     }
 }

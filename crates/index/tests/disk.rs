@@ -82,7 +82,7 @@ fn exact(metric: Metric, rows: Vectors<'_>, queries: Vectors<'_>, query: &Query)
 
 #[test]
 fn what_is_read_in_pages_is_found_as_in_memory_and_counted() {
-    let variants: [&[(&str, &str)]; 8] = [
+    let variants: [&[(&str, &str)]; 11] = [
         &[],
         // Some links of every slot.
         &[("search_cache_budget_gb_ratio", "0.15")],
@@ -91,6 +91,9 @@ fn what_is_read_in_pages_is_found_as_in_memory_and_counted() {
         &[("search_cache_budget_gb_ratio", "1"), ("metric_type", "COSINE")],
         &[("search_cache_budget_gb_ratio", "0.3"), ("metric_type", "IP")],
         &[("index_type", "AISAQ")],
+        &[("index_type", "AISAQ"), ("search_cache_budget_gb_ratio", "0.4"), ("metric_type", "IP")],
+        &[("index_type", "AISAQ"), ("search_cache_budget_gb_ratio", "0"), ("pq_code_budget_gb_ratio", "0.2")],
+        &[("index_type", "AISAQ"), ("inline_pq", "12"), ("pq_code_budget_gb_ratio", "0.2")],
         &[("index_type", "AISAQ"), ("rearrange", "false"), ("metric_type", "COSINE")],
     ];
     let (rows, queries) = (Rows::new(Element::F32, ROWS, 40, 1), Rows::new(Element::F32, 20, 40, 2));
@@ -103,7 +106,8 @@ fn what_is_read_in_pages_is_found_as_in_memory_and_counted() {
         let paged = Index::open_paged(&spec, &image, ROWS, pages.clone()).unwrap();
         assert_eq!(paged.memory_bytes(), whole.memory_bytes());
         let all = image.bytes() + pages.nodes.len() as u64;
-        assert!(paged.memory_bytes() < all - pages.nodes.len() as u64);
+        // Of all rows with lists it also knows the slot.
+        assert!(paged.memory_bytes() < all - pages.nodes.len() as u64 + 4 * ROWS as u64);
         for width in ["1", "4", "16"] {
             let query = spec.query(10, &pairs(&[("search_list", "40"), ("beamwidth", width)])).unwrap();
             let before = paged.reads().unwrap();
@@ -212,6 +216,47 @@ fn a_search_that_is_cancelled_says_so() {
     cancel.cancel();
     let query = spec.query(3, &[]).unwrap();
     assert_eq!(index.search(rows.view(), rows.view(), &query, None, &cancel), Err(Error::Cancelled));
+}
+
+#[test]
+fn masks_are_searched_through_lists_at_few_reads() {
+    let (rows, queries) = (Rows::new(Element::F32, 6000, 64, 1), Rows::new(Element::F32, 40, 64, 2));
+    let (rows, queries) = (rows.view(), queries.view());
+    let mut rng = host::Rng::new(5);
+    let masks = [0.9, 0.5, 0.3, 0.05, 0.005, 0.001].map(|share| Bits::from_fn(6000, |_| rng.chance(share)));
+    // Rows on one side of the space: half of all queries lie on the other.
+    let side = Bits::from_fn(
+        6000,
+        |row| matches!(rows.slice(row..row + 1), Vectors::F32 { values, .. } if values[0] > 0.4),
+    );
+    for (kind, metric) in [("DISKANN", "L2"), ("DISKANN", "IP"), ("AISAQ", "COSINE")] {
+        let spec = spec(
+            Element::F32,
+            64,
+            &[("index_type", kind), ("metric_type", metric), ("search_cache_budget_gb_ratio", "0.3")],
+        );
+        let image = built(&spec, rows, &Pool::inline());
+        assert!(image.sections.iter().any(|(name, _)| name == "list-members"));
+        let (image, pages) = split(&spec, image, u64::MAX);
+        let index = Index::open_paged(&spec, &image, 6000, pages).unwrap();
+        let query = spec.query(10, &pairs(&[("search_list", "40")])).unwrap();
+        let mut ways = Vec::new();
+        for mask in masks.iter().chain([&side]) {
+            let before = index.reads().unwrap().reads;
+            let hits = search(&index, rows, queries, &query, Some(mask));
+            let reads = index.reads().unwrap().reads - before;
+            assert!(reads <= 40 * 60, "{kind} {metric}: {reads} reads");
+            let truth = |q| naive(spec.metric(), rows, queries, q, 10, |row, _| mask.get(row));
+            let found = hits.iter().enumerate().map(|(q, hits)| recall(hits, &truth(q), spec.metric()));
+            let found = found.sum::<f64>() / 40.0;
+            assert!(found > 0.93, "{kind} {metric}: {found} of {}", mask.count());
+            assert!(hits.iter().all(|hits| hits.len() == mask.count().min(10)));
+            ways.push(index.way(&query, mask.count()));
+        }
+        for way in [index::Way::Graph, index::Way::Lists, index::Way::Codes] {
+            assert!(ways.contains(&way), "{ways:?}");
+        }
+    }
 }
 
 proptest! {

@@ -145,6 +145,14 @@ impl Segment {
         }
     }
 
+    /// Whether a search has found the index on `field` damaged since it was opened.
+    pub fn is_damaged(&self, field: FieldId) -> bool {
+        match self {
+            Self::Growing(_) => false,
+            Self::Sealed(segment) => segment.index(field).is_some_and(|index| index.is_damaged()),
+        }
+    }
+
     /// Bytes a search of `field` without a filter goes through for each query, about; `None` when an index leads it to few rows.
     /// `awaits_index` as in [`Nearest::awaits_index`].
     pub fn scanned_bytes(&self, field: FieldId, kind: Kind, awaits_index: bool) -> Option<u64> {

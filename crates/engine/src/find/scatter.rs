@@ -87,6 +87,10 @@ pub(super) fn ask(node: &Node, scope: &Scope, plan: &Plan<'_>) -> Result<Vec<Vec
     for query in (0..count).filter(|query| !has_vector(plan, *query)) {
         hits.iter_mut().for_each(|of_segment| of_segment[query] = ElementHits::default());
     }
+    if scope.segments.iter().any(|segment| segment.is_damaged(plan.field.id)) {
+        // What was damaged is built again.
+        node.bells.builder.ring();
+    }
     Ok(hits)
 }
 

@@ -20,6 +20,8 @@ use std::time::Duration;
 const TRIES_MAX: u32 = 3;
 /// When a build is tried again that failed for want of memory or disk, which may pass.
 const RETRY_MS: u64 = 5_000;
+/// An index that is damaged again is not built again before this has passed.
+const DAMAGED_MS: u64 = 600_000;
 /// Searches are taken to come when the last one is this new.
 const SEARCHED_MS: u64 = 1_000;
 
@@ -43,6 +45,8 @@ struct Inner {
     failed: HashMap<(SegmentId, IndexId), Failed>,
     /// When to look again for builds that are held off.
     held_until_ms: Option<u64>,
+    /// When indexes were last forgotten because they were damaged.
+    damaged_ms: HashMap<(SegmentId, IndexId), u64>,
 }
 
 /// A build that failed.
@@ -92,6 +96,16 @@ impl Builds {
         failed.is_some_and(|failed| failed.again_at_ms.is_none_or(|at_ms| now_ms < at_ms))
     }
 
+    /// Whether an index that was found damaged is to be built again now. Where files are damaged again and again, that is no help.
+    fn takes_damage(&self, key: (SegmentId, IndexId), now_ms: u64) -> bool {
+        let mut inner = self.inner();
+        let is_due = inner.damaged_ms.get(&key).is_none_or(|last_ms| now_ms >= last_ms + DAMAGED_MS);
+        if is_due {
+            inner.damaged_ms.insert(key, now_ms);
+        }
+        is_due
+    }
+
     /// Notes that a build has failed.
     fn note(&self, key: (SegmentId, IndexId), error: &Error, now_ms: u64) {
         let may_pass = matches!(error.kind(), ErrorKind::DiskFull | ErrorKind::Io | ErrorKind::MemoryLimit);
@@ -106,6 +120,7 @@ impl Builds {
     fn next_try(&self, is_wanted: impl Fn((SegmentId, IndexId)) -> bool, now_ms: u64) -> Option<Duration> {
         let mut inner = self.inner();
         inner.failed.retain(|key, _| is_wanted(*key));
+        inner.damaged_ms.retain(|key, _| is_wanted(*key));
         let again =
             inner.failed.values().filter_map(|failed| failed.again_at_ms).chain(inner.held_until_ms).min();
         again.map(|at_ms| Duration::from_millis(at_ms.saturating_sub(now_ms).max(1)))
@@ -136,6 +151,7 @@ struct Gap {
 impl Node {
     /// Builds one missing index; whether there was one.
     pub(crate) fn build_one(&self) -> bool {
+        self.forget_damaged();
         let Some(gap) = self.find_gap() else { return false };
         let key = (gap.sealed.id(), gap.index.id);
         let running = Running {
@@ -172,6 +188,33 @@ impl Node {
             })
         };
         self.bells.builds.next_try(is_wanted, self.oracle.clock().now_ms())
+    }
+
+    /// Forgets indexes in which a search found damage, so that they are built again. Until then they are searched on.
+    fn forget_damaged(&self) {
+        let catalog = self.registry.current();
+        let now_ms = self.oracle.clock().now_ms();
+        for collection in catalog.collections.values() {
+            let Ok(shard) = self.shard(collection.id) else { continue };
+            for (entry, built) in collection
+                .segments
+                .iter()
+                .flat_map(|entry| entry.indexes.iter().map(move |built| (entry, built)))
+            {
+                let index = collection.indexes.iter().find(|index| index.id == built.index);
+                let attached = index.and_then(|index| shard.sealed(entry.id)?.index(index.field));
+                if let (Some(index), Some(attached)) = (index, attached)
+                    && attached.is_damaged()
+                    && self.bells.builds.takes_damage((entry.id, index.id), now_ms)
+                {
+                    self.trouble(format!(
+                        "index {} of segment {}: damaged; it is rebuilt",
+                        index.name, entry.id
+                    ));
+                    self.forget_index(collection, entry.id, index.id);
+                }
+            }
+        }
     }
 
     fn find_gap(&self) -> Option<Gap> {

@@ -4,34 +4,40 @@ use host::{Cancel, Pool};
 
 use super::arrange::arrange;
 use super::layout::Layout;
+use super::lists::Shared;
+use super::plan::{LINKS_MIN, Plan};
 use super::search::NODES;
-use crate::codec::{Members, ROW_BY_ROW, Recipe, Sketch, Space};
+use crate::codec::{ByteRows, Members, ROW_BY_ROW, Sketch, Space};
 use crate::graph::{Built, NONE};
 use crate::image::Image;
 use crate::{Error, Spec, Vectors};
 
 /// Numbers before the starts of links in memory, and after the last.
 const HEAD: usize = 3;
-/// With fewer links of every slot a walk finds too little; see docs/decisions/0380.
-const LINKS_MIN: usize = 4;
 /// Blocks written by one task.
 const TASK: usize = 64;
 
 /// Adds the sections of `built` over `vectors` to an image.
 pub(crate) fn write(
-    (spec, recipe, space): (&Spec, Recipe, &Space),
-    vectors: Vectors<'_>,
+    (spec, plan): (&Spec, Plan),
+    (rows, vectors): (Coded<'_>, Vectors<'_>),
     built: Built,
     seed: u64,
     (pool, cancel): (&Pool, &Cancel),
     image: &mut Image,
 ) -> Result<(), Error> {
+    let space = rows.space;
+    let lists = match plan.is_inline {
+        true => None,
+        false => Shared::new(&rows.view(), vectors, seed, (pool, cancel))?,
+    };
+    drop(rows.codes);
     let rows = vectors.len();
     let all: Vec<u32> = (0..rows as u32).collect();
     let learned = Members { vectors, rows: &all, lists: &[] };
     let sketch =
-        Sketch::learn(spec, (recipe, ROW_BY_ROW), space, &[], &learned, seed, (pool, cancel), image)?;
-    let layout = Layout::of(spec, sketch.stride());
+        Sketch::learn(spec, (plan.recipe(), ROW_BY_ROW), space, &[], &learned, seed, (pool, cancel), image)?;
+    let layout = Layout::of(spec, plan, sketch.stride());
     let order = match spec.is_rearranged() {
         true => arrange(&built.links, layout.width, &built.entries, layout.per_block),
         false => all,
@@ -49,8 +55,11 @@ pub(crate) fn write(
     let nodes = Nodes { layout, vectors, order: &order, links: &links, codes: &codes };
     let blocks = pool.map(rows.div_ceil(layout.per_block).div_ceil(TASK), |task| nodes.blocks(task, cancel));
     cancel.check()?;
-    let links = cached(spec, &nodes);
+    let (lists, links) = cached(budget(spec, plan, &nodes), &nodes, lists);
     space.write(image);
+    if let Some(lists) = lists {
+        lists.write(image);
+    }
     image.push("entries", entries.clone());
     image.push("order", order.clone());
     image.push("links", links);
@@ -62,6 +71,18 @@ pub(crate) fn write(
     image.push("codes", kept);
     image.push(NODES, blocks.concat());
     Ok(())
+}
+
+/// Rows by a byte an element, as the links were chosen by.
+pub(crate) struct Coded<'a> {
+    pub(crate) space: &'a Space,
+    pub(crate) codes: Vec<i8>,
+}
+
+impl Coded<'_> {
+    fn view(&self) -> ByteRows<'_> {
+        ByteRows::new(self.space, &self.codes)
+    }
 }
 
 /// All that nodes are made of, in the order of slots but for the links and rows.
@@ -111,15 +132,25 @@ impl Nodes<'_> {
     }
 }
 
-/// Links that are kept in memory, as many as the budget for a cache allows: how many slots have some, whether these are all
-/// they have, where the links of each start and where the last end; then the links.
+/// Bytes that memory has for lists and links. Codes of AISAQ that are in memory take of them.
+fn budget(spec: &Spec, plan: Plan, nodes: &Nodes<'_>) -> usize {
+    let rows = nodes.order.len();
+    let row_bytes = if rows == 0 { 0 } else { nodes.vectors.bytes(0).len() };
+    let all = (spec.cache_share() * (rows * row_bytes) as f64) as usize;
+    let is_charged = spec.has_inline_codes() && !plan.is_inline;
+    all.saturating_sub(if is_charged { nodes.codes.len() } else { 0 })
+}
+
+/// Lists, if they leave room for enough links, and links that are kept in memory, as many as `budget` bytes allow: how many slots have
+/// some, whether these are all they have, where the links of each start and where the last end; then the links.
 ///
 /// If there is no room for all, every slot has some of its links: the nearest, and as many from among the rest. Where that
 /// would leave too few, the first slots have all of theirs.
-fn cached(spec: &Spec, nodes: &Nodes<'_>) -> Vec<u32> {
+fn cached(budget: usize, nodes: &Nodes<'_>, lists: Option<Shared>) -> (Option<Shared>, Vec<u32>) {
     let rows = nodes.order.len();
-    let row_bytes = if rows == 0 { 0 } else { nodes.vectors.bytes(0).len() };
-    let budget = (spec.cache_share() * (rows * row_bytes) as f64) as usize;
+    let leaves_room = |lists: &Shared| lists.bytes() + 4 * (HEAD + rows + LINKS_MIN * rows) <= budget;
+    let lists = lists.filter(leaves_room);
+    let budget = budget - lists.as_ref().map_or(0, Shared::bytes);
     let room = (budget / 4).saturating_sub(HEAD + rows).min(u32::MAX as usize);
     // With codes inline nothing in memory says how far a neighbour is.
     let can_hold = nodes.layout.code_bytes == 0;
@@ -145,7 +176,7 @@ fn cached(spec: &Spec, nodes: &Nodes<'_>) -> Vec<u32> {
         links.extend(if is_whole { near.to_vec() } else { some(near, most) });
         starts.push(links.len() as u32);
     }
-    [vec![starts.len() as u32 - 1, u32::from(is_whole)], starts, links].concat()
+    (lists, [vec![starts.len() as u32 - 1, u32::from(is_whole)], starts, links].concat())
 }
 
 /// Up to `most` of some links: the nearest, and as many spread over the others.

@@ -3,10 +3,22 @@
 use std::ops::Range;
 
 use super::pages::PAGE_BYTES;
+use super::plan::Plan;
 use crate::{Element, Spec, Vectors};
 
 /// Bytes of the checksum at the end of a block.
-const SUM: usize = 8;
+pub(super) const SUM: usize = 8;
+
+/// Bytes of a row.
+pub(super) fn row_bytes(spec: &Spec) -> usize {
+    match spec.element() {
+        Element::F32 => 4 * spec.dim(),
+        Element::F16 | Element::Bf16 => 2 * spec.dim(),
+        Element::I8 => spec.dim(),
+        Element::Bits => spec.dim() / 8,
+        Element::Sparse => 0,
+    }
+}
 
 /// How nodes lie in blocks. A node has the slots of its neighbours, their codes if there is room for codes, and its row.
 #[derive(Debug, Clone, Copy)]
@@ -24,16 +36,10 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    pub(super) fn of(spec: &Spec, code_bytes: usize) -> Self {
-        let row_bytes = match spec.element() {
-            Element::F32 => 4 * spec.dim(),
-            Element::F16 | Element::Bf16 => 2 * spec.dim(),
-            Element::I8 => spec.dim(),
-            Element::Bits => spec.dim() / 8,
-            Element::Sparse => 0,
-        };
-        let width = 2 * spec.degree().0;
-        let code_bytes = if spec.has_inline_codes() { code_bytes } else { 0 };
+    /// For codes of `code_bytes`.
+    pub(super) fn of(spec: &Spec, plan: Plan, code_bytes: usize) -> Self {
+        let (width, row_bytes) = (plan.width, row_bytes(spec));
+        let code_bytes = if plan.is_inline { code_bytes } else { 0 };
         let mut layout = Self {
             element: spec.element(),
             dim: spec.dim(),

@@ -9,17 +9,20 @@
 //! reaches several times as far, and a walk reads nothing as long as it stays inside. If there is no room for all links, memory
 //! has a few of every node: a walk along these ends near the query, and goes on along all links of the nodes that it then reads.
 //!
-//! Codes of all rows are in memory, or (AISAQ) those of a node's neighbours lie beside their numbers in its block, and
-//! memory holds only those of the entries.
+//! Codes of all rows are in memory, or (AISAQ without a cache) those of a node's neighbours lie beside their numbers in its block, and
+//! memory holds only those of the entries. With codes in memory there may be lists of rows beside the graph, for masks.
 
 mod arrange;
 mod build;
 mod layout;
+mod lists;
 mod pages;
+mod plan;
 mod search;
 mod walk;
 
-pub(crate) use build::write;
+pub(crate) use build::{Coded, write};
 pub use pages::{PAGE_BYTES, Pages};
+pub(crate) use plan::Plan;
 pub use search::Reads;
 pub(crate) use search::{Disk, NODES};

@@ -1,18 +1,20 @@
 //! A graph on disk that can be searched. Invariant: as many rows come back as match and were asked for; what the graph does
 //! not find is found by looking at every row.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use host::Cancel;
 use simd::Bits;
 
 use super::layout::Layout;
+use super::lists::Lists;
 use super::pages::Pages;
+use super::plan::Plan;
 use super::walk::{Room, Walk};
 use crate::codec::{ROW_BY_ROW, Sketch, Space};
 use crate::graph::NONE;
-use crate::image::{Array, Image};
+use crate::image::{Array, Head, Image};
 use crate::refine::Refiner;
 use crate::{Error, Hits, Query, Spec, Way};
 
@@ -25,6 +27,22 @@ const NODE_NS: f64 = 700.0;
 const READ_NS: f64 = 80_000.0;
 const CODE_NS: f64 = 30.0;
 const ROW_NS: f64 = 1_500.0;
+
+/// Matching rows that a search of lists looks at for each that it is asked to keep; the share of rows that match from which on a walk
+/// among all of them finds enough that do, if the query lies amid these: as beside a graph in memory.
+const LOOKED_AT: f64 = 25.0;
+const SHARE_WHOLE: f64 = 0.4;
+
+/// How a search among the rows of a mask begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Choice {
+    /// It looks at the codes of all of them, or at the rows.
+    Scan,
+    /// It looks at the codes of those in the lists nearest to the query.
+    Lists,
+    /// It walks.
+    Walk,
+}
 
 /// What searches have read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -46,7 +64,10 @@ pub struct Reads {
 pub(crate) struct Disk {
     pub(super) layout: Layout,
     pub(super) rows: usize,
+    pub(super) space: Space,
     pub(super) sketch: Sketch,
+    /// For searches among the rows of a mask.
+    pub(super) lists: Option<Lists>,
     /// Of all slots; with codes inline, of the entries.
     pub(super) codes: Array<u8>,
     pub(super) entries: Array<u32>,
@@ -63,6 +84,7 @@ pub(crate) struct Disk {
     reads: AtomicU64,
     rounds: AtomicU64,
     failures: AtomicU64,
+    is_damaged: AtomicBool,
 }
 
 impl Disk {
@@ -75,10 +97,10 @@ impl Disk {
         pages: Option<Arc<dyn Pages>>,
     ) -> Result<Self, Error> {
         let corrupt = |what| Error::Corrupt { what };
-        let recipe = spec.recipe().ok_or(corrupt("recipe"))?;
+        let plan = Plan::of(spec, Head::version(image)?);
         let space = Space::read(spec.metric(), spec.dim(), image)?;
-        let sketch = Sketch::read(spec, (recipe, ROW_BY_ROW), space, &[], rows, image)?;
-        let layout = Layout::of(spec, sketch.stride());
+        let sketch = Sketch::read(spec, (plan.recipe(), ROW_BY_ROW), space.clone(), &[], rows, image)?;
+        let layout = Layout::of(spec, plan, sketch.stride());
         let entries: Array<u32> = image.list("entries")?;
         if entries.iter().any(|slot| *slot as usize >= rows) || (entries.is_empty() && rows > 0) {
             return Err(corrupt("entries"));
@@ -97,6 +119,10 @@ impl Disk {
         let (held, is_whole) = check_links(&near, rows).ok_or(corrupt("links"))?;
         let blocks = rows.div_ceil(layout.per_block) as u64;
         let is_held = pages.is_none();
+        let lists = match plan.is_inline {
+            true => None,
+            false => Lists::read((&space, &order), !is_held, image)?,
+        };
         let pages = match pages {
             Some(pages) => pages,
             None => {
@@ -113,7 +139,9 @@ impl Disk {
         Ok(Self {
             layout,
             rows,
+            space,
             sketch,
+            lists,
             codes: if is_held { codes } else { codes.copied() },
             entries: if is_held { entries } else { entries.copied() },
             order: if is_held { order } else { order.copied() },
@@ -126,13 +154,15 @@ impl Disk {
             reads: AtomicU64::new(0),
             rounds: AtomicU64::new(0),
             failures: AtomicU64::new(0),
+            is_damaged: AtomicBool::new(false),
         })
     }
 
     /// Bytes in memory.
     pub(crate) fn memory_bytes(&self) -> u64 {
         let numbers = self.entries.len() + self.order.len() + self.near.len();
-        (self.codes.len() + 4 * numbers) as u64
+        let lists = self.lists.as_ref().map_or(0, Lists::memory_bytes);
+        (self.codes.len() + 4 * numbers + lists) as u64
     }
 
     /// What searches have read so far.
@@ -151,8 +181,17 @@ impl Disk {
         self.rounds.fetch_add(rounds as u64, Ordering::Relaxed);
     }
 
-    pub(super) fn count_failure(&self) {
+    /// Counts a query that could not go by the nodes, and why.
+    pub(super) fn count_failure(&self, error: &Error) {
         self.failures.fetch_add(1, Ordering::Relaxed);
+        if matches!(error, Error::Corrupt { .. }) {
+            self.is_damaged.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether a node that was read was not what was written.
+    pub(crate) fn is_damaged(&self) -> bool {
+        self.is_damaged.load(Ordering::Relaxed)
     }
 
     /// Whether codes of all rows are in memory.
@@ -186,16 +225,31 @@ impl Disk {
     /// How a search among `matching` rows begins.
     pub(crate) fn way(&self, query: &Query, matching: usize) -> Way {
         let ef = query.effort().max(query.k());
-        let scans = query.range_filter().is_none() && matching < self.rows && self.prefers_scan(ef, matching);
-        match scans {
-            true if self.holds_codes() => Way::Codes,
-            true => Way::Rows,
-            false => Way::Graph,
+        if query.range_filter().is_some() || matching >= self.rows {
+            return Way::Graph;
+        }
+        match self.choice(ef, matching) {
+            Choice::Scan if self.holds_codes() => Way::Codes,
+            Choice::Scan => Way::Rows,
+            Choice::Lists => Way::Lists,
+            Choice::Walk => Way::Graph,
+        }
+    }
+
+    /// How a search begins that keeps `ef` of `matching` rows.
+    pub(super) fn choice(&self, ef: usize, matching: usize) -> Choice {
+        let (share, scan) = (matching as f64 / self.rows.max(1) as f64, matching as f64);
+        match &self.lists {
+            None if self.prefers_scan(ef, matching) => Choice::Scan,
+            None => Choice::Walk,
+            Some(_) if scan <= LOOKED_AT * ef as f64 => Choice::Scan,
+            Some(_) if share >= SHARE_WHOLE => Choice::Walk,
+            Some(_) => Choice::Lists,
         }
     }
 
     /// Whether a walk that ends with `ef` rows that match costs more than a scan of those that do.
-    pub(super) fn prefers_scan(&self, ef: usize, matching: usize) -> bool {
+    fn prefers_scan(&self, ef: usize, matching: usize) -> bool {
         let rows = self.rows.max(1) as f64;
         let read = 1.0 - f64::from(self.held) / rows;
         let walk = ef as f64 * rows / matching.max(1) as f64 * (NODE_NS + read * READ_NS);

@@ -7,19 +7,28 @@ use bytemuck::Zeroable;
 use host::Cancel;
 use simd::Bits;
 
+use super::lists::{Lists, Visit};
 use super::pages::Page;
-use super::search::Disk;
+use super::search::{Choice, Disk};
 use crate::codec::{Codes, Reach, SketchRows};
 use crate::graph::{Seen, insert, row_of};
-use crate::hits::{Top, order};
+use crate::hits::{Top, key_of, order};
 use crate::nearest::Nearest;
 use crate::refine::{Refined, Refiner};
-use crate::{Error, Hits, Query, scan};
+use crate::{Error, Hits, Metric, Query, scan};
 
 /// Blocks that are read at once when rows are measured.
 const MEASURED_AT_ONCE: usize = 32;
+/// How many times more rows than that may be measured where their codes say that they may be among the best, and how much farther
+/// beyond these they may seem, as a multiple of the spread of how far off codes are.
+const DEEPER: usize = 2;
+const SPREADS: f32 = 1.0;
 /// Rows scored in one go.
 const BLOCK: usize = 64;
+/// A query is amid rows that match if of those around it so many times the share match that does of all.
+const AMID: f32 = 0.75;
+/// A walk among all rows of which a share matches keeps so many more, as power of one by the share; as along blocks in memory.
+const MORE: f32 = 0.6;
 
 /// What a search needs besides the graph; kept from one to the next.
 #[derive(Debug, Default)]
@@ -37,7 +46,8 @@ pub(super) struct Room {
     followed: HashSet<u32>,
     /// Exact scores of the slots that were read.
     measured: Vec<(u32, f32)>,
-    found: Vec<u32>,
+    found: Vec<(u32, f32)>,
+    visit: Visit,
 }
 
 /// A search for several queries.
@@ -72,8 +82,8 @@ impl<'a> Walk<'a> {
     /// The best rows for query `q`. Where nodes cannot be read, or are not what was written, all rows are looked at.
     pub(super) fn one(&mut self, q: usize) -> Result<Hits, Error> {
         match self.best(q) {
-            Err(Error::Corrupt { .. } | Error::Unreadable { .. }) => {
-                self.disk.count_failure();
+            Err(error @ (Error::Corrupt { .. } | Error::Unreadable { .. })) => {
+                self.disk.count_failure(&error);
                 self.every_row(q)
             }
             other => other,
@@ -92,21 +102,22 @@ impl<'a> Walk<'a> {
         let (disk, k) = (self.disk, self.query.k());
         let is_ranged = self.query.range_filter().is_some();
         let mut ef = self.query.effort().max(k);
+        if let (Some(lists), Some(mask), false) = (&disk.lists, self.mask, is_ranged)
+            && self.matching < disk.rows
+        {
+            return self.among(q, ef, (lists, mask));
+        }
         loop {
             self.cancel.check()?;
-            if self.matching < disk.rows && !is_ranged && disk.prefers_scan(ef, self.matching) {
+            if self.matching < disk.rows && !is_ranged && disk.choice(ef, self.matching) == Choice::Scan {
                 return self.scan(q);
             }
             let wide = ef.saturating_mul(disk.rows) / self.matching;
             if wide >= disk.rows / 2 {
                 return self.every_row(q);
             }
-            self.walk(q, wide)?;
-            let depth = if is_ranged { wide } else { self.query.depth() };
-            let mut refined = self.nearest(q, depth)?;
-            while !disk.is_whole && self.deepen(wide, depth)? {
-                refined = self.nearest(q, depth)?;
-            }
+            let refined =
+                self.walk_and_measure(q, wide, if is_ranged { wide } else { self.query.depth() })?;
             if refined.beyond || refined.hits.len() >= k.min(self.matching) {
                 return Ok(refined.hits);
             }
@@ -114,13 +125,54 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Measures the `depth` nearest of the pool that match.
+    /// A search among the rows of a mask with lists at hand: by a walk where the query lies amid rows that match, else through the
+    /// lists nearest to it, or by looking at all codes.
+    fn among(&mut self, q: usize, ef: usize, (lists, mask): (&Lists, &Bits)) -> Result<Hits, Error> {
+        let disk = self.disk;
+        let choice = disk.choice(ef, self.matching);
+        if choice == Choice::Scan {
+            return self.scan(q);
+        }
+        let share = self.matching as f32 / disk.rows as f32;
+        self.room.visit.aim((lists, &disk.space), self.refiner.queries, q);
+        let near = self.room.visit.share_near(lists, mask);
+        let refined = if choice == Choice::Walk && near >= AMID * share {
+            let wide = ef as f32 * near.recip().powf(MORE);
+            self.walk_and_measure(q, wide as usize, self.query.depth())?
+        } else {
+            let mut found = std::mem::take(&mut self.room.found);
+            let depth = self.query.depth();
+            let kept = (depth, ef + self.query.k());
+            let Room { visit, .. } = &mut *self.room;
+            visit.search(lists, mask, (&self.codes, &self.probe), kept, &mut found);
+            found.truncate(depth * DEEPER);
+            let refined = self.measure(q, &found, depth);
+            self.room.found = found;
+            refined?
+        };
+        match refined.beyond || refined.hits.len() >= self.query.k().min(self.matching) {
+            true => Ok(refined.hits),
+            false => self.scan(q),
+        }
+    }
+
+    /// A walk that keeps `ef` rows, and the nearest of those that match, `depth` of them measured.
+    fn walk_and_measure(&mut self, q: usize, ef: usize, depth: usize) -> Result<Refined, Error> {
+        self.walk(q, ef)?;
+        let mut refined = self.nearest(q, depth)?;
+        while !self.disk.is_whole && self.deepen(ef, depth)? {
+            refined = self.nearest(q, depth)?;
+        }
+        Ok(refined)
+    }
+
+    /// Measures the `depth` nearest of the pool that match, and more if they seem near enough.
     fn nearest(&mut self, q: usize, depth: usize) -> Result<Refined, Error> {
-        let slots = self.room.pool.iter().map(|entry| row_of(*entry));
+        let entries = self.room.pool.iter().map(|entry| (row_of(*entry), key_of(*entry)));
         let mut found = std::mem::take(&mut self.room.found);
         found.clear();
-        found.extend(slots.filter(|slot| self.matches(*slot)).take(depth));
-        let refined = self.measure(q, &found);
+        found.extend(entries.filter(|(slot, _)| self.matches(*slot)).take(depth * DEEPER));
+        let refined = self.measure(q, &found, depth);
         self.room.found = found;
         refined
     }
@@ -178,14 +230,21 @@ impl<'a> Walk<'a> {
         if !self.disk.holds_codes() {
             return self.every_row(q);
         }
-        let mut nearest = Nearest::new(self.query.depth());
-        let slots: Vec<u32> = (0..self.disk.rows as u32).filter(|slot| self.matches(*slot)).collect();
-        let scores = &mut self.room.scores;
+        let slots: Vec<u32> = match (&self.disk.lists, self.mask) {
+            (Some(lists), Some(mask)) => lists.slots_of(mask).collect(),
+            _ => (0..self.disk.rows as u32).filter(|slot| self.matches(*slot)).collect(),
+        };
+        let depth = self.query.depth();
+        if slots.len() <= depth {
+            let found: Vec<(u32, f32)> = slots.into_iter().map(|slot| (slot, 0.0)).collect();
+            return Ok(self.measure(q, &found, depth)?.hits);
+        }
+        let (mut nearest, scores) = (Nearest::new(depth * DEEPER), &mut self.room.scores);
         for slots in slots.chunks(BLOCK) {
             self.codes.scores(&self.probe, slots, Reach::Scattered, scores);
             slots.iter().zip(scores.iter()).for_each(|(slot, score)| nearest.push(*score, *slot));
         }
-        Ok(self.measure(q, &nearest.into_rows())?.hits)
+        Ok(self.measure(q, &nearest.into_scored(), depth)?.hits)
     }
 
     /// Fills the pool with up to `ef` near slots: follows the nearest, first of those whose links are at hand, then of those that
@@ -316,11 +375,53 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// The best of `slots` and of all rows that came along.
-    fn measure(&mut self, q: usize, slots: &[u32]) -> Result<Refined, Error> {
+    /// The best of the first `depth` of `found`, nearest first, of those behind that may be among the best, and of all rows that came
+    /// along.
+    fn measure(&mut self, q: usize, found: &[(u32, f32)], depth: usize) -> Result<Refined, Error> {
+        let first = depth.min(found.len());
+        self.read(q, &found[..first])?;
+        let more = self.hopeful(found, first);
+        self.read(q, &found[first..more])?;
+        Ok(self.refined(&found[..more]))
+    }
+
+    /// Where those of `found` end that by their codes may be among the best, the `first` of which are measured: how far off codes are shows
+    /// in these.
+    fn hopeful(&self, found: &[(u32, f32)], first: usize) -> usize {
+        let (query, k) = (self.query, self.query.k());
+        let scale = match self.refiner.metric {
+            Metric::L2 => 1.0,
+            Metric::Cosine => -2.0,
+            _ => -1.0,
+        };
+        let is_simple = query.radius().is_none() && query.range_filter().is_none();
+        if !is_simple || first < k || found.len() == first {
+            return first;
+        }
+        let (mut exact, mut sum, mut squares) = (Vec::with_capacity(first), 0.0, 0.0);
+        for (slot, score) in &self.room.measured {
+            if let Some((_, code)) = found[..first].iter().find(|(other, _)| other == slot) {
+                let off = code - scale * score;
+                exact.push(scale * score);
+                sum += off;
+                squares += off * off;
+            }
+        }
+        if exact.len() < k {
+            return first;
+        }
+        let mean = sum / exact.len() as f32;
+        let spread = (squares / exact.len() as f32 - mean * mean).max(0.0).sqrt();
+        let (_, worst, _) = exact.select_nth_unstable_by(k - 1, f32::total_cmp);
+        let bar = *worst + mean + SPREADS * spread;
+        first + found[first..].partition_point(|(_, code)| *code <= bar)
+    }
+
+    /// Reads the blocks of some slots, where they were not read before.
+    fn read(&mut self, q: usize, found: &[(u32, f32)]) -> Result<(), Error> {
         let mut wanted = std::mem::take(&mut self.room.wanted);
         wanted.clear();
-        for slot in slots {
+        for (slot, _) in found {
             let block = self.disk.layout.block_of(*slot);
             if !self.room.held.contains_key(&block) && !wanted.contains(&block) {
                 wanted.push(block);
@@ -331,11 +432,16 @@ impl<'a> Walk<'a> {
             self.fetch(q, blocks)
         });
         self.room.wanted = wanted;
-        outcome?;
+        outcome
+    }
+
+    /// The best of all rows that were measured. Of those that are too far for a range, those of `asked` count.
+    fn refined(&self, asked: &[(u32, f32)]) -> Refined {
         let mut top = Top::new(self.refiner.metric, self.query.k());
         let mut too_far = 0;
         // Rows that came along with early steps are far away, and say nothing of how far the search got.
-        let mut asked = slots.to_vec();
+        let count = asked.len();
+        let mut asked: Vec<u32> = asked.iter().map(|(slot, _)| *slot).collect();
         asked.sort_unstable();
         for (slot, score) in &self.room.measured {
             let row = self.disk.order[*slot as usize];
@@ -348,6 +454,6 @@ impl<'a> Walk<'a> {
                 too_far += usize::from(self.query.reaches(*score));
             }
         }
-        Ok(Refined { hits: top.into_hits(), beyond: too_far * 4 > slots.len() })
+        Refined { hits: top.into_hits(), beyond: too_far * 4 > count }
     }
 }

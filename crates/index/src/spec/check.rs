@@ -235,13 +235,7 @@ impl Spec {
                 let parts = self.dim / self.value("sub_dim");
                 Recipe::Product { parts, bits: 4, rounds: 1, shaped: true }
             }
-            Codec::Budget => {
-                let ratio = match self.find("pq_code_budget_gb_ratio") {
-                    Some(Value::Real(ratio)) => ratio,
-                    _ => 0.0,
-                };
-                turned((32.0 * ratio).clamp(1.0, 8.0) as usize)
-            }
+            Codec::Budget => turned(self.code_bits()),
         })
     }
 
@@ -256,6 +250,19 @@ impl Spec {
     /// For a graph on disk: whether codes lie beside the numbers of neighbours, not in memory.
     pub(crate) fn has_inline_codes(&self) -> bool {
         self.row.kind == Kind::Aisaq
+    }
+
+    /// For a graph on disk: of how many neighbours a node has the codes, if that is said.
+    pub(crate) fn inline_codes(&self) -> Option<usize> {
+        Some(self.value("inline_pq")).filter(|count| *count > 0)
+    }
+
+    /// For a graph on disk: bits of a code, an element, that are budgeted for.
+    pub(crate) fn code_bits(&self) -> usize {
+        match self.find("pq_code_budget_gb_ratio") {
+            Some(Value::Real(ratio)) => (32.0 * ratio).clamp(1.0, 8.0) as usize,
+            _ => 1,
+        }
     }
 
     /// For a graph on disk: whether nodes that are near each other share blocks.

@@ -138,7 +138,7 @@ pub(super) const SEARCH_CACHE_BUDGET: Param = Param::new(
     BUILD,
     Form::Real(0.0, 1.0),
     Default::Value(Value::Real(0.1)),
-    "Memory for links of nodes, from the entries on, as a share of that of the rows.",
+    "Memory for links of nodes and lists of rows, for AISAQ also for codes, as a share of that of the rows.",
 );
 pub(super) const SEARCH_LIST: Param = Param::new(
     "search_list",
@@ -157,7 +157,7 @@ pub(super) const INLINE_PQ: Param = Param::whole(
     -1,
     -1,
     2_048,
-    "Accepted; a node has the codes of all its neighbours beside it.",
+    "Neighbours whose codes are beside a node; -1 and 0: none if the cache has room for codes, else as many as fit.",
 );
 pub(super) const PQ_CACHE_SIZE: Param = Param::whole(
     "pq_cache_size",
@@ -165,7 +165,7 @@ pub(super) const PQ_CACHE_SIZE: Param = Param::whole(
     0,
     0,
     1 << 30,
-    "Accepted; the cache holds links, see search_cache_budget_gb_ratio.",
+    "Accepted; what the cache holds, search_cache_budget_gb_ratio says.",
 );
 pub(super) const REARRANGE: Param =
     Param::flag("rearrange", BUILD, true, "Whether nodes that are near each other share blocks.");

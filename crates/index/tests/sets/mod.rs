@@ -259,14 +259,24 @@ pub(crate) fn specs() -> Vec<Spec> {
         ("FLAT", Element::F32, "COSINE", ""),
         ("FLAT", Element::F16, "L2", ""),
         ("FLAT", Element::Bf16, "COSINE", ""),
+        ("DISKANN", Element::F16, "L2", ""),
+        ("AISAQ", Element::Bf16, "COSINE", ""),
     ] {
         let mut params = vec![("index_type", name), ("metric_type", metric)];
+        if is_on_disk(name) {
+            // Room for lists and a few links.
+            params.extend([("max_degree", "16"), ("search_cache_budget_gb_ratio", "0.5")]);
+        }
         if name == "HNSW" {
             params.extend([("M", m), ("efConstruction", "64")]);
         }
         specs.push(Spec::parse(element, WIDE, &pairs(&params)).expect("a valid specification"));
     }
     specs
+}
+
+fn is_on_disk(name: &str) -> bool {
+    ["DISKANN", "AISAQ"].contains(&name)
 }
 
 /// Search parameters of all kinds for one effort, with enough of it to make up for coarse codes.
