@@ -45,7 +45,7 @@ pub(crate) fn build<C: Pairs>(
     rng.child("entries").shuffle(&mut sample);
     sample.truncate(entry_count(rows));
     let keep = (ef / 2).clamp(2 * m, 8 * m);
-    let fan = (ef / 32).clamp(2, 16);
+    let fan = (ef / 16).clamp(2, 32);
     let done = (cancel, |rows| progress.add(rows as u64));
     let candidates = candidates(codes, (keep, fan), &mut rng.child("groups"), pool, done)?;
     let mut maker = Maker { codes, m, draft: Draft::new(rows, fill.max(3 * m)), pool };
