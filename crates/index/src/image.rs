@@ -132,7 +132,7 @@ pub(crate) struct Head {
 }
 
 const MAGIC: [u8; 4] = *b"eIDX";
-/// The version of a graph with blocks, perhaps with lists beside it; that of outlines of planes and of codes of sparse rows; and that of
+/// The version of a graph with blocks, perhaps with lists beside it; that of outlines, folds, planes and codes of sparse rows; and that of
 /// all else. Older ones are read for ever.
 const VERSION_BLOCKS: u32 = VERSION_LIST_ROWS;
 /// The version of a graph on disk, which since then may have lists of rows beside it, and plans of its own for AISAQ.
@@ -160,6 +160,7 @@ impl Head {
                 VERSION_DISK_LISTS
             } else if spec.shape() == Shape::Inverted && spec.metric() == Metric::Ip
                 || spec.is_outlined()
+                || spec.is_folded()
                 || spec.is_planed()
             {
                 VERSION_SECOND

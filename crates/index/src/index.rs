@@ -7,6 +7,7 @@ use simd::Bits;
 
 use crate::codec::{BitRows, ByteRows, Members, Sketch, Space};
 use crate::disk::{self, Disk, Pages, Reads};
+use crate::fold::{Folds, scan_folded};
 use crate::graph::{self, Blocks, Costs, Graph, Lists};
 use crate::hash::{self, Bands};
 use crate::image::Head;
@@ -42,6 +43,11 @@ pub fn build(
         Shape::Flat => {
             if spec.is_outlined() {
                 Outline::build(vectors, pool, cancel)?.write(&mut image);
+            }
+            if spec.is_folded()
+                && let Some(folds) = Folds::build(vectors, pool, cancel)?
+            {
+                folds.write(&mut image);
             }
             progress.add(vectors.len() as u64);
         }
@@ -160,6 +166,8 @@ impl Way {
 enum Body {
     /// All rows, and their outline if there is one.
     Flat(Option<Box<Outline>>),
+    /// All rows of bits, and their folds.
+    Folded(Box<Folds>),
     Ivf(Box<Ivf>),
     Graph(Box<Graph>),
     Disk(Box<Disk>),
@@ -191,6 +199,10 @@ impl Index {
         check_rows(rows)?;
         Head::read(spec, rows, image)?;
         let body = match spec.shape() {
+            Shape::Flat if spec.is_folded() => match Folds::read(spec.dim(), rows, image)? {
+                Some(folds) => Body::Folded(Box::new(folds)),
+                None => Body::Flat(None),
+            },
             Shape::Flat => Body::Flat(Outline::read(spec.dim(), rows, image)?.map(Box::new)),
             Shape::Ivf => Body::Ivf(Box::new(Ivf::read(spec, rows, image)?)),
             Shape::Graph => Body::Graph(Box::new(Graph::read(spec, rows, image)?)),
@@ -236,6 +248,12 @@ impl Index {
             Body::Hash(bands) => bands.search(&refiner, query, mask, cancel),
             Body::Inverted(inverted) => inverted.search(&refiner, query, mask, cancel),
             Body::Coded(coded) => coded.search(&refiner, query, mask, cancel),
+            Body::Folded(folds) => {
+                let mut hits = vec![Hits::default(); queries.len()];
+                let rows = (vectors, &**folds);
+                scan_folded(self.spec.metric(), rows, queries, mask, query, &mut hits, cancel)?;
+                Ok(hits)
+            }
             Body::Flat(outline) => {
                 let (metric, mut hits) = (self.spec.metric(), vec![Hits::default(); queries.len()]);
                 match outline {
@@ -253,7 +271,7 @@ impl Index {
     /// How a search begins of which `matching` rows match. (One that finds too few goes on to look at all.)
     pub fn way(&self, query: &Query, matching: usize) -> Way {
         match &self.body {
-            Body::Flat(_) => Way::Rows,
+            Body::Flat(_) | Body::Folded(_) => Way::Rows,
             Body::Ivf(ivf) => ivf.way(query, matching),
             Body::Graph(graph) => graph.way(query, matching),
             Body::Disk(disk) => disk.way(query, matching),
@@ -264,7 +282,7 @@ impl Index {
 
     /// Whether a search goes through all rows, or their outline.
     pub fn is_scan(&self) -> bool {
-        matches!(self.body, Body::Flat(_))
+        matches!(self.body, Body::Flat(_) | Body::Folded(_))
     }
 
     /// Measures what the steps of a search cost on this machine, if it has not been done and a choice depends on it;
@@ -313,6 +331,7 @@ impl Index {
     pub fn memory_bytes(&self) -> u64 {
         match &self.body {
             Body::Flat(outline) => outline.as_ref().map_or(0, |outline| outline.bytes() as u64),
+            Body::Folded(folds) => folds.bytes() as u64,
             Body::Ivf(ivf) => ivf.memory_bytes(),
             Body::Graph(graph) => graph.memory_bytes(),
             Body::Disk(disk) => disk.memory_bytes(),

@@ -2,10 +2,11 @@
 //! with any number of threads, since sums run in the order of row numbers.
 
 use host::{Cancel, Pool, Rng};
+use simd::TILE_ROWS;
 
 use crate::Error;
-use crate::codec::{Pairs, Reach};
-use crate::hits::order;
+use crate::codec::{Beside, Pairs, Reach};
+use crate::hits::{key_of, order};
 
 /// Rows of the sample a centroid.
 const SAMPLE: usize = 24;
@@ -16,6 +17,9 @@ const BLOCK: usize = 32;
 
 /// Centroids that all rows of a block are held against while they are in the nearest cache.
 const NEAR: usize = 16;
+
+/// From this many rows on centroids are laid side by side.
+const MANY: usize = 128;
 
 /// Moves `count` centroids through a sample of `rows` rows. `nearest` gives the nearest centroid of each row, `means`
 /// new centroids for lists of rows. The lists that come out are never empty while there are enough rows.
@@ -75,6 +79,7 @@ pub(crate) fn nearest_few<C: Pairs>(
     few: usize,
     pool: &Pool,
 ) -> Vec<u32> {
+    let beside = if ids.len() >= MANY { others.side_by_side(chosen) } else { None };
     let blocks = pool.map(ids.len().div_ceil(BLOCK), |block| {
         let ids = &ids[block * BLOCK..((block + 1) * BLOCK).min(ids.len())];
         let aimed = |id: &u32| {
@@ -84,6 +89,10 @@ pub(crate) fn nearest_few<C: Pairs>(
         };
         let probes: Vec<C::Probe> = ids.iter().map(aimed).collect();
         let mut best = vec![u64::MAX; ids.len() * few];
+        if let Some(beside) = &beside {
+            keep_nearest((others, beside), chosen, &probes, &mut best);
+            return best.into_iter().map(|best| best as u32).collect::<Vec<u32>>();
+        }
         let mut scores = Vec::new();
         for chosen in chosen.chunks(NEAR) {
             for (probe, best) in probes.iter().zip(best.chunks_exact_mut(few)) {
@@ -96,6 +105,31 @@ pub(crate) fn nearest_few<C: Pairs>(
         best.into_iter().map(|best| best as u32).collect::<Vec<u32>>()
     });
     blocks.concat()
+}
+
+/// Keeps the nearest of `chosen`, which lie `beside` each other, for each probe: as many as there are places in `best` for one.
+fn keep_nearest<C: Pairs>(
+    (others, beside): (&C, &Beside),
+    chosen: &[u32],
+    probes: &[C::Probe],
+    best: &mut [u64],
+) {
+    let few = best.len() / probes.len().max(1);
+    let mut scores = [[0.0; TILE_ROWS]; BLOCK];
+    for (tile, chosen) in chosen.chunks(TILE_ROWS).enumerate() {
+        others.scores_beside(beside, tile, probes, &mut scores[..probes.len()]);
+        for (best, scores) in best.chunks_exact_mut(few).zip(&scores) {
+            let last = best[few - 1];
+            let limit = if last == u64::MAX { f32::INFINITY } else { key_of(last) };
+            // What is no number counts as near. Without an exit in between this becomes vector code.
+            if scores.iter().fold(true, |far, score| far & (*score > limit)) {
+                continue;
+            }
+            for (id, score) in chosen.iter().zip(scores) {
+                keep_small(best, order(*score, *id));
+            }
+        }
+    }
 }
 
 /// Puts a number into a sorted list of the smallest, if it is one.

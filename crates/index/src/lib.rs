@@ -19,6 +19,7 @@
 mod codec;
 mod disk;
 mod error;
+mod fold;
 mod graph;
 mod hash;
 mod hits;

@@ -328,7 +328,7 @@ pub(crate) fn ones(mut word: u64) -> impl Iterator<Item = usize> {
 }
 
 /// The score that a row must reach, if there is one.
-fn bar_of(top: &Top, query: &Query) -> Option<f32> {
+pub(crate) fn bar_of(top: &Top, query: &Query) -> Option<f32> {
     match (top.worst(), query.radius()) {
         (Some(worst), Some(radius)) if top.metric().better(radius, worst) => Some(radius),
         (None, radius) => radius,

@@ -8,7 +8,7 @@
 //!
 //! [`Op`] has the f32 distances, [`Half`] those of rows of two-byte floats, [`Op::signed_pair`] and its like those of
 //! signed bytes, [`Planes`] those of packed codes of a few bits, [`FanQuery`] those of sixteen
-//! rows of single bits at once, [`Lookups`] sums of tables in blocks of rows, [`NibbleQuery`] products with bytes in two planes of four bits, [`dot`] and friends sums over bytes and bits; [`between`] and
+//! rows of single bits at once, [`Lookups`] sums of tables in blocks of rows, [`NibbleQuery`] products with bytes in two planes of four bits, [`dot`] and friends sums over bytes and bits, [`Tiles`] those of many rows and queries, [`near_folds`] bounds of distances of rows of bits; [`between`] and
 //! [`Sieve`] compare a slice with an interval or a set, one bit a value; [`find_keys`] finds keys in JSON texts; [`Bits`] is a
 //! set of row numbers.
 
@@ -18,6 +18,7 @@ mod columns;
 mod compare;
 mod fan;
 mod float;
+mod fold;
 mod hadamard;
 mod half;
 mod kernel;
@@ -28,6 +29,7 @@ mod packed;
 mod planes;
 mod prefetch;
 mod signed;
+mod tiles;
 
 pub use bits::Bits;
 pub use bytes::{
@@ -37,6 +39,7 @@ pub use bytes::{
 pub use compare::{Number, Sieve, between, between_at};
 pub use fan::{FAN, FanQuery, Signs, fan_bytes, put_factors, put_signs};
 pub use float::{Op, all_finite};
+pub use fold::{FOLD_ROWS, near_folds, near_folds_at};
 pub use hadamard::{hadamard, hadamard_at};
 pub use half::Half;
 pub use keys::{find_keys, find_keys_at};
@@ -48,3 +51,4 @@ pub use nibbles::{
 pub use packed::Lookups;
 pub use planes::Planes;
 pub use prefetch::{prefetch, prefetch_far};
+pub use tiles::{TILE_QUERIES, TILE_ROWS, Tiles};

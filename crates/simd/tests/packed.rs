@@ -94,3 +94,19 @@ fn signs_are_summed_as_tables_of_them_are() {
         assert_eq!(got, [1.0; 32]);
     }
 }
+
+#[test]
+fn tables_of_books_are_plain_sums() {
+    for (width, rounds, parts) in [(1, 1, 9), (2, 1, 65), (3, 2, 5), (8, 3, 4)] {
+        let (query, books) = (floats(3, parts * width), floats(5, parts * rounds * width * 16));
+        let mut tables = vec![[7.0; 16]];
+        Lookups::products(&query, (width, rounds), &books, &mut tables);
+        assert_eq!(tables.len(), parts * rounds);
+        for (i, table) in tables.iter().enumerate() {
+            for (entry, got) in table.iter().enumerate() {
+                let element = |e: usize| query[i / rounds * width + e] * books[(i * width + e) * 16 + entry];
+                assert_eq!(*got, (0..width).map(element).fold(0.0, |sum, product| sum + product));
+            }
+        }
+    }
+}

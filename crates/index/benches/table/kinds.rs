@@ -46,6 +46,7 @@ const KINDS: &[(&str, Of, &str)] = &[
     ("DISKANN", Of::Digits, "metric_type=L2 search_list=40"),
     ("AISAQ", Of::Digits, "metric_type=L2 search_list=40"),
     ("BIN_FLAT", Of::Molecules, "metric_type=JACCARD"),
+    ("BIN_FLAT", Of::Molecules, "metric_type=HAMMING"),
     ("BIN_IVF_FLAT", Of::Molecules, "metric_type=JACCARD nlist=580 nprobe=60"),
     ("HNSW", Of::Molecules, "metric_type=JACCARD M=16 efConstruction=100 ef=64"),
     ("MINHASH_LSH", Of::Signatures, "metric_type=MHJACCARD mh_lsh_band=16 mh_element_bit_width=32"),

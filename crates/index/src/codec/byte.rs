@@ -8,8 +8,9 @@
 
 use bytemuck::{Pod, Zeroable};
 use host::{Cancel, Pool};
+use simd::TILE_ROWS;
 
-use super::{Codes, Pairs, Reach};
+use super::{Beside, Codes, Pairs, Reach};
 use crate::image::{Array, Image};
 use crate::score::norm;
 use crate::{Error, Metric, Vectors};
@@ -19,7 +20,7 @@ const CHUNK: usize = 512;
 /// Rows whose memory is asked for before they are scored.
 const AHEAD: usize = 8;
 /// What a code is moved by to become unsigned.
-const SHIFT: i32 = 128;
+pub(super) const SHIFT: i32 = 128;
 
 /// Where rows and queries are brought before they are coded.
 #[derive(Debug, Clone)]
@@ -34,15 +35,15 @@ pub(crate) struct Space {
 /// What is kept of a row beside its codes.
 #[derive(Debug, Clone, Copy, Default, Pod, Zeroable)]
 #[repr(C)]
-struct Factors {
+pub(super) struct Factors {
     /// What a code of 1 stands for.
-    scale: f32,
+    pub(super) scale: f32,
     /// The squared length of what the codes stand for, and of the lift.
-    norm: f32,
+    pub(super) norm: f32,
     /// The additional coordinate.
-    lift: f32,
+    pub(super) lift: f32,
     /// The sum of the codes.
-    sum: i32,
+    pub(super) sum: i32,
 }
 
 impl Space {
@@ -221,10 +222,10 @@ impl<'a> ByteRows<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct Bytes8 {
     /// Codes moved into 0..=255, then zeros over what a row has after its codes.
-    codes: Vec<u8>,
-    scale: f32,
-    norm: f32,
-    lift: f32,
+    pub(super) codes: Vec<u8>,
+    pub(super) scale: f32,
+    pub(super) norm: f32,
+    pub(super) lift: f32,
     moved: Vec<f32>,
     room: Vec<f32>,
 }
@@ -246,6 +247,11 @@ impl ByteRows<'_> {
     fn row(&self, row: u32) -> &[i8] {
         let stride = self.space.stride();
         &self.codes[row as usize * stride..][..stride]
+    }
+
+    /// What is kept of a row beside its codes.
+    pub(super) fn factors(&self, row: u32) -> Factors {
+        factors(self.row(row))
     }
 
     #[inline]
@@ -324,5 +330,13 @@ impl Pairs for ByteRows<'_> {
         }
         let Factors { scale, norm, lift, .. } = factors(row);
         (probe.scale, probe.norm, probe.lift) = (scale, norm, lift);
+    }
+
+    fn side_by_side(&self, chosen: &[u32]) -> Option<Beside> {
+        Some(Beside::of(self, self.space.mean.len(), chosen))
+    }
+
+    fn scores_beside(&self, beside: &Beside, tile: usize, probes: &[Bytes8], out: &mut [[f32; TILE_ROWS]]) {
+        beside.scores(tile, probes, out);
     }
 }

@@ -1,15 +1,19 @@
 //! What is looked at of a row while searching. Invariant: a smaller [`Codes::scores`] means nearer, whatever the
 //! metric, and depends on nothing but the two rows.
 
+mod beside;
 mod bits;
 mod byte;
 mod float;
 mod sketch;
 
+pub(crate) use beside::Beside;
 pub(crate) use bits::BitRows;
 pub(crate) use byte::{ByteRows, Bytes8, Space};
 pub(crate) use float::{FloatAim, FloatRows};
 pub(crate) use sketch::{Members, PACKED, ROW_BY_ROW, Recipe, Sketch, SketchRows, Turn, factors_of};
+
+use simd::TILE_ROWS;
 
 use crate::Vectors;
 
@@ -43,6 +47,21 @@ pub(crate) trait Codes: Sync {
 pub(crate) trait Pairs: Codes {
     /// Aims at a row of its own.
     fn aim_row(&self, probe: &mut Self::Probe, row: u32);
+
+    /// The chosen rows in a form to be held against many, if there is a quicker one.
+    fn side_by_side(&self, _: &[u32]) -> Option<Beside> {
+        None
+    }
+
+    /// Puts the scores of rows side by side into `out`, 16 for each probe, as [`Codes::scores`] has them.
+    fn scores_beside(
+        &self,
+        _: &Beside,
+        _tile: usize,
+        _probes: &[Self::Probe],
+        _out: &mut [[f32; TILE_ROWS]],
+    ) {
+    }
 }
 
 /// Where in memory the rows of a call are; a matter of speed alone.

@@ -5,6 +5,7 @@ use host::Cancel;
 use simd::{Bits, Lookups};
 
 use super::costs::{Costs, Layout};
+use super::gates::Gates;
 use super::packed::Packed;
 use super::planes::{Planed, Planes};
 use super::rows::Coded;
@@ -26,6 +27,7 @@ pub(crate) struct Ivf {
     /// Row numbers, list by list.
     pub(super) members: Array<u32>,
     pub(super) costs: Costs,
+    pub(super) gates: Option<Gates>,
     content: Content,
 }
 
@@ -44,6 +46,16 @@ enum Content {
 }
 
 impl Content {
+    fn gates(&self, dim: usize) -> Option<Gates> {
+        match self {
+            Self::Bytes { space, centroids, .. }
+            | Self::Planes { space, centroids, .. }
+            | Self::Sketch { space, centroids, .. }
+            | Self::Packed { space, centroids, .. } => Gates::of(space, dim, centroids),
+            Self::Bits { .. } => None,
+        }
+    }
+
     fn costs(&self, spec: &Spec) -> Costs {
         let row_bytes = match spec.element() {
             Element::F32 => 4 * spec.dim(),
@@ -119,7 +131,8 @@ impl Ivf {
             }
         };
         let costs = content.costs(spec);
-        Ok(Self { metric: spec.metric(), dim: spec.dim(), rows, starts, members, costs, content })
+        let gates = content.gates(spec.dim());
+        Ok(Self { metric: spec.metric(), dim: spec.dim(), rows, starts, members, costs, gates, content })
     }
 
     /// How many lists there are.
@@ -151,7 +164,8 @@ impl Ivf {
             Content::Packed { centroids, packed, .. } => centroids.len() + packed.bytes(),
             Content::Bits { centroids } => centroids.len(),
         };
-        (codes + 4 * (self.starts.len() + self.members.len())) as u64
+        let gates = self.gates.as_ref().map_or(0, Gates::bytes);
+        (codes + gates + 4 * (self.starts.len() + self.members.len())) as u64
     }
 
     /// How many rows a search without a mask looks at.

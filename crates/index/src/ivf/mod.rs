@@ -2,6 +2,7 @@
 
 mod build;
 mod costs;
+mod gates;
 mod lists;
 mod packed;
 mod planes;

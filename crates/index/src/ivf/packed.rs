@@ -64,6 +64,12 @@ impl Packed {
         Ok(Self { sketch, blocks: image.array("blocks", len)?, firsts, block_bytes })
     }
 
+    /// The blocks of a list.
+    fn list(&self, list: u32) -> &[u8] {
+        let [first, end] = [0, 1].map(|i| self.firsts[list as usize + i] * self.block_bytes);
+        &self.blocks[first..end]
+    }
+
     /// Bytes of one block.
     pub(super) fn block_bytes(&self) -> usize {
         self.block_bytes
@@ -105,8 +111,14 @@ impl Lists for Searched<'_> {
     fn aim(&self, probe: &mut Probe, queries: Vectors<'_>, query: usize) {
         let sketch = &self.packed.sketch;
         sketch.move_query(queries.floats(query, &mut probe.wide), &mut probe.moved);
-        sketch.tables(&mut probe.moved, self.query_bits, &mut probe.tables);
-        probe.lookups.aim(&probe.tables, sketch.weight());
+        let Probe { moved, tables, lookups, .. } = probe;
+        sketch.aim_lookups(moved, self.query_bits, (tables, lookups));
+    }
+
+    fn ask(&self, (list, _): (u32, Range<u32>)) {
+        let blocks = self.packed.list(list);
+        simd::prefetch_far(&blocks[..(self.packed.block_bytes + AHEAD).min(blocks.len())]);
+        self.packed.sketch.ask_term(list);
     }
 
     fn look(
@@ -117,10 +129,10 @@ impl Lists for Searched<'_> {
         probe: &mut Probe,
         nearest: &mut Nearest,
     ) {
-        let Packed { sketch, blocks, firsts, block_bytes } = self.packed;
+        let Packed { sketch, block_bytes, .. } = self.packed;
         let term = sketch.list_term(&probe.moved, list);
         let rows = &members[range.start as usize..range.end as usize];
-        let mut left = &blocks[firsts[list as usize] * block_bytes..];
+        let mut left = self.packed.list(list);
         let mut scores = [0.0; Lookups::ROWS];
         for (i, rows) in rows.chunks(Lookups::ROWS).enumerate() {
             let (block, after) = left.split_at(*block_bytes);
@@ -131,7 +143,7 @@ impl Lists for Searched<'_> {
                 continue;
             }
             // Memory foresees a stream no further than to the end of a page.
-            left.get(AHEAD..AHEAD + block_bytes).into_iter().for_each(simd::prefetch);
+            simd::prefetch(&left[AHEAD.min(left.len())..(AHEAD + block_bytes).min(left.len())]);
             let mut near = wanted & probe.lookups.scores(block, term, nearest.limit(), &mut scores);
             while near != 0 {
                 let i = near.trailing_zeros() as usize;

@@ -154,7 +154,7 @@ impl Lists for Planed<'_> {
         probe.aim.aim(&probe.moved);
     }
 
-    fn ask(&self, range: Range<u32>) {
+    fn ask(&self, (_, range): (u32, Range<u32>)) {
         let bytes = nibble_bytes(self.planes.dim);
         let (start, end) = (range.start as usize, range.end as usize);
         let plane = &self.planes.high[start * bytes..end * bytes];

@@ -6,6 +6,7 @@ use std::ops::Range;
 use host::Cancel;
 use simd::Bits;
 
+use super::gates;
 use super::lists::Ivf;
 use crate::codec::{Codes, Reach};
 use crate::hits::order;
@@ -32,7 +33,7 @@ pub(super) trait Lists {
     fn aim(&self, probe: &mut Self::Probe, queries: Vectors<'_>, query: usize);
 
     /// Asks the memory for the beginning of a list.
-    fn ask(&self, _: Range<u32>) {}
+    fn ask(&self, _: (u32, Range<u32>)) {}
 
     /// Shows the rows of a list, which are a range of the members, to `nearest`; only those whose bits are set in `wanted`, if there are
     /// any.
@@ -72,6 +73,8 @@ struct Buffers {
     lists: Vec<u32>,
     ranked: Vec<u64>,
     scores: Vec<f32>,
+    gate: gates::Aim,
+    wide: Vec<f32>,
     /// One bit for each row of a list that matches.
     wanted: Vec<u64>,
     chosen: Vec<u32>,
@@ -155,7 +158,7 @@ impl<A: Codes, L: Lists> Walk<'_, A, L> {
         let depth = if all { usize::MAX } else { self.query.depth() };
         let twice = if self.ivf.is_spilled() { 2 } else { 1 };
         let usual = self.ivf.usual(self.query);
-        self.rank(aim, nprobe, buffers);
+        self.rank(q, aim, nprobe, buffers);
         loop {
             self.cancel.check()?;
             let mut nearest = Nearest::new(depth.saturating_mul(twice));
@@ -183,7 +186,7 @@ impl<A: Codes, L: Lists> Walk<'_, A, L> {
                 return Ok(refined.hits);
             }
             nprobe = (nprobe * 4).min(lists);
-            buffers.sort(nprobe);
+            self.rank(q, aim, nprobe, buffers);
         }
     }
 
@@ -236,7 +239,8 @@ impl<A: Codes, L: Lists> Walk<'_, A, L> {
             let range = self.ivf.range(list);
             let Some(mask) = self.mask else {
                 if rank + 1 < ranks.end {
-                    self.lists.ask(self.ivf.range(buffers.ranked[rank + 1] as u32));
+                    let next = buffers.ranked[rank + 1] as u32;
+                    self.lists.ask((next, self.ivf.range(next)));
                 }
                 self.lists.look((list, range), &self.ivf.members, None, probe, nearest);
                 continue;
@@ -267,10 +271,21 @@ impl<A: Codes, L: Lists> Walk<'_, A, L> {
         *is_mixed |= !chosen.is_empty();
     }
 
-    /// Brings the nearest `nprobe` lists to the front of `ranked`.
-    fn rank(&self, aim: &A::Probe, nprobe: usize, buffers: &mut Buffers) {
-        let Buffers { lists, ranked, scores, .. } = buffers;
-        self.centroids.scores(aim, lists, Reach::Cached, scores);
+    /// Brings the nearest `nprobe` lists to the front of `ranked`, which has all lists if there is a mask.
+    fn rank(&self, q: usize, aim: &A::Probe, nprobe: usize, buffers: &mut Buffers) {
+        let Buffers { lists, ranked, scores, gate, wide, .. } = buffers;
+        let gates = self.ivf.gates.as_ref().filter(|_| self.mask.is_none());
+        let chosen = gates.and_then(|gates| {
+            let count = gates.count(nprobe)?;
+            let chosen = gates.choose(self.refiner.queries.floats(q, wide), count, gate);
+            // Damaged centres may be nowhere.
+            Some(chosen).filter(|chosen| chosen.len() == count)
+        });
+        let (lists, reach) = match &chosen {
+            Some(chosen) => (chosen, Reach::Scattered),
+            None => (&*lists, Reach::Cached),
+        };
+        self.centroids.scores(aim, lists, reach, scores);
         ranked.clear();
         ranked.extend(lists.iter().zip(scores).map(|(list, score)| order(*score, *list)));
         buffers.sort(nprobe);

@@ -302,6 +302,11 @@ impl Spec {
         self.row.shape == Shape::Flat && Outline::fits(self.element) && self.dim >= OUTLINE_DIM_MIN
     }
 
+    /// Whether a scan of all rows goes by their folds, if they are thin.
+    pub(crate) fn is_folded(&self) -> bool {
+        self.row.shape == Shape::Flat && matches!(self.metric, Metric::Hamming | Metric::Jaccard)
+    }
+
     fn find(&self, name: &str) -> Option<Value> {
         self.values.iter().find(|(key, _)| *key == name).map(|(_, value)| *value)
     }

@@ -21,15 +21,21 @@ pub(crate) fn clusters(rows: usize, dim: usize, seed: u64) -> Vec<f32> {
     values
 }
 
-/// Bits around a few centres.
+/// Elements of rows of bits of which few are set.
+pub(crate) const THIN: usize = 512;
+
+/// Bits around a few centres; every sixteenth set of long rows.
 pub(crate) fn bit_clusters(rows: usize, dim: usize, seed: u64) -> Vec<u8> {
     let mut rng = Rng::new(98);
-    let centres: Vec<u8> = (0..12 * dim / 8).map(|_| rng.next_u64() as u8).collect();
+    let few =
+        |rng: &mut Rng| if dim < THIN { u64::MAX } else { rng.next_u64() & rng.next_u64() & rng.next_u64() };
+    let centres: Vec<u8> = (0..12 * dim / 8).map(|_| (rng.next_u64() & few(&mut rng)) as u8).collect();
     let mut rng = Rng::new(seed);
     let mut bytes = Vec::new();
     for _ in 0..rows {
         let centre = rng.below(12) as usize * (dim / 8);
-        let noise = |byte: &u8| byte ^ (rng.next_u64() & rng.next_u64() & rng.next_u64()) as u8;
+        let noise =
+            |byte: &u8| byte ^ (rng.next_u64() & rng.next_u64() & rng.next_u64() & few(&mut rng)) as u8;
         bytes.extend(centres[centre..centre + dim / 8].iter().map(noise));
     }
     bytes
@@ -247,7 +253,7 @@ pub(crate) fn specs() -> Vec<Spec> {
             specs.push(Spec::parse(element, dim, &pairs(&params)).expect("a valid specification"));
         }
     }
-    // Rows long enough for blocks, of several widths, and for outlines.
+    // Rows long enough for blocks, of several widths, for outlines and for folds.
     for (name, element, metric, m) in [
         ("HNSW", Element::F32, "L2", "16"),
         ("HNSW", Element::F32, "IP", "8"),
@@ -261,6 +267,8 @@ pub(crate) fn specs() -> Vec<Spec> {
         ("FLAT", Element::Bf16, "COSINE", ""),
         ("DISKANN", Element::F16, "L2", ""),
         ("AISAQ", Element::Bf16, "COSINE", ""),
+        ("BIN_FLAT", Element::Bits, "HAMMING", ""),
+        ("BIN_FLAT", Element::Bits, "JACCARD", ""),
     ] {
         let mut params = vec![("index_type", name), ("metric_type", metric)];
         if is_on_disk(name) {
@@ -270,7 +278,8 @@ pub(crate) fn specs() -> Vec<Spec> {
         if name == "HNSW" {
             params.extend([("M", m), ("efConstruction", "64")]);
         }
-        specs.push(Spec::parse(element, WIDE, &pairs(&params)).expect("a valid specification"));
+        let dim = if element == Element::Bits { THIN } else { WIDE };
+        specs.push(Spec::parse(element, dim, &pairs(&params)).expect("a valid specification"));
     }
     specs
 }
@@ -290,7 +299,9 @@ pub(crate) fn effort(of: usize) -> Vec<(String, String)> {
 /// The kind, the element where it is none of the usual two, and the metric.
 pub(crate) fn name_of(spec: &Spec) -> String {
     match spec.element() {
-        element if spec.dim() == WIDE => format!("{}-{element}-{WIDE}-{}", spec.index_type(), spec.metric()),
+        element if [WIDE, THIN].contains(&spec.dim()) => {
+            format!("{}-{element}-{}-{}", spec.index_type(), spec.dim(), spec.metric())
+        }
         Element::F32 | Element::Bits | Element::Sparse => format!("{}-{}", spec.index_type(), spec.metric()),
         other => format!("{}-{other}-{}", spec.index_type(), spec.metric()),
     }

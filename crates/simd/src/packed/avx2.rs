@@ -66,3 +66,23 @@ pub(super) fn scores(
 fn lanes(sums: __m256i) -> __m128i {
     _mm_add_epi16(_mm256_castsi256_si128(sums), _mm256_extracti128_si256::<1>(sums))
 }
+
+#[target_feature(enable = "avx2")]
+pub(super) fn ranges(tables: &[[f32; 16]], floors: &mut [f32]) -> [f32; 3] {
+    super::scalar::ranges(tables, floors)
+}
+
+#[target_feature(enable = "avx2")]
+pub(super) fn round(tables: &[[f32; 16]], floors: &[f32], inverse: f32, out: &mut [[u8; 16]]) {
+    super::scalar::round(tables, floors, inverse, out);
+}
+
+#[target_feature(enable = "avx2")]
+pub(super) fn products(query: &[f32], shape: (usize, usize), books: &[[f32; 16]], tables: &mut [[f32; 16]]) {
+    super::scalar::products(query, shape, books, tables);
+}
+
+#[target_feature(enable = "avx2")]
+pub(super) fn signs(fours: &[[f32; 4]], inverse: f32, out: &mut [[u8; 16]]) {
+    super::scalar::signs(fours, inverse, out);
+}

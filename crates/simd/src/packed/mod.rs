@@ -17,6 +17,23 @@ mod scalar;
 use crate::Level;
 use crate::level::Tier;
 
+/// Chooses the kernel, as `crate::kernel` does; NEON has what the compiler makes of the plain one.
+macro_rules! dispatch {
+    ($level:expr, $name:ident ( $($arg:expr),* )) => {
+        match $level.tier() {
+            #[cfg(target_arch = "x86_64")]
+            #[expect(unsafe_code, reason = "calls a function compiled for a detected instruction set")]
+            // SAFETY: a `Level` above the scalar one comes from detection alone, so the CPU has these instructions.
+            Tier::Avx512 => unsafe { avx512::$name($($arg),*) },
+            #[cfg(target_arch = "x86_64")]
+            #[expect(unsafe_code, reason = "calls a function compiled for a detected instruction set")]
+            // SAFETY: as above.
+            Tier::Avx2 => unsafe { avx2::$name($($arg),*) },
+            _ => scalar::$name($($arg),*),
+        }
+    };
+}
+
 /// Rows of a block.
 const ROWS: usize = 32;
 /// Tables that are read together; others are filled up with zeros.
@@ -56,16 +73,8 @@ impl Lookups {
     /// Takes the tables of another query. What is summed up is then `weight` times the entries, rounded to 256 levels between
     /// the least and the greatest of each table, fewer where sums would come to more than 65,535.
     pub fn aim(&mut self, tables: &[[f32; 16]], weight: f32) {
-        let (mut widest, mut whole, mut offset) = (0f32, 0f32, 0f32);
-        let mut floors = Vec::with_capacity(tables.len());
-        for table in tables {
-            let low = table.iter().copied().fold(f32::INFINITY, f32::min);
-            let high = table.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            widest = widest.max(high - low);
-            whole += high - low;
-            offset += low;
-            floors.push(low);
-        }
+        let mut floors = vec![0.0; tables.len()];
+        let [widest, whole, offset] = dispatch!(Level::current(), ranges(tables, &mut floors));
         // Rounding may lift every entry by a half.
         let room = (MOST - tables.len() as f32).max(1.0);
         let step = (widest / 255.0).max(whole / room);
@@ -76,15 +85,27 @@ impl Lookups {
             return;
         }
         self.step = weight * step;
-        let inverse = 1.0 / step;
-        for ((table, floor), out) in
-            tables.iter().zip(floors).zip(self.tables.as_flattened_mut().chunks_exact_mut(16))
-        {
-            for (entry, out) in table.iter().zip(out) {
-                // Adding 2^23 leaves the rounded number in the low bits.
-                *out = ((entry - floor) * inverse + 8_388_608.0).to_bits() as u8;
-            }
-        }
+        let out = self.tables.as_flattened_mut().as_chunks_mut().0;
+        dispatch!(Level::current(), round(tables, &floors, 1.0 / step, out));
+    }
+
+    /// The tables of a query whose codes are entries of books: products of the parts of `query` and sixteen entries each: `books` has for every part
+    /// `width` rows of sixteen, `rounds` times. Sums are plain, in the order of the elements.
+    ///
+    /// # Panics
+    /// When the books are not of that size.
+    pub fn products(
+        query: &[f32],
+        (width, rounds): (usize, usize),
+        books: &[f32],
+        tables: &mut Vec<[f32; 16]>,
+    ) {
+        let count = query.len() / width.max(1) * rounds;
+        let (books, rest) = books.as_chunks::<16>();
+        assert!(rest.is_empty() && books.len() == count * width, "a book for every part and round");
+        tables.clear();
+        tables.resize(count, [0.0; 16]);
+        dispatch!(Level::current(), products(query, (width, rounds), books, tables));
     }
 
     /// Takes another query whose codes are the signs of four elements each, the first one lowest: what is summed up is then about
@@ -93,15 +114,6 @@ impl Lookups {
     /// # Panics
     /// When the length of the query is no multiple of four.
     pub fn aim_signs(&mut self, query: &[f32], weight: f32) {
-        const SET: [[f32; 16]; 4] = {
-            let mut set = [[0.0; 16]; 4];
-            let mut i = 0;
-            while i < 64 {
-                set[i / 16][i % 16] = (((i % 16) >> (i / 16)) & 1) as f32;
-                i += 1;
-            }
-            set
-        };
         let (fours, rest) = query.as_chunks::<4>();
         assert!(rest.is_empty(), "whole codes");
         let (mut widest, mut whole) = (0f32, 0f32);
@@ -118,16 +130,8 @@ impl Lookups {
             return;
         }
         self.step = weight * step;
-        let inverse = 1.0 / step;
-        for (four, out) in fours.iter().zip(self.tables.as_flattened_mut().as_chunks_mut::<16>().0) {
-            let mut entries = [0f32; 16];
-            for (value, set) in four.iter().zip(&SET) {
-                let (below, both) = ((value.abs() - value) * inverse, 2.0 * value * inverse);
-                entries.iter_mut().zip(set).for_each(|(entry, set)| *entry += below + both * set);
-            }
-            // Adding 2^23 leaves the rounded number in the low bits.
-            out.iter_mut().zip(entries).for_each(|(out, entry)| *out = (entry + 8_388_608.0).to_bits() as u8);
-        }
+        let out = self.tables.as_flattened_mut().as_chunks_mut().0;
+        dispatch!(Level::current(), signs(fours, 1.0 / step, out));
     }
 
     /// Scores of the 32 rows of a block, and one bit for each that is `limit` or less.

@@ -11,7 +11,7 @@ mod scalar;
 mod turn;
 
 use host::{Cancel, Pool, Rng};
-use simd::{Half, Op, Planes};
+use simd::{Half, Lookups, Op, Planes};
 
 use self::product::Product;
 use self::scalar::{Levels, Scalar};
@@ -311,8 +311,13 @@ fn most_level(bits: usize) -> f32 {
 
 impl Sketch {
     /// What a product counts in a score.
-    pub(crate) fn weight(&self) -> f32 {
+    fn weight(&self) -> f32 {
         if self.metric == Metric::Ip { 1.0 } else { 2.0 }
+    }
+
+    /// Asks the memory for what [`Sketch::list_term`] reads.
+    pub(crate) fn ask_term(&self, list: u32) {
+        simd::prefetch_far(self.center(list));
     }
 
     /// Brings a query to where rows were coded.
@@ -332,29 +337,24 @@ impl Sketch {
         }
     }
 
-    /// Products of a moved query and all that each code of 4 bits may stand for. `bits` are those that an element of the query
-    /// is taken with, 0 for all it has.
-    pub(crate) fn tables(&self, moved: &mut [f32], bits: usize, tables: &mut Vec<[f32; 16]>) {
-        tables.clear();
+    /// Aims at a moved query, for codes of 4 bits. `bits` are those that an element of the query is taken with, 0 for all it has.
+    pub(crate) fn aim_lookups(
+        &self,
+        moved: &mut Vec<f32>,
+        bits: usize,
+        (tables, lookups): (&mut Vec<[f32; 16]>, &mut Lookups),
+    ) {
         if let Coder::Product(product) = &self.coder {
             product.nibble_tables(moved, tables);
-            return;
+            return lookups.aim(tables, self.weight());
         }
         if bits > 0 {
             scalar::round_to(moved, most_level(bits));
         }
-        let middle = |four: &[f32]| four.iter().sum::<f32>() / 2.0;
-        tables.extend(moved.chunks(4).map(|four| {
-            let mut table = [-middle(four); 16];
-            for (bit, value) in four.iter().enumerate() {
-                table
-                    .iter_mut()
-                    .enumerate()
-                    .filter(|(i, _)| i >> bit & 1 == 1)
-                    .for_each(|(_, sum)| *sum += value);
-            }
-            table
-        }));
+        moved.resize(self.dim.next_multiple_of(4), 0.0);
+        // A code of 1 stands for a half.
+        lookups.aim_signs(moved, self.weight() / 2.0);
+        moved.truncate(self.dim);
     }
 }
 

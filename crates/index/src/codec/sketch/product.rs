@@ -4,7 +4,7 @@
 //! idea). Invariant: a code is below the number of entries, or is read as the last.
 
 use host::{Cancel, Pool, Rng};
-use simd::Op;
+use simd::{Lookups, Op};
 
 use crate::Error;
 use crate::image::Array;
@@ -246,6 +246,11 @@ impl Product {
 
     /// Products of the parts of `query` and all entries of its code, for codes of at most 4 bits.
     pub(super) fn nibble_tables(&self, query: &[f32], tables: &mut Vec<[f32; 16]>) {
+        if self.entries == 16 {
+            let query = &query[..self.parts * self.width];
+            return Lookups::products(query, (self.width, self.rounds), &self.books, tables);
+        }
+        tables.clear();
         for i in 0..self.codes() {
             let (part, round) = (i / self.rounds, i % self.rounds);
             let mut table = [0.0; 16];

@@ -226,8 +226,12 @@ pub(super) fn byte_block<const R: usize>(query: &[u8], rows: [&[i8]; R]) -> [i32
         }
     }
     let mut out = [0i32; R];
-    for (out, sum) in out.iter_mut().zip(sums) {
-        *out = _mm512_reduce_add_epi32(sum);
+    let (fours, ones) = out.as_chunks_mut::<4>();
+    for (out, sums) in fours.iter_mut().zip(sums.as_chunks::<4>().0) {
+        *out = four_sums(*sums);
+    }
+    for (out, sum) in ones.iter_mut().zip(sums.as_chunks::<4>().1) {
+        *out = _mm512_reduce_add_epi32(*sum);
     }
     out
 }
