@@ -96,6 +96,6 @@ impl Gates {
                 }
             }
         }
-        nearest.into_rows()
+        nearest.into_scored().into_iter().map(|(list, _)| list).collect()
     }
 }
