@@ -21,7 +21,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use host::{Cancel, Pool, Progress, Rng};
-use index::{Element, Hits, Image, Index, Metric, PAGE_BYTES, Pages, Query, Spec, Vectors, build, scan};
+use index::{
+    Element, Hits, Image, Index, Metric, PAGE_BYTES, Pages, Query, Spec, Vectors, build, build_paged, scan,
+};
 use store::{Disk, Folder, Pieces};
 
 const K: usize = 10;
@@ -68,12 +70,13 @@ fn main() -> io::Result<()> {
     )?;
     if !place.join("nodes").exists() {
         let start = Instant::now();
-        let pool = Pool::new("build", 2).expect("threads");
-        let image = build(&spec, rows.view(), 1, &pool, &Cancel::new(), &Progress::new()).expect("a build");
-        writeln!(out, "built in {:.0} s", start.elapsed().as_secs_f64())?;
-        for (section, bytes) in &image.sections {
-            fs::write(place.join(section), bytes)?;
-        }
+        let (before, peak) = (own_kb(), peak_of(|| make(&spec, &rows, &place))?);
+        writeln!(
+            out,
+            "built in {:.0} s, with at most {:.0} MB of memory besides the mapped rows",
+            start.elapsed().as_secs_f64(),
+            (peak - before) as f64 * 1024.0 / 1e6
+        )?;
     }
     // Nothing is to be in the system's cache from before.
     Command::new("sync").status()?;
@@ -91,6 +94,43 @@ fn main() -> io::Result<()> {
     drop(rows);
     Command::new(std::env::current_exe()?).args(&words).arg("measure=1").status()?;
     fs::remove_dir(GROUP).or(Ok(()))
+}
+
+/// Builds an index in files, one a section; the nodes are written as they are made.
+fn make(spec: &Spec, rows: &Rows, place: &Path) -> io::Result<()> {
+    let pool = Pool::new("build", 2).expect("threads");
+    let mut nodes = fs::File::create(place.join("nodes.part"))?;
+    let mut append = |bytes: Vec<u8>| nodes.write_all(&bytes);
+    let (cancel, progress) = (Cancel::new(), Progress::new());
+    let image = build_paged(spec, rows.view(), 1, &pool, &cancel, &progress, &mut append).expect("a build");
+    for (section, bytes) in &image.sections {
+        fs::write(place.join(section), bytes)?;
+    }
+    fs::rename(place.join("nodes.part"), place.join("nodes"))
+}
+
+/// The memory of this process that is no file's, in kB.
+fn own_kb() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+}
+
+/// Does it, and says how much memory of its own this process had at most meanwhile, looked at 50 times a second.
+fn peak_of(work: impl FnOnce() -> io::Result<()>) -> io::Result<u64> {
+    let (peak, is_done) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while is_done.load(Ordering::Relaxed) == 0 {
+                peak.fetch_max(own_kb() as usize, Ordering::Relaxed);
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        });
+        let outcome = work();
+        is_done.store(1, Ordering::Relaxed);
+        outcome
+    })?;
+    Ok(peak.into_inner() as u64)
 }
 
 fn mb(bytes: u64) -> f64 {
@@ -218,6 +258,11 @@ impl Pages for File {
     fn read(&self, first: &[u64], into: &mut [u8]) -> io::Result<()> {
         let places: Vec<u64> = first.iter().map(|page| page * PAGE_BYTES as u64).collect();
         self.0.read(&places, into)
+    }
+
+    fn announce(&self, first: &[u64], each: usize) {
+        let places: Vec<u64> = first.iter().map(|page| page * PAGE_BYTES as u64).collect();
+        self.0.announce(&places, each * PAGE_BYTES);
     }
 }
 

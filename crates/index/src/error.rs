@@ -161,6 +161,12 @@ pub enum Error {
         /// What the system said.
         reason: String,
     },
+    /// The pages of an index on disk could not be put where they belong.
+    #[error("cannot write the nodes of an index: {reason}")]
+    Unwritable {
+        /// What the system said.
+        reason: String,
+    },
     /// The work was told to stop.
     #[error("cancelled")]
     Cancelled,

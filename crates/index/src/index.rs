@@ -1,5 +1,6 @@
 //! An index as a whole: build, open, search. Invariant: the shapes meet here and nowhere else.
 
+use std::io;
 use std::sync::Arc;
 
 use host::{Cancel, Pool, Progress};
@@ -32,6 +33,32 @@ pub fn build(
     cancel: &Cancel,
     progress: &Progress,
 ) -> Result<Image, Error> {
+    let mut nodes = Vec::new();
+    let mut keep = |bytes: Vec<u8>| {
+        nodes.extend_from_slice(&bytes);
+        Ok(())
+    };
+    let mut image = build_paged(spec, vectors, seed, pool, cancel, progress, &mut keep)?;
+    if let Some(section) = spec.paged_section() {
+        image.push(section, nodes);
+    }
+    Ok(image)
+}
+
+/// The same, but for the section that [`Spec::paged_section`] names: its bytes are handed to `pages`, piece by piece as they are made, and
+/// are not in the image. So a graph on disk is built in a part of the memory that its rows take.
+///
+/// # Errors
+/// As [`build`], and [`Error::Unwritable`] with what `pages` says.
+pub fn build_paged(
+    spec: &Spec,
+    vectors: Vectors<'_>,
+    seed: u64,
+    pool: &Pool,
+    cancel: &Cancel,
+    progress: &Progress,
+    pages: &mut dyn FnMut(Vec<u8>) -> io::Result<()>,
+) -> Result<Image, Error> {
     check_vectors(spec, vectors)?;
     check_rows(vectors.len())?;
     cancel.check()?;
@@ -52,7 +79,7 @@ pub fn build(
             progress.add(vectors.len() as u64);
         }
         Shape::Ivf => ivf::build(spec, vectors, seed, pool, (cancel, progress), &mut image)?,
-        Shape::Graph | Shape::Disk => work.graph(&mut image)?,
+        Shape::Graph | Shape::Disk => work.graph(&mut image, pages)?,
         Shape::Hash => hash::build(spec, vectors, pool, (cancel, progress), &mut image)?,
         Shape::Inverted => sparse::build(spec.metric(), vectors, (cancel, progress), &mut image)?,
     }
@@ -70,7 +97,11 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    fn graph(&self, image: &mut Image) -> Result<(), Error> {
+    fn graph(
+        &self,
+        image: &mut Image,
+        pages: &mut dyn FnMut(Vec<u8>) -> io::Result<()>,
+    ) -> Result<(), Error> {
         let Self { spec, vectors, seed, pool, cancel, progress } = *self;
         let (m, ef) = spec.degree();
         let plan = (spec.shape() == Shape::Disk).then(|| disk::Plan::new(spec));
@@ -87,7 +118,7 @@ impl Work<'_> {
         let built = graph::build(&rows, degree, seed, pool, cancel, progress)?;
         if let Some(plan) = plan {
             let rows = disk::Coded { space: &space, codes };
-            return disk::write((spec, plan), (rows, vectors), built, seed, (pool, cancel), image);
+            return disk::write((spec, plan), (rows, vectors), built, seed, (pool, cancel), image, pages);
         }
         if spec.block_width() > 0 {
             let nodes = (&built.links[..], &built.entries[..]);

@@ -44,7 +44,7 @@ pub use error::Error;
 pub use graph::{Costs, GrowingGraph};
 pub use hits::Hits;
 pub use image::Image;
-pub use index::{Index, Way, build};
+pub use index::{Index, Way, build, build_paged};
 pub use maxsim::MaxSim;
 pub use metric::{Element, Metric};
 pub use outline::{Outline, Outlined, scan_outlined};

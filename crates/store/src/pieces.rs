@@ -22,6 +22,10 @@ pub trait Pieces: Debug + Send + Sync {
     /// # Errors
     /// [`io::ErrorKind::UnexpectedEof`] when a piece reaches past the end, else what the system says.
     fn read(&self, places: &[u64], into: &mut [u8]) -> io::Result<()>;
+
+    /// Says that pieces of `each` bytes at `places` will be read soon, so that they are on their way meanwhile. Does nothing by
+    /// itself.
+    fn announce(&self, _places: &[u64], _each: usize) {}
 }
 
 /// Bytes that lie in memory, or are mapped.
@@ -87,6 +91,10 @@ mod linux {
     impl super::Pieces for FilePieces {
         fn len(&self) -> u64 {
             self.length
+        }
+
+        fn announce(&self, places: &[u64], each: usize) {
+            self.advise(places, each, Advice::WillNeed);
         }
 
         fn read(&self, places: &[u64], into: &mut [u8]) -> io::Result<()> {

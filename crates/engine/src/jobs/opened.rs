@@ -37,16 +37,14 @@ pub(crate) fn build(
         IndexSpec::Vector(spec) => {
             let vectors =
                 segment::vectors_of(column).ok_or_else(|| Error::internal("an index on no vectors"))?;
-            let image = index::build(spec, vectors, SEED, pool, cancel, progress)?;
-            write_image(spec, blobs, file, &image)
+            write(spec, vectors, (blobs, file), pool, (cancel, progress))
         }
         IndexSpec::Items(items) => {
             let lists = segment::items_of(column);
             let lists = lists.ok_or_else(|| Error::internal("an index on no lists of vectors"))?;
             let vectors = segment::vectors_of(lists.items());
             let vectors = vectors.ok_or_else(|| Error::internal("an index on no vectors"))?;
-            let image = index::build(&items.spec, vectors, SEED, pool, cancel, progress)?;
-            write_image(&items.spec, blobs, file, &image)
+            write(&items.spec, vectors, (blobs, file), pool, (cancel, progress))
         }
         IndexSpec::Scalar(_) => Err(Error::internal("no index on vectors")),
     }
@@ -99,16 +97,40 @@ pub(crate) fn is_attached(sealed: &Sealed, index: &Index) -> bool {
     sealed.index(index.field).is_some() || sealed.scalar(index.id).is_some()
 }
 
-fn write_image(spec: &index::Spec, blobs: &Blobs, name: &str, image: &index::Image) -> Result<u64, Error> {
+/// Builds an index and writes its file. What is read in pages is written as it is made.
+fn write(
+    spec: &index::Spec,
+    vectors: index::Vectors<'_>,
+    (blobs, name): (&Blobs, &str),
+    pool: &Pool,
+    (cancel, progress): (&Cancel, &Progress),
+) -> Result<u64, Error> {
     static ZEROS: [u8; index::PAGE_BYTES] = [0; index::PAGE_BYTES];
     let mut writer = file::Writer::new(blobs.create(name)?, KIND, VERSION)?;
+    if let Some(section) = spec.paged_section() {
+        // What is read in pages begins at one.
+        let position = writer.position();
+        let missing = position.next_multiple_of(index::PAGE_BYTES as u64) - position;
+        writer.section(GAP, &[Bytes::from_static(&ZEROS).slice(..missing as usize)])?;
+        writer.begin(section)?;
+    }
+    let mut refused = None;
+    let mut append = |bytes: Vec<u8>| {
+        writer.append(&[Bytes::from(bytes)]).map_err(|error| {
+            let text = error.to_string();
+            refused = Some(error);
+            io::Error::other(text)
+        })
+    };
+    let image = index::build_paged(spec, vectors, SEED, pool, cancel, progress, &mut append);
+    if let Some(error) = refused {
+        return Err(error.into());
+    }
+    let image = image?;
+    if spec.paged_section().is_some() {
+        writer.end()?;
+    }
     for (section, bytes) in &image.sections {
-        if spec.paged_section() == Some(section) {
-            // What is read in pages begins at one.
-            let position = writer.position();
-            let missing = position.next_multiple_of(index::PAGE_BYTES as u64) - position;
-            writer.section(GAP, &[Bytes::from_static(&ZEROS).slice(..missing as usize)])?;
-        }
         writer.section(section, std::slice::from_ref(bytes))?;
     }
     Ok(writer.finish()?)
@@ -182,5 +204,11 @@ impl index::Pages for Nodes {
         let place = |page: &u64| self.offset + page * index::PAGE_BYTES as u64;
         let places: Vec<u64> = first.iter().map(place).collect();
         self.file.read(&places, into)
+    }
+
+    fn announce(&self, first: &[u64], each: usize) {
+        let place = |page: &u64| self.offset + page * index::PAGE_BYTES as u64;
+        let places: Vec<u64> = first.iter().map(place).collect();
+        self.file.announce(&places, each * index::PAGE_BYTES);
     }
 }

@@ -1,12 +1,13 @@
 //! Writing the image of a graph on disk. Invariant: the same graph and seed make the same bytes.
 
+use std::io;
+
 use host::{Cancel, Pool};
 
 use super::arrange::arrange;
 use super::layout::Layout;
 use super::lists::Shared;
 use super::plan::{LINKS_MIN, Plan};
-use super::search::NODES;
 use crate::codec::{ByteRows, Members, ROW_BY_ROW, Sketch, Space};
 use crate::graph::{Built, NONE};
 use crate::image::Image;
@@ -14,10 +15,11 @@ use crate::{Error, Spec, Vectors};
 
 /// Numbers before the starts of links in memory, and after the last.
 const HEAD: usize = 3;
-/// Blocks written by one task.
+/// Blocks written by one task, and tasks whose blocks are in memory at once.
 const TASK: usize = 64;
+const TASKS: usize = 64;
 
-/// Adds the sections of `built` over `vectors` to an image.
+/// Adds the sections of `built` over `vectors` to an image, but for the nodes: their bytes are handed to `pages` as they are made.
 pub(crate) fn write(
     (spec, plan): (&Spec, Plan),
     (rows, vectors): (Coded<'_>, Vectors<'_>),
@@ -25,6 +27,7 @@ pub(crate) fn write(
     seed: u64,
     (pool, cancel): (&Pool, &Cancel),
     image: &mut Image,
+    pages: &mut dyn FnMut(Vec<u8>) -> io::Result<()>,
 ) -> Result<(), Error> {
     let space = rows.space;
     let lists = match plan.is_inline {
@@ -53,8 +56,14 @@ pub(crate) fn write(
     }
     let entries: Vec<u32> = entries.iter().map(|row| slots[*row as usize]).collect();
     let nodes = Nodes { layout, vectors, order: &order, links: &links, codes: &codes };
-    let blocks = pool.map(rows.div_ceil(layout.per_block).div_ceil(TASK), |task| nodes.blocks(task, cancel));
-    cancel.check()?;
+    let tasks = rows.div_ceil(layout.per_block).div_ceil(TASK);
+    for first in (0..tasks).step_by(TASKS) {
+        let blocks = pool.map(TASKS.min(tasks - first), |task| nodes.blocks(first + task, cancel));
+        cancel.check()?;
+        for blocks in blocks {
+            pages(blocks).map_err(|error| Error::Unwritable { reason: error.to_string() })?;
+        }
+    }
     let (lists, links) = cached(budget(spec, plan, &nodes), &nodes, lists);
     space.write(image);
     if let Some(lists) = lists {
@@ -69,7 +78,6 @@ pub(crate) fn write(
         _ => entries.iter().flat_map(|slot| &codes[*slot as usize * stride..][..stride]).copied().collect(),
     };
     image.push("codes", kept);
-    image.push(NODES, blocks.concat());
     Ok(())
 }
 

@@ -25,6 +25,10 @@ pub trait Pages: Debug + Send + Sync {
     /// # Errors
     /// What the system says, and when a page is not there.
     fn read(&self, first: &[u64], into: &mut [u8]) -> io::Result<()>;
+
+    /// Says that `each` pages from each of `first` on will be read soon, so that they can be on their way meanwhile. Does nothing by
+    /// itself.
+    fn announce(&self, _first: &[u64], _each: usize) {}
 }
 
 impl Pages for Bytes {

@@ -194,6 +194,11 @@ impl Disk {
         self.is_damaged.load(Ordering::Relaxed)
     }
 
+    /// Where blocks begin.
+    pub(super) fn first_pages(&self, blocks: &[u32]) -> Vec<u64> {
+        blocks.iter().map(|block| u64::from(*block) * self.layout.block_pages as u64).collect()
+    }
+
     /// Whether codes of all rows are in memory.
     pub(super) fn holds_codes(&self) -> bool {
         self.layout.code_bytes == 0

@@ -42,6 +42,8 @@ pub(super) struct Room {
     pages: Vec<Page>,
     held: HashMap<u32, usize>,
     wanted: Vec<u32>,
+    /// Blocks that were announced, and not read yet.
+    announced: Vec<u32>,
     /// Slots all of whose links were followed after some of them.
     followed: HashSet<u32>,
     /// Exact scores of the slots that were read.
@@ -99,6 +101,7 @@ impl<'a> Walk<'a> {
         self.room.held.clear();
         self.room.pages.clear();
         self.room.measured.clear();
+        self.room.announced.clear();
         let (disk, k) = (self.disk, self.query.k());
         let is_ranged = self.query.range_filter().is_some();
         let mut ef = self.query.effort().max(k);
@@ -252,12 +255,18 @@ impl<'a> Walk<'a> {
     fn walk(&mut self, q: usize, ef: usize) -> Result<(), Error> {
         self.enter(ef);
         let mut at = 0;
+        let early = self.query.judged();
+        let mut is_early = early * 2 <= ef;
         loop {
             while let Some(entry) = self.room.pool.get(at).copied() {
                 let slot = row_of(entry);
                 if entry & 1 == 1 || !self.is_at_hand(slot) {
                     at += 1;
                     continue;
+                }
+                if is_early && at >= early {
+                    is_early = false;
+                    self.announce();
                 }
                 self.room.pool[at] |= 1;
                 at = self.follow(slot, ef)?.min(at + 1);
@@ -283,6 +292,21 @@ impl<'a> Walk<'a> {
             }
             at = 0;
         }
+    }
+
+    /// Has the blocks of the nearest so far that match on their way while the walk goes on: most will be among the nearest at its end.
+    fn announce(&mut self) {
+        let (disk, k) = (self.disk, self.query.k());
+        let mut announced = std::mem::take(&mut self.room.announced);
+        announced.clear();
+        let near = self.room.pool.iter().map(|entry| row_of(*entry)).filter(|slot| self.matches(*slot));
+        for block in near.take(k).map(|slot| disk.layout.block_of(slot)) {
+            if !self.room.held.contains_key(&block) && !announced.contains(&block) {
+                announced.push(block);
+            }
+        }
+        disk.pages.announce(&disk.first_pages(&announced), disk.layout.block_pages);
+        self.room.announced = announced;
     }
 
     /// Puts the nearest entries into the pool.
@@ -357,8 +381,7 @@ impl<'a> Walk<'a> {
         let Room { pages, held, measured, .. } = &mut *self.room;
         let before = pages.len();
         pages.resize(before + blocks.len() * layout.block_pages, Page::zeroed());
-        let first: Vec<u64> =
-            blocks.iter().map(|block| u64::from(*block) * layout.block_pages as u64).collect();
+        let first = disk.first_pages(blocks);
         let into: &mut [u8] = bytemuck::cast_slice_mut(&mut pages[before..]);
         disk.pages.read(&first, into).map_err(|error| Error::Unreadable { reason: error.to_string() })?;
         disk.count(blocks.len(), 1);
@@ -423,6 +446,12 @@ impl<'a> Walk<'a> {
         wanted.clear();
         for (slot, _) in found {
             let block = self.disk.layout.block_of(*slot);
+            if !self.room.held.contains_key(&block) && !wanted.contains(&block) {
+                wanted.push(block);
+            }
+        }
+        // They are there or nearly so, and not to stay in the system's memory.
+        for block in self.room.announced.drain(..) {
             if !self.room.held.contains_key(&block) && !wanted.contains(&block) {
                 wanted.push(block);
             }
