@@ -320,14 +320,19 @@ impl Index {
     /// `now_ns` tells the time in nanoseconds. Takes a millisecond or two. Without it, and when `vectors` are not those of the
     /// index, the choice rests on what is usual.
     pub fn calibrate(&self, vectors: Vectors<'_>, now_ns: &dyn Fn() -> u64) {
-        if let Body::Graph(graph) = &self.body
-            && check_vectors(&self.spec, vectors).is_ok()
-            && vectors.len() == self.rows
+        let has_choice = matches!(self.body, Body::Graph(_) | Body::Ivf(_));
+        let is_its = check_vectors(&self.spec, vectors).is_ok() && vectors.len() == self.rows;
+        if has_choice
+            && is_its
             && self.rows > 0
             && let Ok(query) = self.spec.query(1, &[])
         {
             let refiner = Refiner::new(self.spec.metric(), vectors, vectors.slice(0..1), &query);
-            graph.calibrate(&refiner, &query, now_ns);
+            match &self.body {
+                Body::Graph(graph) => graph.calibrate(&refiner, &query, now_ns),
+                Body::Ivf(ivf) => ivf.calibrate(&refiner, &query, now_ns),
+                _ => {}
+            }
         }
     }
 

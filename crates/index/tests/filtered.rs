@@ -6,9 +6,9 @@ mod sets;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use host::Cancel;
-use index::{Costs, Element, Metric, Spec, Way};
-use sets::{Rows, effort, naive, opened, recall};
+use host::{Cancel, Pool};
+use index::{Costs, Element, Index, Metric, Spec, Way};
+use sets::{Rows, built, effort, naive, opened, recall};
 use simd::Bits;
 
 const ROWS: usize = 20_000;
@@ -119,4 +119,55 @@ fn costs_are_measured_once_by_a_clock_that_moves() {
     // Where rows and lists cost as much as each other, a walk among few rows does not pay.
     let query = spec.query(10, &effort(48)).unwrap();
     assert_eq!(index.way(&query, ROWS / 20), Way::Codes);
+}
+
+#[test]
+fn lists_measure_their_costs_and_find_the_same() {
+    const ROWS: usize = 5000;
+    let rows = Rows::new(Element::F32, ROWS, DIM, 1);
+    let queries = Rows::new(Element::F32, QUERIES, DIM, 2);
+    let (rows, queries) = (rows.view(), queries.view());
+    // A clock that stands, one that has all steps cost the same, and one that says that measuring rows is dear, or cheap: it is asked
+    // eight times a turn, and rows are measured between the fifth and the last but one.
+    let tick = |steps: [u64; 8]| {
+        let (now, asked) = (AtomicU64::new(0), AtomicU64::new(0));
+        move || {
+            let step = steps[asked.fetch_add(1, Ordering::Relaxed) as usize % 8];
+            now.fetch_add(step, Ordering::Relaxed) + step
+        }
+    };
+    const MUCH: u64 = 1_000_000_000;
+    let (dear, cheap) = ([0, 1, 1, 1, 1, MUCH, MUCH, 1], [0, 1, MUCH, MUCH, MUCH, 1, 1, MUCH]);
+    for kind in ["IVF_FLAT", "IVF_SQ8", "IVF_PQ", "IVF_RABITQ", "SCANN"] {
+        let params = [("index_type", kind), ("metric_type", "L2"), ("nlist", "64"), ("m", "8")];
+        let params = params.iter().filter(|(name, _)| *name != "m" || kind == "IVF_PQ");
+        let params: Vec<_> = params.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let spec = Spec::parse(Element::F32, DIM, &params).unwrap();
+        let query = spec.query(10, &[("nprobe".to_owned(), "16".to_owned())]).unwrap();
+        let (mut switches, image) = (Vec::new(), built(&spec, rows, &Pool::inline()));
+        for steps in [[0; 8], [1_000_000; 8], dear, cheap] {
+            let index = Index::open(&spec, image.clone(), rows.len()).unwrap();
+            index.calibrate(rows, &tick(steps));
+            index.calibrate(rows, &|| panic!("measured once"));
+            let is_row = |matching: &usize| index.way(&query, *matching) == Way::Rows;
+            switches.push((1..ROWS).take_while(is_row).count());
+            let mut floor = 0.0;
+            for part in [1, 2, 20, 100] {
+                let mask = Bits::from_fn(ROWS, |row| row * 7919 % part == 0);
+                let hits = index.search(rows, queries, &query, Some(&mask), &Cancel::new()).unwrap();
+                let shares = hits.iter().enumerate().map(|(q, hits)| {
+                    assert!(hits.len() == 10 && hits.rows.iter().all(|row| mask.get(*row as usize)));
+                    let truth = naive(Metric::L2, rows, queries, q, 10, |row, _| mask.get(row));
+                    recall(hits, &truth, Metric::L2) / QUERIES as f64
+                });
+                let found = shares.sum::<f64>();
+                let is_exact = part > 1 && index.way(&query, mask.count()) == Way::Rows;
+                assert!(found >= if is_exact { 1.0 } else { floor }, "{kind}, 1 of {part}: {found}, {floor}");
+                // Few rows are found as well as all are.
+                floor = if part == 1 { found - 0.1 } else { floor };
+            }
+        }
+        let [usual, _, dear, cheap] = switches[..] else { panic!("four clocks") };
+        assert!(dear < usual && usual < cheap, "{kind}: {switches:?}");
+    }
 }

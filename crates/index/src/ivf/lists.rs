@@ -1,16 +1,18 @@
 //! Lists at rest. Invariant: what [`Ivf::read`] accepts names every row that exists once, or at most twice where rows are
 //! spilled, and no other.
 
+use std::sync::OnceLock;
+
 use host::Cancel;
 use simd::{Bits, Lookups};
 
-use super::costs::{Costs, Layout};
+use super::costs::{Asked, Costs, Layout};
 use super::gates::Gates;
 use super::packed::Packed;
 use super::planes::{Planed, Planes};
 use super::rows::Coded;
-use super::search::Walk;
-use crate::codec::{BitRows, ByteRows, PACKED, ROW_BY_ROW, Sketch, SketchRows, Space};
+use super::search::{Lists, Walk};
+use crate::codec::{BitRows, ByteRows, Codes, PACKED, ROW_BY_ROW, Sketch, SketchRows, Space};
 use crate::image::{Array, Image};
 use crate::refine::Refiner;
 use crate::spec::Codec;
@@ -26,7 +28,9 @@ pub(crate) struct Ivf {
     pub(super) starts: Array<u32>,
     /// Row numbers, list by list.
     pub(super) members: Array<u32>,
-    pub(super) costs: Costs,
+    /// What the steps of a search cost: usually, and as measured.
+    usual_costs: Costs,
+    measured_costs: OnceLock<Costs>,
     pub(super) gates: Option<Gates>,
     content: Content,
 }
@@ -75,7 +79,7 @@ impl Content {
             }
             Self::Bits { .. } => (Layout::Rows(row_bytes), row_bytes, false),
         };
-        Costs { layout, row_bytes, centroid_bytes, is_coarse }
+        Costs::usual(layout, (row_bytes, centroid_bytes), is_coarse)
     }
 }
 
@@ -130,9 +134,9 @@ impl Ivf {
                 Content::Bytes { space, centroids, codes }
             }
         };
-        let costs = content.costs(spec);
-        let gates = content.gates(spec.dim());
-        Ok(Self { metric: spec.metric(), dim: spec.dim(), rows, starts, members, costs, gates, content })
+        let (usual_costs, measured_costs) = (content.costs(spec), OnceLock::new());
+        let (metric, dim, gates) = (spec.metric(), spec.dim(), content.gates(spec.dim()));
+        Ok(Self { metric, dim, rows, starts, members, usual_costs, measured_costs, gates, content })
     }
 
     /// How many lists there are.
@@ -176,7 +180,28 @@ impl Ivf {
 
     /// Whether a search of which `matching` rows match measures all of them.
     pub(super) fn measures_all(&self, query: &Query, matching: usize) -> bool {
-        matching <= query.k() || self.costs.measures_all((self.lists(), self.usual(query)), matching)
+        let asked = Asked {
+            lists: self.lists(),
+            rows: self.members.len(),
+            usual: self.usual(query),
+            measured: query.depth(),
+            judged: query.depth().min(query.judged()),
+        };
+        matching <= query.k() || self.costs().measures_all(asked, matching)
+    }
+
+    /// What the steps of a search cost: as measured, or what is usual.
+    pub(super) fn costs(&self) -> &Costs {
+        self.measured_costs.get().unwrap_or(&self.usual_costs)
+    }
+
+    /// Measures what the steps of a search cost, once; `now_ns` tells the time.
+    pub(crate) fn calibrate(&self, refiner: &Refiner<'_>, query: &Query, now_ns: &dyn Fn() -> u64) {
+        self.measured_costs.get_or_init(|| {
+            let nothing = Bits::zeros(self.rows);
+            let measured = self.walk(refiner, query, Some(&nothing), &Cancel::new(), Measure(now_ns));
+            Some(measured).filter(Costs::is_sound).unwrap_or(self.usual_costs)
+        });
     }
 
     /// How a search begins among `matching` of all rows.
@@ -193,35 +218,73 @@ impl Ivf {
         mask: Option<&Bits>,
         cancel: &Cancel,
     ) -> Result<Vec<Hits>, Error> {
+        self.walk(refiner, query, mask, cancel, Run)
+    }
+
+    /// What `purpose` makes of a walk through these lists.
+    fn walk<P: Purpose>(
+        &self,
+        refiner: &Refiner<'_>,
+        query: &Query,
+        mask: Option<&Bits>,
+        cancel: &Cancel,
+        purpose: P,
+    ) -> P::Made {
         match &self.content {
             Content::Bytes { space, centroids, codes } => {
                 let (centroids, codes) = (ByteRows::new(space, centroids), ByteRows::new(space, codes));
                 let lists = Coded { codes, code_of: |place| place };
-                Walk { ivf: self, centroids, lists, refiner, query, mask, cancel }.run()
+                purpose.of(&Walk { ivf: self, centroids, lists, refiner, query, mask, cancel })
             }
             Content::Planes { space, centroids, planes } => {
                 let (centroids, lists) = (ByteRows::new(space, centroids), Planed { planes, space });
-                Walk { ivf: self, centroids, lists, refiner, query, mask, cancel }.run()
+                purpose.of(&Walk { ivf: self, centroids, lists, refiner, query, mask, cancel })
             }
             Content::Sketch { space, centroids, sketch, codes } => {
                 let centroids = ByteRows::new(space, centroids);
                 let codes = SketchRows::new(sketch, codes, query);
                 let lists = Coded { codes, code_of: |place| place };
-                Walk { ivf: self, centroids, lists, refiner, query, mask, cancel }.run()
+                purpose.of(&Walk { ivf: self, centroids, lists, refiner, query, mask, cancel })
             }
             Content::Packed { space, centroids, packed } => {
                 let centroids = ByteRows::new(space, centroids);
                 let lists = packed.searched(query);
-                Walk { ivf: self, centroids, lists, refiner, query, mask, cancel }.run()
+                purpose.of(&Walk { ivf: self, centroids, lists, refiner, query, mask, cancel })
             }
             Content::Bits { centroids } => {
                 let vectors = Vectors::Bits { dim: self.dim, bytes: centroids };
                 let centroids = BitRows { metric: self.metric, vectors };
                 let codes = BitRows { metric: self.metric, vectors: refiner.vectors };
                 let lists = Coded { codes, code_of: |place: u32| self.members[place as usize] };
-                Walk { ivf: self, centroids, lists, refiner, query, mask, cancel }.run()
+                purpose.of(&Walk { ivf: self, centroids, lists, refiner, query, mask, cancel })
             }
         }
+    }
+}
+
+/// What a walk is for.
+trait Purpose {
+    type Made;
+    fn of<A: Codes, L: Lists>(self, walk: &Walk<'_, A, L>) -> Self::Made;
+}
+
+/// To search.
+struct Run;
+
+impl Purpose for Run {
+    type Made = Result<Vec<Hits>, Error>;
+    fn of<A: Codes, L: Lists>(self, walk: &Walk<'_, A, L>) -> Self::Made {
+        walk.run()
+    }
+}
+
+/// To see what its steps cost, by a clock.
+struct Measure<'a>(&'a dyn Fn() -> u64);
+
+impl Purpose for Measure<'_> {
+    type Made = Costs;
+    fn of<A: Codes, L: Lists>(self, walk: &Walk<'_, A, L>) -> Costs {
+        walk.costs(self.0)
     }
 }
 

@@ -6,6 +6,7 @@ use std::ops::Range;
 use host::Cancel;
 use simd::Bits;
 
+use super::costs::{Costs, Look};
 use super::gates;
 use super::lists::Ivf;
 use crate::codec::{Codes, Reach};
@@ -248,7 +249,7 @@ impl<A: Codes, L: Lists> Walk<'_, A, L> {
             let members = &self.ivf.members[range.start as usize..range.end as usize];
             let matching = buffers.mark(members, mask);
             all += matching;
-            if self.ivf.costs.measures(members.len(), matching) {
+            if self.ivf.costs().measures(members.len(), matching) {
                 self.measure(q, members, buffers, nearest);
             } else if matching > 0 {
                 self.lists.look((list, range), &self.ivf.members, Some(&buffers.wanted), probe, nearest);
@@ -289,6 +290,122 @@ impl<A: Codes, L: Lists> Walk<'_, A, L> {
         ranked.clear();
         ranked.extend(lists.iter().zip(scores).map(|(list, score)| order(*score, *list)));
         buffers.sort(nprobe);
+    }
+}
+
+/// How often each step is measured; the quickest counts.
+const TURNS: usize = 4;
+/// Rows of the lists that are looked at in a turn, and rows that are measured: the same twice, so that they come from where those of a
+/// filter come from that is asked again.
+const LOOKED_AT: usize = 4096;
+const MEASURED: usize = 512;
+/// Of so many rows of a list one is looked at by itself.
+const SINGLE: usize = 16;
+/// Rows that are measured together where they are of one list.
+const TOGETHER: usize = 4;
+/// Rows that are kept of those looked at.
+const KEPT: usize = 64;
+
+impl<A: Codes, L: Lists> Walk<'_, A, L> {
+    /// Measures what the steps cost a search for the first of the queries, under a mask in which nothing is.
+    pub(super) fn costs(&self, now_ns: &dyn Fn() -> u64) -> Costs {
+        let lists: Vec<u32> = (0..self.ivf.lists() as u32).collect();
+        let mut buffers = Buffers { lists, ..Buffers::default() };
+        let (mut aim, mut probe) = (self.centroids.probe(), self.lists.probe());
+        let usual = *self.ivf.costs();
+        let mut quickest = [f32::INFINITY; 7];
+        for turn in (0..TURNS).map(|turn| turn / 2) {
+            let mut counts = [self.ivf.lists(), 0, 0, 0, 0, 0];
+            let begun = now_ns();
+            self.centroids.aim(&mut aim, self.refiner.queries, 0);
+            self.lists.aim(&mut probe, self.refiner.queries, 0);
+            let times = [
+                now_ns(),
+                {
+                    self.rank(0, &aim, 1, &mut buffers);
+                    now_ns()
+                },
+                {
+                    counts[1] = self.look_alone(2 * turn, None, &mut probe);
+                    now_ns()
+                },
+                {
+                    counts[2] = self.look_alone(2 * turn + 1, Some(SINGLE), &mut probe);
+                    now_ns()
+                },
+                {
+                    counts[3] = self.measure_alone(2 * turn, MEASURED, &mut buffers.scores);
+                    now_ns()
+                },
+                {
+                    counts[4] = self.measure_alone(2 * turn + 1, TOGETHER, &mut buffers.scores);
+                    now_ns()
+                },
+                {
+                    let some = &self.ivf.members[..LOOKED_AT.min(self.ivf.members.len())];
+                    counts[5] = some.len() + self.mask.map_or(0, |mask| buffers.mark(some, mask));
+                    now_ns()
+                },
+            ];
+            quickest[6] = quickest[6].min(times[0].saturating_sub(begun) as f32);
+            for (least, (pair, count)) in quickest.iter_mut().zip(times.windows(2).zip(counts)) {
+                *least = least.min(pair[1].saturating_sub(pair[0]) as f32 / count as f32);
+            }
+        }
+        let [ranked_ns, whole_ns, single_ns, rising_ns, anywhere_ns, marked_ns, begin_ns] = quickest;
+        let look = match usual.look {
+            Look::Rows { .. } => Look::Rows { each_ns: single_ns },
+            Look::Planes { .. } => Look::Planes { streamed_ns: whole_ns, single_ns },
+            Look::Blocks { rows, .. } => Look::Blocks { rows, each_ns: whole_ns * rows as f32 },
+        };
+        Costs { look, rising_ns, anywhere_ns, ranked_ns, marked_ns, begin_ns, ..usual }
+    }
+
+    /// Looks at some lists, at all their rows or at one of so many; returns at how many.
+    fn look_alone(&self, turn: usize, one_of: Option<usize>, probe: &mut L::Probe) -> usize {
+        let (lists, mut nearest) = (self.ivf.lists(), Nearest::new(KEPT));
+        let (mut done, mut count) = (0, 0);
+        for i in 0..lists {
+            let list = ((turn * lists / TURNS + i) % lists) as u32;
+            let range = self.ivf.range(list);
+            let wanted: Option<Vec<u64>> = one_of.map(|gap| {
+                let bits = |first: u32| {
+                    let here = (range.end - first).min(64) as usize;
+                    (0..here).step_by(gap).fold(0, |word, bit| word | 1 << bit)
+                };
+                range.clone().step_by(64).map(bits).collect()
+            });
+            done += range.len();
+            count += one_of.map_or(range.len(), |gap| {
+                range
+                    .clone()
+                    .step_by(64)
+                    .map(|first| ((range.end - first).min(64) as usize).div_ceil(gap))
+                    .sum()
+            });
+            self.lists.look((list, range), &self.ivf.members, wanted.as_deref(), probe, &mut nearest);
+            if done >= LOOKED_AT {
+                break;
+            }
+        }
+        count
+    }
+
+    /// Measures some rows, `together` at once: that many in rising order, or from anywhere; returns how many.
+    fn measure_alone(&self, turn: usize, together: usize, scores: &mut Vec<f32>) -> usize {
+        /// Larger than what a search has in a cache, and prime.
+        const GAP: usize = 7919;
+        let (rows, count) = (self.ivf.rows(), MEASURED.min(self.ivf.rows()));
+        let first = turn * rows / TURNS;
+        let all: Vec<u32> = match together {
+            MEASURED => (0..count).map(|i| ((i * rows + first) / count) as u32).collect(),
+            _ => (0..count).map(|i| ((first + i * GAP) % rows) as u32).collect(),
+        };
+        for some in all.chunks(together) {
+            scores.resize(some.len(), 0.0);
+            self.refiner.measure(0, some, scores);
+        }
+        count
     }
 }
 
