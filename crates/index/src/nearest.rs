@@ -74,6 +74,12 @@ impl Nearest {
         }
     }
 
+    /// The rows, in no order.
+    pub(crate) fn into_rows_unsorted(mut self) -> Vec<u32> {
+        self.cut();
+        self.kept.iter().map(|order| *order as u32).collect()
+    }
+
     /// The rows and their scores, nearest first.
     pub(crate) fn into_scored(mut self) -> Vec<(u32, f32)> {
         self.cut();

@@ -96,6 +96,6 @@ impl Gates {
                 }
             }
         }
-        nearest.into_scored().into_iter().map(|(list, _)| list).collect()
+        nearest.into_rows_unsorted()
     }
 }

@@ -15,7 +15,7 @@ use crate::nearest::Nearest;
 use crate::{Error, Query, Vectors};
 
 /// Bytes between the end of the block that is read and what is asked for.
-const AHEAD: usize = 2048;
+const AHEAD: usize = 4096;
 
 /// Coded rows of all lists.
 #[derive(Debug)]
@@ -115,7 +115,8 @@ impl Lists for Searched<'_> {
         sketch.aim_lookups(moved, self.query_bits, (tables, lookups));
     }
 
-    fn ask(&self, (list, _): (u32, Range<u32>)) {
+    fn ask(&self, (list, range): (u32, Range<u32>), members: &[u32]) {
+        simd::prefetch_far(&members[range.start as usize..range.end as usize]);
         let blocks = self.packed.list(list);
         simd::prefetch_far(&blocks[..(self.packed.block_bytes + AHEAD).min(blocks.len())]);
         self.packed.sketch.ask_term(list);

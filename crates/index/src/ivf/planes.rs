@@ -154,7 +154,8 @@ impl Lists for Planed<'_> {
         probe.aim.aim(&probe.moved);
     }
 
-    fn ask(&self, (_, range): (u32, Range<u32>)) {
+    fn ask(&self, (_, range): (u32, Range<u32>), members: &[u32]) {
+        simd::prefetch_far(&members[range.start as usize..range.end as usize]);
         let bytes = nibble_bytes(self.planes.dim);
         let (start, end) = (range.start as usize, range.end as usize);
         let plane = &self.planes.high[start * bytes..end * bytes];

@@ -34,7 +34,7 @@ pub(super) trait Lists {
     fn aim(&self, probe: &mut Self::Probe, queries: Vectors<'_>, query: usize);
 
     /// Asks the memory for the beginning of a list.
-    fn ask(&self, _: (u32, Range<u32>)) {}
+    fn ask(&self, _: (u32, Range<u32>), _members: &[u32]) {}
 
     /// Shows the rows of a list, which are a range of the members, to `nearest`; only those whose bits are set in `wanted`, if there are
     /// any.
@@ -241,7 +241,7 @@ impl<A: Codes, L: Lists> Walk<'_, A, L> {
             let Some(mask) = self.mask else {
                 if rank + 1 < ranks.end {
                     let next = buffers.ranked[rank + 1] as u32;
-                    self.lists.ask((next, self.ivf.range(next)));
+                    self.lists.ask((next, self.ivf.range(next)), &self.ivf.members);
                 }
                 self.lists.look((list, range), &self.ivf.members, None, probe, nearest);
                 continue;
