@@ -1,5 +1,6 @@
-//! Where the values are that a predicate asks of a JSON field, when it asks several times: every document is read once, for
-//! all paths. Invariant: a place found is the one that [`json::locate`] finds.
+//! Where the values are that a predicate asks of a JSON field, when it asks several times: what it asks first is found by
+//! itself, since that decides many rows; documents that stay open are read once more, for all other paths. Invariant: a place
+//! found is the one that [`json::locate`] finds.
 
 use super::{BLOCK_ROWS, BLOCK_WORDS, Block, Place, is_zero, kernel};
 use crate::json;
@@ -16,6 +17,9 @@ const KEYS_MAX: usize = 16;
 /// Most objects are asked for no more keys than this.
 const FEW_KEYS: usize = 4;
 
+/// With more paths than this the first is found with the others.
+const PATHS_APART_MAX: usize = 8;
+
 /// No such value.
 const NOWHERE: u32 = u32::MAX;
 
@@ -24,17 +28,24 @@ pub(super) struct Paths<'p> {
     slot: usize,
     paths: Vec<&'p [String]>,
     root: Branch<'p>,
+    /// For each path the tree of all others, where it may be found by itself.
+    others: Vec<Option<Branch<'p>>>,
     cache: RefCell<Cache>,
 }
 
 struct Cache {
     /// The first row of the block.
     start: usize,
+    /// The path that was asked first, if it is found by itself.
+    first: Option<usize>,
     /// Rows that have been looked at.
     done: Block,
     /// By path and row: where the value begins in its document.
     places: Vec<u32>,
 }
+
+/// A path, and how many leaves ask for it.
+type Asked<'p> = (&'p [String], usize);
 
 /// What is asked of one value: itself and its parts.
 #[derive(Default)]
@@ -48,9 +59,9 @@ struct Branch<'p> {
 }
 
 impl<'p> Paths<'p> {
-    /// Those of the fields of which `root` asks more than once.
+    /// Those of the fields of which `root` asks so often that it is worth to keep them.
     pub(super) fn of(root: &'p Node) -> Vec<Self> {
-        let mut all: Vec<(usize, Vec<&'p [String]>, usize)> = Vec::new();
+        let mut all: Vec<(usize, Vec<Asked<'p>>)> = Vec::new();
         let mut open = vec![root];
         while let Some(node) = open.pop() {
             match node {
@@ -58,41 +69,35 @@ impl<'p> Paths<'p> {
                 Node::All(nodes) | Node::Any(nodes) => open.extend(nodes.iter().rev()),
                 Node::Leaf(leaf) if leaf.field.data_type == Type::Json && leaf.path.len() <= STEPS_MAX => {
                     let slot = leaf.field.slot;
-                    let place = all.iter().position(|(other, ..)| *other == slot).unwrap_or_else(|| {
-                        all.push((slot, Vec::new(), 0));
+                    let place = all.iter().position(|(other, _)| *other == slot).unwrap_or_else(|| {
+                        all.push((slot, Vec::new()));
                         all.len() - 1
                     });
-                    let (_, paths, leaves) = &mut all[place];
-                    *leaves += 1;
-                    if !paths.contains(&leaf.path.as_slice()) {
-                        paths.push(&leaf.path);
+                    let paths = &mut all[place].1;
+                    match paths.iter_mut().find(|(path, _)| *path == leaf.path.as_slice()) {
+                        Some((_, leaves)) => *leaves += 1,
+                        None => paths.push((&leaf.path, 1)),
                     }
                 }
                 Node::Leaf(_) => {}
             }
         }
-        let several = all.into_iter().filter(|(_, _, leaves)| *leaves > 1);
-        several.map(|(slot, paths, _)| Self::new(slot, paths)).collect()
+        // Of two paths each is found by itself, the second where the first decides nothing.
+        let is_worth = |paths: &[Asked<'_>]| paths.len() > 2 || paths.iter().any(|(_, leaves)| *leaves > 1);
+        let several = all.into_iter().filter(|(_, paths)| is_worth(paths));
+        several.map(|(slot, paths)| Self::new(slot, &paths)).collect()
     }
 
-    fn new(slot: usize, paths: Vec<&'p [String]>) -> Self {
-        let mut root = Branch::default();
-        for (i, path) in paths.iter().enumerate() {
-            let mut branch = &mut root;
-            for step in *path {
-                let next = branch.steps.iter().position(|other| other == step).unwrap_or_else(|| {
-                    branch.steps.push(step);
-                    branch.keys.push(step.as_bytes());
-                    branch.branches.push(Branch::default());
-                    branch.steps.len() - 1
-                });
-                branch = &mut branch.branches[next];
-            }
-            branch.path = Some(i);
-        }
+    fn new(slot: usize, asked: &[Asked<'p>]) -> Self {
+        let paths: Vec<&'p [String]> = asked.iter().map(|(path, _)| *path).collect();
+        let other = |(path, (_, leaves)): (usize, &Asked<'p>)| {
+            let is_apart = *leaves == 1 && (2..=PATHS_APART_MAX).contains(&paths.len());
+            is_apart.then(|| Branch::tree(&paths, Some(path)))
+        };
+        let others = asked.iter().enumerate().map(other).collect();
         let places = vec![NOWHERE; paths.len() * BLOCK_ROWS];
-        let cache = Cache { start: usize::MAX, done: [0; BLOCK_WORDS], places };
-        Self { slot, paths, root, cache: RefCell::new(cache) }
+        let cache = Cache { start: usize::MAX, first: None, done: [0; BLOCK_WORDS], places };
+        Self { slot, root: Branch::tree(&paths, None), others, paths, cache: RefCell::new(cache) }
     }
 
     /// Forgets what was found in the documents of a field: others come in their place.
@@ -102,8 +107,8 @@ impl<'p> Paths<'p> {
         }
     }
 
-    /// The places of what `leaf` looks at in the wanted rows, if it is among these paths: by row of the block, `None`
-    /// where there is no such value.
+    /// The places of what `leaf` looks at in the wanted rows, by row of the block, if it is among these paths and not to be found
+    /// by itself.
     pub(super) fn places(
         &self,
         leaf: &Leaf,
@@ -118,7 +123,12 @@ impl<'p> Paths<'p> {
         let mut cache = self.cache.borrow_mut();
         if cache.start != place.start {
             (cache.start, cache.done) = (place.start, [0; BLOCK_WORDS]);
+            cache.first = self.others[path].is_some().then_some(path);
         }
+        if cache.first == Some(path) {
+            return None;
+        }
+        let root = cache.first.and_then(|first| self.others[first].as_ref()).unwrap_or(&self.root);
         let mut open = *want;
         open.iter_mut().zip(cache.done).for_each(|(open, done)| *open &= !done);
         if !is_zero(&open) {
@@ -127,7 +137,7 @@ impl<'p> Paths<'p> {
             kernel::each(&open, &mut [0; BLOCK_WORDS], |row| {
                 places.iter_mut().skip(row).step_by(BLOCK_ROWS).for_each(|place| *place = NOWHERE);
                 let document = documents.get(place.start + row);
-                self.root.look(document, 0, &mut |path, at| places[path * BLOCK_ROWS + row] = at);
+                root.look(document, 0, &mut |path, at| places[path * BLOCK_ROWS + row] = at);
                 false
             });
         }
@@ -135,7 +145,26 @@ impl<'p> Paths<'p> {
     }
 }
 
-impl Branch<'_> {
+impl<'p> Branch<'p> {
+    /// The tree of all `paths` but one.
+    fn tree(paths: &[&'p [String]], without: Option<usize>) -> Self {
+        let mut root = Self::default();
+        for (i, path) in paths.iter().enumerate().filter(|(i, _)| Some(*i) != without) {
+            let mut branch = &mut root;
+            for step in *path {
+                let next = branch.steps.iter().position(|other| other == step).unwrap_or_else(|| {
+                    branch.steps.push(step);
+                    branch.keys.push(step.as_bytes());
+                    branch.branches.push(Self::default());
+                    branch.steps.len() - 1
+                });
+                branch = &mut branch.branches[next];
+            }
+            branch.path = Some(i);
+        }
+        root
+    }
+
     /// Looks at the value at `at`; gives `put` the places of the paths it meets.
     fn look(&self, document: &[u8], at: usize, put: &mut impl FnMut(usize, u32)) {
         let Some(value) = json::start(document, at) else {
