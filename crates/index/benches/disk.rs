@@ -1,5 +1,6 @@
 //! A graph on disk of rows four times larger than the memory it is allowed.
-//! `cargo bench -p index --bench disk -- [arxiv|sift|mnist] [times=4] [index_type=AISAQ max_degree=48 ...]`.
+//! `cargo bench -p index --bench disk -- [arxiv|sift|mnist] [times=4] [index_type=AISAQ max_degree=48 ...] [memory=90]`, with `memory` for
+//! a build that is allowed so many MB.
 //!
 //! The set is a real one, made larger: beside each row stand `times - 1` others, each a mix of the row (50 to 90 %) and one of
 //! its eight nearest, with noise of a tenth of their distance. What is built is kept for the next run with the same words.
@@ -53,7 +54,7 @@ fn main() -> io::Result<()> {
     }
     let spec = Spec::parse(Element::F32, rows.dim, &params).expect("valid parameters");
     let about = spec.effective().iter().map(|(_, value)| value.as_str()).collect::<Vec<_>>().join("-");
-    let place = folder(&format!("{name}-{times}/{about}"))?;
+    let place = folder(&format!("{name}-{times}/{about}-{}", given("memory").unwrap_or("all")))?;
     let allowed = (rows.bytes.len() / number("share", 4)) as u64;
     if given("measure").is_some() {
         return measure(&rows, &spec, &place, (&params, allowed, number("depth", 0)));
@@ -70,7 +71,9 @@ fn main() -> io::Result<()> {
     )?;
     if !place.join("nodes").exists() {
         let start = Instant::now();
-        let (before, peak) = (own_kb(), peak_of(|| make(&spec, &rows, &place))?);
+        let bytes =
+            given("memory").and_then(|mb| mb.parse::<u64>().ok()).map_or(u64::MAX, |mb| mb * 1_000_000);
+        let (before, peak) = (own_kb(), peak_of(|| make(&spec, &rows, bytes, &place))?);
         writeln!(
             out,
             "built in {:.0} s, with at most {:.0} MB of memory besides the mapped rows",
@@ -97,12 +100,13 @@ fn main() -> io::Result<()> {
 }
 
 /// Builds an index in files, one a section; the nodes are written as they are made.
-fn make(spec: &Spec, rows: &Rows, place: &Path) -> io::Result<()> {
+fn make(spec: &Spec, rows: &Rows, memory_bytes: u64, place: &Path) -> io::Result<()> {
     let pool = Pool::new("build", 2).expect("threads");
     let mut nodes = fs::File::create(place.join("nodes.part"))?;
     let mut append = |bytes: Vec<u8>| nodes.write_all(&bytes);
     let (cancel, progress) = (Cancel::new(), Progress::new());
-    let image = build_paged(spec, rows.view(), 1, &pool, &cancel, &progress, &mut append).expect("a build");
+    let pages = (memory_bytes, &mut append as &mut dyn FnMut(Vec<u8>) -> io::Result<()>);
+    let image = build_paged(spec, rows.view(), 1, &pool, &cancel, &progress, pages).expect("a build");
     for (section, bytes) in &image.sections {
         fs::write(place.join(section), bytes)?;
     }

@@ -38,7 +38,7 @@ pub fn build(
         nodes.extend_from_slice(&bytes);
         Ok(())
     };
-    let mut image = build_paged(spec, vectors, seed, pool, cancel, progress, &mut keep)?;
+    let mut image = build_paged(spec, vectors, seed, pool, cancel, progress, (u64::MAX, &mut keep))?;
     if let Some(section) = spec.paged_section() {
         image.push(section, nodes);
     }
@@ -46,7 +46,8 @@ pub fn build(
 }
 
 /// The same, but for the section that [`Spec::paged_section`] names: its bytes are handed to `pages`, piece by piece as they are made, and
-/// are not in the image. So a graph on disk is built in a part of the memory that its rows take.
+/// are not in the image. So a graph on disk is built in a part of the memory that its rows take, and in parts where it would take more
+/// than about the number of bytes that comes before `pages`: see [`Spec::build_bytes`].
 ///
 /// # Errors
 /// As [`build`], and [`Error::Unwritable`] with what `pages` says.
@@ -57,7 +58,7 @@ pub fn build_paged(
     pool: &Pool,
     cancel: &Cancel,
     progress: &Progress,
-    pages: &mut dyn FnMut(Vec<u8>) -> io::Result<()>,
+    (memory_bytes, pages): (u64, &mut dyn FnMut(Vec<u8>) -> io::Result<()>),
 ) -> Result<Image, Error> {
     check_vectors(spec, vectors)?;
     check_rows(vectors.len())?;
@@ -79,7 +80,7 @@ pub fn build_paged(
             progress.add(vectors.len() as u64);
         }
         Shape::Ivf => ivf::build(spec, vectors, seed, pool, (cancel, progress), &mut image)?,
-        Shape::Graph | Shape::Disk => work.graph(&mut image, pages)?,
+        Shape::Graph | Shape::Disk => work.graph(&mut image, memory_bytes, pages)?,
         Shape::Hash => hash::build(spec, vectors, pool, (cancel, progress), &mut image)?,
         Shape::Inverted => sparse::build(spec.metric(), vectors, (cancel, progress), &mut image)?,
     }
@@ -100,6 +101,7 @@ impl Work<'_> {
     fn graph(
         &self,
         image: &mut Image,
+        memory_bytes: u64,
         pages: &mut dyn FnMut(Vec<u8>) -> io::Result<()>,
     ) -> Result<(), Error> {
         let Self { spec, vectors, seed, pool, cancel, progress } = *self;
@@ -115,11 +117,13 @@ impl Work<'_> {
         let space = Space::of(spec.metric(), vectors, pool);
         let codes = space.code(vectors, vectors.len(), |row| row, pool, cancel)?;
         let rows = ByteRows::new(&space, &codes);
-        let built = graph::build(&rows, degree, seed, pool, cancel, progress)?;
         if let Some(plan) = plan {
+            let work = (pool, cancel, progress);
+            let built = disk::link((&rows, vectors), (degree.0, ef), memory_bytes, seed, work)?;
             let rows = disk::Coded { space: &space, codes };
             return disk::write((spec, plan), (rows, vectors), built, seed, (pool, cancel), image, pages);
         }
+        let built = graph::build(&rows, degree, seed, pool, cancel, progress)?;
         if spec.block_width() > 0 {
             let nodes = (&built.links[..], &built.entries[..]);
             Blocks::build((spec, &space), vectors, nodes, seed, (pool, cancel), image)?;

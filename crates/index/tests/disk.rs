@@ -7,8 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use host::{Cancel, Pool};
-use index::{Element, Error, Hits, Image, Index, Metric, PAGE_BYTES, Pages, Query, Spec, Vectors, scan};
+use host::{Cancel, Pool, Progress};
+use index::{
+    Element, Error, Hits, Image, Index, Metric, PAGE_BYTES, Pages, Query, Spec, Vectors, build_paged, scan,
+};
 use proptest::prelude::*;
 use sets::{Rows, built, naive, pairs, recall};
 use simd::Bits;
@@ -204,6 +206,43 @@ fn rows_of_any_length_fit_into_blocks() {
             let hits = search(&index, rows.view(), rows.view().slice(7..8), &query, None);
             assert_eq!((hits[0].len(), hits[0].scores[0]), (5, 0.0), "{kind} of {element} x {dim}");
         }
+    }
+}
+
+#[test]
+fn a_graph_made_in_parts_finds_as_much_and_is_the_same_at_any_number_of_threads() {
+    let (rows, queries) = (Rows::new(Element::F32, 6000, 40, 1), Rows::new(Element::F32, 40, 40, 2));
+    let (rows, queries) = (rows.view(), queries.view());
+    for metric in ["L2", "IP"] {
+        let spec = spec(Element::F32, 40, &[("metric_type", metric)]);
+        let (whole, least) = spec.build_bytes(6000).unwrap();
+        assert!(least < whole);
+        let made = |bytes: u64, pool: &Pool| {
+            let (mut nodes, progress) = (Vec::new(), Progress::new());
+            let mut append = |bytes: Vec<u8>| {
+                nodes.extend(bytes);
+                Ok(())
+            };
+            let pages = (bytes, &mut append as &mut dyn FnMut(Vec<u8>) -> io::Result<()>);
+            let mut image = build_paged(&spec, rows, 7, pool, &Cancel::new(), &progress, pages).unwrap();
+            assert_eq!(progress.get(), (6000, 6000));
+            image.sections.push(("nodes".to_owned(), nodes.into()));
+            image
+        };
+        let [one, few, many] = [whole, whole - whole / 10, 0].map(|bytes| made(bytes, &Pool::inline()));
+        assert!(one != few && few != many);
+        assert_eq!(one, built(&spec, rows, &Pool::inline()));
+        assert_eq!(many, made(0, &Pool::new("test", 3).unwrap()));
+        let found = [one, few, many].map(|image| {
+            let index = Index::open(&spec, image, 6000).unwrap();
+            let query = spec.query(10, &pairs(&[("search_list", "40")])).unwrap();
+            let hits = search(&index, rows, queries, &query, None);
+            let found = hits.iter().enumerate().map(|(q, hits)| {
+                recall(hits, &naive(spec.metric(), rows, queries, q, 10, |_, _| true), spec.metric())
+            });
+            found.sum::<f64>() / 40.0
+        });
+        assert!(found[1] > found[0] - 0.02 && found[2] > found[0] - 0.03, "{metric}: {found:?}");
     }
 }
 

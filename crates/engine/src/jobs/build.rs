@@ -8,7 +8,7 @@ use super::opened::{self, Opened};
 use crate::catalog::{Collection, Edit, Index, IndexEntry, IndexSpec};
 use crate::node::Node;
 use crate::{Error, ErrorKind};
-use data::{CollectionId, FieldId, IndexId, SegmentId, Timestamp};
+use data::{CollectionId, Column, FieldId, IndexId, SegmentId, Timestamp};
 use host::{Cancel, OutOfMemory, Pool, Progress, Ticket};
 use segment::Sealed;
 use std::collections::HashMap;
@@ -333,8 +333,9 @@ impl Node {
             }
             _ => {
                 let column = sealed.column(index.field)?;
-                need(column.bytes() as u64).map_err(segment::Error::from)?;
-                opened::build(&spec, &column, place, pool, (cancel, progress))
+                let bytes = self.build_bytes(&spec, &column);
+                need(bytes).map_err(segment::Error::from)?;
+                opened::build(&spec, &column, place, pool, (cancel, progress), bytes)
             }
         };
         let bytes = built.map_err(|error| error.context(&format!("build of index {}", index.name)))?;
@@ -343,6 +344,20 @@ impl Node {
         let effective = opened.effective(&spec);
         let entry = IndexEntry { index: index.id, file, bytes, build_ms, effective };
         Ok((entry, opened))
+    }
+
+    /// Bytes of memory for a build of `spec` over `column`. For a graph on disk what there is of what it would take, but no less than
+    /// it takes when made in parts, or than its rows do if that is less.
+    fn build_bytes(&self, spec: &IndexSpec, column: &Column) -> u64 {
+        let bytes = column.bytes() as u64;
+        let need = match spec {
+            IndexSpec::Vector(spec) => spec.build_bytes(column.len()),
+            _ => None,
+        };
+        need.map_or(bytes, |(whole, least)| {
+            let free = self.budget.limit_bytes().saturating_sub(self.budget.used_bytes());
+            whole.min(free.max(least.min(bytes)))
+        })
     }
 
     /// Memory that a build asks for; what is kept unpacked for reads gives way to it.

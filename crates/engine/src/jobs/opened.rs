@@ -25,26 +25,29 @@ pub(crate) enum Opened {
     Scalar(Arc<ScalarIndex>),
 }
 
-/// Builds what `spec` asks for over all rows of `column`, which are vectors, and writes it as `file`; its size in bytes.
+/// Builds what `spec` asks for over all rows of `column`, which are vectors, and writes it as `file`; its size in bytes. A graph on disk
+/// takes no more than about `memory_bytes` to build, if that is enough for it made in parts.
 pub(crate) fn build(
     spec: &IndexSpec,
     column: &Column,
     (blobs, file): (&Blobs, &str),
     pool: &Pool,
     (cancel, progress): (&Cancel, &Progress),
+    memory_bytes: u64,
 ) -> Result<u64, Error> {
+    let work = (cancel, progress, memory_bytes);
     match spec {
         IndexSpec::Vector(spec) => {
             let vectors =
                 segment::vectors_of(column).ok_or_else(|| Error::internal("an index on no vectors"))?;
-            write(spec, vectors, (blobs, file), pool, (cancel, progress))
+            write(spec, vectors, (blobs, file), pool, work)
         }
         IndexSpec::Items(items) => {
             let lists = segment::items_of(column);
             let lists = lists.ok_or_else(|| Error::internal("an index on no lists of vectors"))?;
             let vectors = segment::vectors_of(lists.items());
             let vectors = vectors.ok_or_else(|| Error::internal("an index on no vectors"))?;
-            write(&items.spec, vectors, (blobs, file), pool, (cancel, progress))
+            write(&items.spec, vectors, (blobs, file), pool, work)
         }
         IndexSpec::Scalar(_) => Err(Error::internal("no index on vectors")),
     }
@@ -103,7 +106,7 @@ fn write(
     vectors: index::Vectors<'_>,
     (blobs, name): (&Blobs, &str),
     pool: &Pool,
-    (cancel, progress): (&Cancel, &Progress),
+    (cancel, progress, memory_bytes): (&Cancel, &Progress, u64),
 ) -> Result<u64, Error> {
     static ZEROS: [u8; index::PAGE_BYTES] = [0; index::PAGE_BYTES];
     let mut writer = file::Writer::new(blobs.create(name)?, KIND, VERSION)?;
@@ -122,7 +125,8 @@ fn write(
             io::Error::other(text)
         })
     };
-    let image = index::build_paged(spec, vectors, SEED, pool, cancel, progress, &mut append);
+    let pages = (memory_bytes, &mut append as &mut dyn FnMut(Vec<u8>) -> io::Result<()>);
+    let image = index::build_paged(spec, vectors, SEED, pool, cancel, progress, pages);
     if let Some(error) = refused {
         return Err(error.into());
     }

@@ -105,7 +105,12 @@ impl Space {
 
     /// Bytes from one coded row to the next: codes, then the factors at the end.
     pub(crate) fn stride(&self) -> usize {
-        (self.mean.len() + size_of::<Factors>()).next_multiple_of(64)
+        Self::stride_of(self.mean.len())
+    }
+
+    /// The same for rows of `dim` elements.
+    pub(crate) fn stride_of(dim: usize) -> usize {
+        (dim + size_of::<Factors>()).next_multiple_of(64)
     }
 
     /// Codes the rows `rows(0) .. rows(count)` of `vectors`, one after the other.

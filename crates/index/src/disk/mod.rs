@@ -17,12 +17,14 @@ mod build;
 mod layout;
 mod lists;
 mod pages;
+mod parts;
 mod plan;
 mod search;
 mod walk;
 
 pub(crate) use build::{Coded, write};
 pub use pages::{PAGE_BYTES, Pages};
+pub(crate) use parts::{link, need_bytes};
 pub(crate) use plan::Plan;
 pub use search::Reads;
 pub(crate) use search::{Disk, NODES};

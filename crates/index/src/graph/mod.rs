@@ -29,4 +29,5 @@ pub use costs::Costs;
 pub use grow::GrowingGraph;
 pub(crate) use links::NONE;
 pub(crate) use lists::Lists;
+pub(crate) use prune::Pruner;
 pub(crate) use search::Graph;

@@ -278,6 +278,12 @@ impl Spec {
         }
     }
 
+    /// Bytes that building a graph on disk of `rows` rows takes, about, besides the rows: made as a whole, and in many parts. `None`
+    /// for other kinds.
+    pub fn build_bytes(&self, rows: usize) -> Option<(u64, u64)> {
+        (self.row.shape == Shape::Disk).then(|| crate::disk::need_bytes(self, rows))
+    }
+
     /// The section of an image that may stay on a disk, to be read in pages while searching: see [`crate::Index::open_paged`].
     pub fn paged_section(&self) -> Option<&'static str> {
         (self.row.shape == Shape::Disk).then_some(crate::disk::NODES)
