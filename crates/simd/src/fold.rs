@@ -5,6 +5,7 @@
 //! and no sum is over lanes.
 
 use crate::Level;
+#[cfg(target_arch = "x86_64")]
 use crate::level::Tier;
 
 /// Rows side by side.

@@ -4,6 +4,7 @@
 //! belongs to sixteen rows, so that no sum is over lanes, and eight queries share each load.
 
 use crate::Level;
+#[cfg(target_arch = "x86_64")]
 use crate::level::Tier;
 
 /// Rows side by side.
