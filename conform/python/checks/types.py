@@ -333,4 +333,12 @@ def partial_update(world, report):
         equal(told(77)[:3], ("x", None, None))
     with report.check("one key twice is refused"):
         assert "duplicate primary keys" in message(lambda: client.upsert(name, [{"id": 0, "label": "x"}, {"id": 0, "label": "y"}], partial_update=True))
+    if hasattr(client, "add_collection_field"):
+        with report.check("rows whose dynamic keys are older than a field of that name can be changed"):
+            client.add_collection_field(name, field_name="size", data_type=DataType.INT64, nullable=True)
+            client.upsert(name, [{"id": 1, "label": "more"}, {"id": 2, "label": "much"}], partial_update=True)
+            client.upsert(name, [{"id": 1, "color": "green"}, {"id": 2, "color": "grey"}], partial_update=True)
+            client.upsert(name, [{"id": 2, "size": 5}], partial_update=True)
+            found = client.query(name, filter="$meta['size'] in [1, 2]", output_fields=["label", "size", "color"])
+            equal([(one["id"], one["label"], one["size"], one["color"]) for one in found], [(1, "more", None, "green"), (2, "much", 5, "grey")])
     client.drop_collection(name)

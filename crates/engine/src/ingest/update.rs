@@ -30,16 +30,20 @@ pub(crate) fn update(
             continue;
         }
         let op = update.ops.iter().find(|(name, _)| *name == field.name).map(|(_, op)| *op);
-        let column = match (checked.columns[place].take(), op) {
-            (Some(new), Some(op)) => Some(changed(field, &current.column(field)?, &new, op)?),
-            (Some(new), None) if field.is_dynamic => Some(merged(field, &current.column(field)?, &new)?),
-            (Some(new), None) => Some(new),
-            (None, _) => kept(field, &current, checked.rows)?,
+        let made = match (checked.columns[place].take(), op) {
+            (Some(new), Some(op)) => changed(field, &current.column(field)?, &new, op)?,
+            (Some(new), None) if field.is_dynamic => merged(field, &current.column(field)?, &new)?,
+            // What was checked when it came, now or then, is not checked again.
+            (new, _) => {
+                checked.columns[place] = match new {
+                    Some(new) => Some(new),
+                    None => kept(field, &current, checked.rows)?,
+                };
+                continue;
+            }
         };
-        if let Some(column) = &column {
-            check::one(collection, field, column, &node.settings)?;
-        }
-        checked.columns[place] = column;
+        check::made(field, &made, &node.settings)?;
+        checked.columns[place] = Some(made);
     }
     let replaced = fill::take_auto_keys(collection, &mut checked)?;
     let columns = fill::columns(collection, checked, &node.oracle)?;
