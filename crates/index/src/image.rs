@@ -134,7 +134,9 @@ pub(crate) struct Head {
 const MAGIC: [u8; 4] = *b"eIDX";
 /// The version of a graph with blocks, perhaps with lists beside it; that of outlines, folds, planes and codes of sparse rows; and that of
 /// all else. Older ones are read for ever.
-const VERSION_BLOCKS: u32 = VERSION_LIST_ROWS;
+const VERSION_BLOCKS: u32 = VERSION_TIGHT;
+/// The version since which blocks and byte rows of graphs with blocks take no more room than they must.
+pub(crate) const VERSION_TIGHT: u32 = 5;
 /// The version of a graph on disk, which since then may have lists of rows beside it, and plans of its own for AISAQ.
 pub(crate) const VERSION_DISK_LISTS: u32 = 4;
 /// The version since which lists beside a graph have their rows by themselves, too.

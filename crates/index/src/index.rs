@@ -115,6 +115,7 @@ impl Work<'_> {
         }
         // Whatever is looked at while searching, links are chosen by a byte an element.
         let space = Space::of(spec.metric(), vectors, pool);
+        let space = if spec.block_width() > 0 { space.tight() } else { space };
         let codes = space.code(vectors, vectors.len(), |row| row, pool, cancel)?;
         let rows = ByteRows::new(&space, &codes);
         if let Some(plan) = plan {

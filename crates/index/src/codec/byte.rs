@@ -19,6 +19,8 @@ use crate::{Error, Metric, Vectors};
 const CHUNK: usize = 512;
 /// Rows whose memory is asked for before they are scored.
 const AHEAD: usize = 8;
+/// Bytes that rows are filled up to a multiple of, where nothing else is said.
+const LINE: usize = 64;
 /// What a code is moved by to become unsigned.
 pub(super) const SHIFT: i32 = 128;
 
@@ -30,6 +32,8 @@ pub(crate) struct Space {
     mean: Vec<f32>,
     /// No coded row is longer than the root of this; 0 except for IP.
     reach: f32,
+    /// Rows take a multiple of so many bytes.
+    unit: usize,
 }
 
 /// What is kept of a row beside its codes.
@@ -59,7 +63,7 @@ impl Space {
             };
             let longest = pool.map(rows.div_ceil(CHUNK), longest).into_iter().fold(0f32, f32::max);
             // Rounding may make a coded row a little longer than the row was.
-            return Self { metric, mean: vec![0.0; dim], reach: longest * longest * 1.02 };
+            return Self { metric, mean: vec![0.0; dim], reach: longest * longest * 1.02, unit: LINE };
         }
         let sums = pool.map(rows.div_ceil(CHUNK), |c| {
             let (mut sums, mut room) = (vec![0f32; dim], Vec::new());
@@ -79,7 +83,12 @@ impl Space {
             }
         }
         let mean = mean.iter().map(|sum| (sum / rows.max(1) as f64) as f32).collect();
-        Self { metric, mean, reach: 0.0 }
+        Self { metric, mean, reach: 0.0, unit: LINE }
+    }
+
+    /// The same space with rows that take no more room than they must.
+    pub(crate) fn tight(self) -> Self {
+        Self { unit: size_of::<Factors>(), ..self }
     }
 
     /// How near two rows are.
@@ -100,17 +109,17 @@ impl Space {
         if !simd::all_finite(&numbers) {
             return Err(Error::Corrupt { what: "space" });
         }
-        Ok(Self { metric, mean: numbers[..dim].to_vec(), reach: numbers[dim] })
+        Ok(Self { metric, mean: numbers[..dim].to_vec(), reach: numbers[dim], unit: LINE })
     }
 
     /// Bytes from one coded row to the next: codes, then the factors at the end.
     pub(crate) fn stride(&self) -> usize {
-        Self::stride_of(self.mean.len())
+        (self.mean.len() + size_of::<Factors>()).next_multiple_of(self.unit)
     }
 
-    /// The same for rows of `dim` elements.
+    /// The same for rows of `dim` elements that are filled up to whole lines of memory.
     pub(crate) fn stride_of(dim: usize) -> usize {
-        (dim + size_of::<Factors>()).next_multiple_of(64)
+        (dim + size_of::<Factors>()).next_multiple_of(LINE)
     }
 
     /// Codes the rows `rows(0) .. rows(count)` of `vectors`, one after the other.
@@ -321,7 +330,12 @@ impl Codes for ByteRows<'_> {
                 .filter_map(|i| wanted(block * 4 + AHEAD + i))
                 .for_each(|row| simd::prefetch(self.row(row)));
             let mut dots = [0i32; 4];
-            simd::dots(&probe.codes, self.codes, |i| four[i] as usize * stride, &mut dots[..four.len()]);
+            simd::dots(
+                &probe.codes[..self.space.mean.len()],
+                self.codes,
+                |i| four[i] as usize * stride,
+                &mut dots[..four.len()],
+            );
             out.extend(four.iter().zip(dots).map(|(row, dot)| self.distance(probe, dot, *row)));
         }
     }

@@ -184,8 +184,9 @@ impl Beam {
                 while below != 0 {
                     let i = below.trailing_zeros() as usize;
                     below &= below - 1;
-                    if rows[i] != NONE && seen.mark(rows[i]) {
-                        nearer.push(order(estimates[i], rows[i] << 1));
+                    let near = rows(i);
+                    if near != NONE && seen.mark(near) {
+                        nearer.push(order(estimates[i], near << 1));
                     }
                 }
             }

@@ -11,9 +11,9 @@ use bytemuck::{Pod, Zeroable};
 use host::{Cancel, Pool, Rng};
 use simd::{FAN, FanQuery, fan_bytes, put_factors, put_signs};
 
-use super::links::{Links, NONE};
+use super::links::{Links, NONE, Wide};
 use crate::codec::{Space, Turn};
-use crate::image::{Array, Image};
+use crate::image::{Array, Image, VERSION_TIGHT};
 use crate::{Error, Metric, Spec, Vectors};
 
 /// Elements are filled up to a multiple of this.
@@ -22,6 +22,8 @@ const CHUNK: usize = 32;
 const TASK: usize = 256;
 /// The share of the variance that the kept elements have.
 const SHARE: f64 = 0.995;
+/// Of more elements than these three quarters will do in blocks: see docs/decisions/0411.
+const MANY: usize = 288;
 /// Rows looked at to choose elements.
 const SAMPLE: usize = 4096;
 
@@ -90,9 +92,9 @@ pub(crate) struct BlockAim {
 }
 
 impl Blocks {
-    /// Numbers of 32 bits in a block.
-    fn stride(width: usize, dim: usize) -> usize {
-        width + width / FAN * fan_bytes(dim) / 4
+    /// Bytes of a block.
+    fn stride((width, wide): (usize, Wide), dim: usize) -> usize {
+        width * wide.bytes() + width / FAN * fan_bytes(dim)
     }
 
     /// Packs `links`, `width` a row, and adds the sections to an image.
@@ -105,12 +107,17 @@ impl Blocks {
         image: &mut Image,
     ) -> Result<(), Error> {
         let turn_seed = Rng::new(seed).child("blocks").next_u64();
-        let view = View::new(choose(space, vectors), turn_seed);
+        let view = View::new(choose(space, vectors, MANY), turn_seed);
         let (rows, dim) = (vectors.len(), view.dim());
+        let full = dim + vectors.dim() - view.kept.len();
         let turned = pool.map(rows.div_ceil(TASK), |task| {
             let range = task * TASK..((task + 1) * TASK).min(rows);
             let (mut wide, mut moved, mut turned) = (Vec::new(), Vec::new(), Vec::new());
-            let mut all = Vec::with_capacity(range.len() * dim);
+            let left = |moved: &[f32], all: &mut Vec<f32>| {
+                let is_left = |i: &usize| view.kept.binary_search(&(*i as u32)).is_err();
+                all.extend((0..moved.len()).filter(is_left).map(|i| moved[i]));
+            };
+            let mut all = Vec::with_capacity(range.len() * full);
             for row in range {
                 if cancel.is_cancelled() {
                     break;
@@ -118,24 +125,26 @@ impl Blocks {
                 space.moved(vectors.floats(row, &mut wide), &mut moved);
                 view.turn(&moved, &mut turned);
                 all.extend_from_slice(&turned);
+                left(&moved, &mut all);
             }
             all
         });
         cancel.check()?;
-        let turned = Turned { metric: space.metric(), dim, tasks: turned };
+        let turned = Turned { metric: space.metric(), dim, full, tasks: turned };
         let width = spec.block_width();
-        let lines = Self::stride(width, dim) / 16;
+        let wide = Wide::of(rows);
+        let stride = Self::stride((width, wide), dim);
         let packed = pool.map(rows.div_ceil(TASK), |task| {
             let range = task * TASK..((task + 1) * TASK).min(rows);
-            let mut blocks = vec![Line::zeroed(); range.len() * lines];
-            for (row, block) in range.zip(blocks.chunks_exact_mut(lines.max(1))) {
+            let mut blocks = vec![0u8; range.len() * stride];
+            for (row, block) in range.zip(blocks.chunks_exact_mut(stride)) {
                 if cancel.is_cancelled() {
                     break;
                 }
                 let links = &links[row * width..][..width];
-                let (ids, fans) = bytemuck::cast_slice_mut::<Line, u32>(block).split_at_mut(width);
-                ids.copy_from_slice(links);
-                turned.pack(turned.row(row as u32), links, bytemuck::cast_slice_mut(fans));
+                let (ids, fans) = block.split_at_mut(width * wide.bytes());
+                wide.put(links, ids);
+                turned.pack(turned.row(row as u32), links, fans);
             }
             blocks
         });
@@ -143,12 +152,15 @@ impl Blocks {
         let mut gates = vec![0u8; entries.len().div_ceil(FAN) * fan_bytes(dim)];
         let mut ids = entries.to_vec();
         ids.resize(entries.len().next_multiple_of(FAN), NONE);
-        turned.pack(&vec![0.0; dim], &ids, &mut gates);
+        turned.pack(&vec![0.0; full], &ids, &mut gates);
         drop(turned);
         image.push("kept", view.kept);
         image.push("turn", vec![turn_seed]);
         image.push("gates", gates);
-        image.push("blocks", packed.concat());
+        let mut lines = vec![Line::zeroed(); (rows * stride).div_ceil(size_of::<Line>())];
+        let places = bytemuck::cast_slice_mut::<Line, u8>(&mut lines).chunks_mut((TASK * stride).max(1));
+        places.zip(packed).for_each(|(place, packed)| place[..packed.len()].copy_from_slice(&packed));
+        image.push("blocks", lines);
         Ok(())
     }
 
@@ -156,13 +168,16 @@ impl Blocks {
     pub(crate) fn read(
         spec: &Spec,
         (rows, entry_count): (usize, usize),
+        version: u32,
         image: &Image,
     ) -> Result<Self, Error> {
         let view = View::read(spec.dim(), ("kept", "turn"), image)?;
         let dim = view.dim();
         let gates = image.array("gates", entry_count.div_ceil(FAN) * fan_bytes(dim))?;
         let width = spec.block_width();
-        let links = Links::read("blocks", (width, Self::stride(width, dim)), rows, image)?;
+        let wide = if version < VERSION_TIGHT { Wide::Four } else { Wide::of(rows) };
+        let stride = Self::stride((width, wide), dim);
+        let links = Links::read("blocks", (width, stride, wide), rows, image)?;
         Ok(Self { links, view, gates, entry_count })
     }
 
@@ -184,30 +199,32 @@ impl Blocks {
         }
     }
 
-    /// The fans of a block, two at a time, and the rows they are of.
+    /// The fans of a block, two at a time, and the rows they are of, by their places.
     #[inline]
-    pub(crate) fn fans(&self, row: u32) -> impl Iterator<Item = (&[u32], &[u8])> {
-        let (ids, fans) = self.links.block(row).split_at(self.links.width);
-        let fans = bytemuck::cast_slice(fans);
-        ids.chunks(2 * FAN).zip(fans.chunks(2 * fan_bytes(self.view.dim())))
+    pub(crate) fn fans(&self, row: u32) -> impl Iterator<Item = (impl Fn(usize) -> u32, &[u8])> {
+        let ids = self.links.ids(row);
+        let fans = &self.links.block(row)[self.links.ids_bytes()..];
+        let pairs = fans.chunks(2 * fan_bytes(self.view.dim())).enumerate();
+        pairs.map(move |(pair, fans)| (move |i| ids.at(pair * 2 * FAN + i), fans))
     }
 
     /// Bytes of the sections.
     pub(crate) fn memory_bytes(&self) -> usize {
-        4 * (self.links.rows.len() + self.view.kept.len()) + self.gates.len()
+        self.links.rows.len() + 4 * self.view.kept.len() + self.gates.len()
     }
 }
 
-/// Rows, rotated; as long as blocks are packed.
+/// Rows, rotated, and behind that the elements that are not kept; as long as blocks are packed.
 struct Turned {
     metric: Metric,
     dim: usize,
+    full: usize,
     tasks: Vec<Vec<f32>>,
 }
 
 impl Turned {
     fn row(&self, row: u32) -> &[f32] {
-        &self.tasks[row as usize / TASK][row as usize % TASK * self.dim..][..self.dim]
+        &self.tasks[row as usize / TASK][row as usize % TASK * self.full..][..self.full]
     }
 
     /// Packs `rows` as they are seen from `center`.
@@ -219,7 +236,13 @@ impl Turned {
                     put_factors(|_| f32::INFINITY, 0.0, place, fan);
                     continue;
                 }
-                let signs = put_signs(center, self.row(*row), place, fan);
+                let (turned, left) = self.row(*row).split_at(self.dim);
+                let mut signs = put_signs(&center[..self.dim], turned, place, fan);
+                // What signs do not show is taken to go along with what they show.
+                for (row, center) in left.iter().zip(&center[self.dim..]) {
+                    signs.square += (row - center) * (row - center);
+                    signs.product += (row - center) * center;
+                }
                 let weight = if signs.absolute > 0.0 { 2.0 * signs.square / signs.absolute } else { 0.0 };
                 let own = if self.metric == Metric::Ip { -2.0 * signs.product } else { signs.square };
                 put_factors(|weight| own + weight * signs.center, weight, place, fan);
@@ -228,8 +251,9 @@ impl Turned {
     }
 }
 
-/// The elements in which rows differ most, so many that they have nearly all of the variance; rising.
-pub(super) fn choose(space: &Space, vectors: Vectors<'_>) -> Vec<u32> {
+/// The elements in which rows differ most, so many that they have nearly all of the variance, or three quarters of these if
+/// that is not less than `many`; rising.
+pub(super) fn choose(space: &Space, vectors: Vectors<'_>, many: usize) -> Vec<u32> {
     let (rows, dim) = (vectors.len(), vectors.dim());
     let mut squares = vec![0f64; dim];
     let (mut wide, mut moved) = (Vec::new(), Vec::new());
@@ -246,7 +270,8 @@ pub(super) fn choose(space: &Space, vectors: Vectors<'_>) -> Vec<u32> {
         sum += squares[**i as usize];
         is_short
     });
-    let count = enough.count().max(1).next_multiple_of(CHUNK).min(dim);
+    let enough = enough.count();
+    let count = (enough / 4 * 3).max(enough.min(many)).max(1).next_multiple_of(CHUNK).min(dim);
     order.truncate(count);
     order.sort_unstable();
     order

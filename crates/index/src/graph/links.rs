@@ -5,41 +5,110 @@ use crate::Error;
 
 use crate::image::{Array, Image};
 
+/// Bytes of a line of memory.
+const LINE: usize = 64;
+
 /// No row.
 pub(crate) const NONE: u32 = u32::MAX;
 
-/// A finished graph: for each row `width` places at the start of its `stride` numbers.
+/// How row numbers lie in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wide {
+    /// In 3 bytes; such a number of a row has something behind it.
+    Three,
+    /// In 4 bytes.
+    Four,
+}
+
+impl Wide {
+    /// The least that has room for `rows` rows and for none.
+    pub(crate) fn of(rows: usize) -> Self {
+        if rows < 0xff_ffff { Self::Three } else { Self::Four }
+    }
+
+    /// Bytes of a number.
+    pub(crate) fn bytes(self) -> usize {
+        match self {
+            Self::Three => 3,
+            Self::Four => 4,
+        }
+    }
+
+    /// The bits of a number; all of them set are none.
+    fn mask(self) -> u32 {
+        match self {
+            Self::Three => 0xff_ffff,
+            Self::Four => NONE,
+        }
+    }
+
+    /// Puts numbers one after the other.
+    pub(crate) fn put(self, numbers: &[u32], out: &mut [u8]) {
+        for (number, out) in numbers.iter().zip(out.chunks_exact_mut(self.bytes())) {
+            out.copy_from_slice(&number.to_le_bytes()[..self.bytes()]);
+        }
+    }
+}
+
+/// Row numbers as they lie in memory.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ids<'a> {
+    bytes: &'a [u8],
+    wide: Wide,
+}
+
+impl Ids<'_> {
+    /// The number at place `i`, [`NONE`] if there is none.
+    #[inline(always)]
+    pub(crate) fn at(self, i: usize) -> u32 {
+        let (start, mask) = (i * self.wide.bytes(), self.wide.mask());
+        let number: u32 = bytemuck::pod_read_unaligned(&self.bytes[start..start + 4]);
+        if number & mask == mask { NONE } else { number & mask }
+    }
+}
+
+/// A finished graph: for each row `width` places at the start of its `stride` bytes.
 #[derive(Debug)]
 pub(crate) struct Links {
     pub(crate) width: usize,
     pub(crate) stride: usize,
-    pub(crate) rows: Array<u32>,
+    wide: Wide,
+    pub(crate) rows: Array<u8>,
 }
 
 impl Links {
     /// Reads the section `what`.
     pub(crate) fn read(
         what: &'static str,
-        (width, stride): (usize, usize),
+        (width, stride, wide): (usize, usize, Wide),
         rows: usize,
         image: &Image,
     ) -> Result<Self, Error> {
-        let len = rows.checked_mul(stride).ok_or(Error::Corrupt { what })?;
-        let links = Self { width, stride, rows: image.array(what, len)? };
+        // Blocks, which have more than numbers, are filled up to a whole line of memory.
+        let unit = if stride > width * wide.bytes() { LINE } else { 1 };
+        let len = rows.checked_mul(stride).and_then(|len| len.checked_next_multiple_of(unit));
+        let links =
+            Self { width, stride, wide, rows: image.array(what, len.ok_or(Error::Corrupt { what })?)? };
         // One pass over all numbers, cheap beside reading them.
-        let is_fine = |row: &u32| (*row as usize) < rows || *row == NONE;
-        let fine = (0..rows as u32).all(|row| links.of(row).iter().all(is_fine));
+        let is_fine = |row: u32| (row as usize) < rows || row == NONE;
+        let fine = (0..rows as u32).all(|row| (0..width).all(|i| is_fine(links.ids(row).at(i))));
         if fine { Ok(links) } else { Err(Error::Corrupt { what }) }
     }
 
+    /// The numbers of a row's neighbours.
     #[inline]
-    pub(crate) fn of(&self, row: u32) -> &[u32] {
-        &self.rows[row as usize * self.stride..][..self.width]
+    pub(crate) fn ids(&self, row: u32) -> Ids<'_> {
+        Ids { bytes: self.block(row), wide: self.wide }
     }
 
-    /// All numbers of a row.
+    /// Bytes of the numbers of a row.
+    pub(crate) fn ids_bytes(&self) -> usize {
+        self.width * self.wide.bytes()
+    }
+
+    /// All bytes of a row.
     #[inline]
-    pub(crate) fn block(&self, row: u32) -> &[u32] {
+    pub(crate) fn block(&self, row: u32) -> &[u8] {
         &self.rows[row as usize * self.stride..][..self.stride]
     }
 }
@@ -47,22 +116,24 @@ impl Links {
 impl Neighbours for Links {
     #[inline]
     fn each(&self, row: u32, mut each: impl FnMut(u32)) {
-        for row in self.of(row) {
-            if *row == NONE {
+        let ids = self.ids(row);
+        for i in 0..self.width {
+            let row = ids.at(i);
+            if row == NONE {
                 break;
             }
-            each(*row);
+            each(row);
         }
     }
 
     #[inline]
     fn prefetch(&self, row: u32) {
-        simd::prefetch(self.of(row));
+        simd::prefetch(&self.block(row)[..self.ids_bytes()]);
     }
 }
 
 impl Links {
-    /// Asks the memory for all numbers of a row. There are too many for the nearest cache to wait for at once.
+    /// Asks the memory for all bytes of a row. There are too many for the nearest cache to wait for at once.
     #[inline]
     pub(crate) fn prefetch_block(&self, row: u32) {
         simd::prefetch_far(self.block(row));

@@ -151,7 +151,7 @@ impl Lists {
         }
         let mut rng = Rng::new(seed).child("lists");
         let turn_seed = rng.child("turn").next_u64();
-        let view = View::new(choose(space, vectors), turn_seed);
+        let view = View::new(choose(space, vectors, usize::MAX), turn_seed);
         let near = |centers: &Vec<i8>, ids: &[u32]| nearest(rows, ids, &ByteRows::new(space, centers), pool);
         let means = |lists: &[Vec<u32>]| space.means(vectors, lists, pool);
         let mut coded = train((len, count_of(len)), &mut rng, cancel, near, means)?;

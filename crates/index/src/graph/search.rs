@@ -12,11 +12,11 @@ use super::beam::{Beam, Beams, Neighbours};
 use super::block::Blocks;
 use super::build::Built;
 use super::costs::Choice;
-use super::links::Links;
+use super::links::{Links, Wide};
 use super::lists::Lists;
 use super::visit::{ListAim, Visit};
 use crate::codec::{BitRows, ByteRows, Codes, ROW_BY_ROW, Reach, Sketch, SketchRows, Space};
-use crate::image::{Array, Head, Image, VERSION_LIST_ROWS};
+use crate::image::{Array, Head, Image, VERSION_LIST_ROWS, VERSION_TIGHT};
 use crate::refine::Refiner;
 use crate::spec::Codec;
 use crate::{Error, Hits, Query, Spec, Way, scan};
@@ -86,7 +86,11 @@ impl Graph {
         if entries.iter().any(|row| *row as usize >= rows) || (entries.is_empty() && rows > 0) {
             return Err(Error::Corrupt { what: "entries" });
         }
-        let space = || Space::read(spec.metric(), spec.dim(), image);
+        let version = Head::version(image)?;
+        let space = || -> Result<Space, Error> {
+            let space = Space::read(spec.metric(), spec.dim(), image)?;
+            Ok(if version >= VERSION_TIGHT { space.tight() } else { space })
+        };
         let stored = match (spec.codec(), spec.recipe()) {
             (_, Some(recipe)) => {
                 let sketch = Sketch::read(spec, (recipe, ROW_BY_ROW), space()?, &[], rows, image)?;
@@ -102,14 +106,14 @@ impl Graph {
         };
         // The first version had no blocks.
         let nodes = if spec.block_width() > 0 && !image.has("links") {
-            Nodes::Blocks(Box::new(Blocks::read(spec, (rows, entries.len()), image)?))
+            Nodes::Blocks(Box::new(Blocks::read(spec, (rows, entries.len()), version, image)?))
         } else {
             let width = 2 * spec.degree().0;
-            Nodes::Links(Links::read("links", (width, width), rows, image)?)
+            Nodes::Links(Links::read("links", (width, 4 * width, Wide::Four), rows, image)?)
         };
         let lists = match &stored {
             Stored::Bytes(space, _) => {
-                let has_rows = Head::version(image)? >= VERSION_LIST_ROWS;
+                let has_rows = version >= VERSION_LIST_ROWS;
                 Lists::read(space, (rows, spec.dim()), has_rows, image)?.map(Box::new)
             }
             _ => None,
@@ -127,7 +131,7 @@ impl Graph {
             Stored::Sketch(_, codes) => codes.len(),
         };
         let nodes = match &self.nodes {
-            Nodes::Links(links) => 4 * links.rows.len(),
+            Nodes::Links(links) => links.rows.len(),
             Nodes::Blocks(blocks) => blocks.memory_bytes(),
         };
         let lists = self.lists.as_ref().map_or(0, |lists| lists.memory_bytes());
