@@ -1,6 +1,7 @@
 //! Filtered search: recall and cost at every share of rows that match, against the same search without a filter, and
 //! against one that has the same recall.
-//! `cargo bench -p index --bench filters -- [mnist|sift|arxiv] [ef=16] [index_type=HNSW ...] ['only=label 3,random 5 %']`, or
+//! `cargo bench -p index --bench filters -- [mnist|sift|arxiv] [ef=16] [index_type=HNSW ...] ['only=label 3,random 5 %'] [alone]`
+//! (`alone` sets an index beside it that holds the matching rows and no others), or
 //! `-- kinds [rows=60000] [kinds=IVF_PQ,SCANN] [masks=...]` for a table of all kinds.
 //!
 //! Filters are random, or go by the label of a row (digits of MNIST), which has to do with where the row lies: most
@@ -91,6 +92,11 @@ fn main() -> std::io::Result<()> {
             bare.1 / cost.1,
             us_at(&curve, cost.0) / cost.1
         )?;
+        if words.iter().any(|word| word == "alone") && mask.count() >= 1000 {
+            let knob = asked.first().map_or("ef", |(knob, _)| knob);
+            let us = us_at(&alone(&spec, (rows, queries), &mask, knob), cost.0);
+            writeln!(out, "{:>24}  an index of these rows alone needs {us:.1} for that recall", "")?;
+        }
     }
     Ok(())
 }
@@ -134,6 +140,22 @@ fn papers() -> Vec<(String, Bits)> {
         mask("cs.IR or cs.DB", &|line| is(line, "primary_cat", "cs.IR") || is(line, "primary_cat", "cs.DB")),
         mask("archive == econ", &|line| is(line, "archive", "econ")),
     ]
+}
+
+/// Recall and cost of an index of the rows of `mask` alone, as in [`curve`]: what could be had if there were no other rows.
+fn alone(
+    spec: &Spec,
+    (rows, queries): (Vectors<'_>, Vectors<'_>),
+    mask: &Bits,
+    knob: &str,
+) -> Vec<(f64, f64)> {
+    let Vectors::F32 { dim, values } = rows else { return Vec::new() };
+    let some: Vec<f32> = mask.iter().flat_map(|row| &values[row * dim..][..dim]).copied().collect();
+    let some = Vectors::F32 { dim, values: &some };
+    let pool = Pool::new("build", 2).expect("threads");
+    let image = build(spec, some, 1, &pool, &Cancel::new(), &Progress::new()).expect("a build");
+    let index = Index::open(spec, image, some.len()).expect("its own image");
+    curve((spec, &index), some, queries, knob)
 }
 
 /// Recall and cost without a filter at other values of `knob`, dearer ones last.
