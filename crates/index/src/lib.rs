@@ -34,6 +34,7 @@ mod outline;
 mod refine;
 mod scan;
 mod score;
+mod shares;
 mod sparse;
 mod spec;
 mod vectors;

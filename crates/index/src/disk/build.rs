@@ -6,11 +6,11 @@ use host::{Cancel, Pool};
 
 use super::arrange::arrange;
 use super::layout::Layout;
-use super::lists::Shared;
 use super::plan::{LINKS_MIN, Plan};
 use crate::codec::{ByteRows, Members, ROW_BY_ROW, Sketch, Space};
 use crate::graph::{Built, NONE};
 use crate::image::Image;
+use crate::shares::Shared;
 use crate::{Error, Spec, Vectors};
 
 /// Numbers before the starts of links in memory, and after the last.
@@ -156,9 +156,10 @@ fn budget(spec: &Spec, plan: Plan, nodes: &Nodes<'_>) -> usize {
 /// would leave too few, the first slots have all of theirs.
 fn cached(budget: usize, nodes: &Nodes<'_>, lists: Option<Shared>) -> (Option<Shared>, Vec<u32>) {
     let rows = nodes.order.len();
-    let leaves_room = |lists: &Shared| lists.bytes() + 4 * (HEAD + rows + LINKS_MIN * rows) <= budget;
-    let lists = lists.filter(leaves_room);
-    let budget = budget - lists.as_ref().map_or(0, Shared::bytes);
+    // With the slot of each row.
+    let bytes = |lists: &Shared| lists.bytes() + 4 * rows;
+    let lists = lists.filter(|lists| bytes(lists) + 4 * (HEAD + rows + LINKS_MIN * rows) <= budget);
+    let budget = budget - lists.as_ref().map_or(0, bytes);
     let room = (budget / 4).saturating_sub(HEAD + rows).min(u32::MAX as usize);
     // With codes inline nothing in memory says how far a neighbour is.
     let can_hold = nodes.layout.code_bytes == 0;

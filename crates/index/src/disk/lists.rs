@@ -1,23 +1,17 @@
-//! Lists of rows beside a graph on disk, for searches among the rows of a mask. Invariant: what [`Lists::read`] accepts names
-//! every row that exists once, and no other.
+//! Lists of rows beside a graph on disk, for searches among the rows of a mask. Invariant: the slot of a row holds that row.
 //!
 //! Codes of all rows are in memory, so a list need say no more than which rows are in it: those that match are scored by
 //! their codes, list after list from the nearest on, until what is looked at brings few rows that are kept (as beside a graph in
 //! memory, docs/decisions/0360). Only the best are read.
 
-use host::{Cancel, Pool, Rng};
 use simd::Bits;
 
-use crate::codec::{ByteRows, Bytes8, Codes, Reach, SketchRows, Space};
+use crate::codec::{Bytes8, Codes, Reach, SketchRows, Space};
 use crate::hits::{key_of, order};
-use crate::image::{Array, Image};
-use crate::kmeans::{nearest, train};
+use crate::image::Image;
+use crate::shares::{Shares, cut};
 use crate::{Error, Vectors};
 
-/// Rows that have no lists: all their codes are looked at in less time than lists take.
-const ROWS_MIN: usize = 256;
-/// Rows assigned by one task.
-const TASK: usize = 1024;
 /// Lists that are put in order at first; then twice as many, and so on.
 const FIRST: usize = 32;
 /// Lists that tell what lies around a query.
@@ -28,114 +22,33 @@ const LATE: f32 = 0.1;
 /// Lists that can be searched.
 #[derive(Debug)]
 pub(super) struct Lists {
-    /// Where each list starts among the members, and where the last ends.
-    starts: Array<u32>,
-    /// Row numbers, list by list.
-    members: Array<u32>,
-    /// The centres, a byte an element.
-    centers: Array<i8>,
+    shares: Shares,
     /// The slot of each row.
     slots: Vec<u32>,
 }
 
-/// Lists that were made.
-pub(super) struct Shared {
-    starts: Vec<u32>,
-    members: Vec<u32>,
-    centers: Vec<i8>,
-}
-
-impl Shared {
-    /// Shares out `vectors`, which `rows` are coded, if there are enough.
-    pub(super) fn new(
-        rows: &ByteRows<'_>,
-        vectors: Vectors<'_>,
-        seed: u64,
-        (pool, cancel): (&Pool, &Cancel),
-    ) -> Result<Option<Self>, Error> {
-        let (space, len) = (rows.space, vectors.len());
-        if len < ROWS_MIN {
-            return Ok(None);
-        }
-        let mut rng = Rng::new(seed).child("lists");
-        let near = |centers: &Vec<i8>, ids: &[u32]| nearest(rows, ids, &ByteRows::new(space, centers), pool);
-        let means = |lists: &[Vec<u32>]| space.means(vectors, lists, pool);
-        let coded = train((len, len.isqrt() * 3 / 2), &mut rng, cancel, near, means)?;
-        let stride = space.stride();
-        let mut lists = vec![Vec::new(); coded.len() / stride];
-        let ids: Vec<u32> = (0..len as u32).collect();
-        for ids in ids.chunks(TASK) {
-            cancel.check()?;
-            ids.iter().zip(near(&coded, ids)).for_each(|(id, list)| lists[list as usize].push(*id));
-        }
-        let filled = coded.chunks_exact(stride).zip(&lists).filter(|(_, list)| !list.is_empty());
-        let centers = filled.flat_map(|(center, _)| center).copied().collect();
-        lists.retain(|list| !list.is_empty());
-        let mut starts = vec![0u32];
-        lists.iter().for_each(|list| starts.push(starts[starts.len() - 1] + list.len() as u32));
-        Ok(Some(Self { starts, members: lists.concat(), centers }))
-    }
-
-    /// Bytes in memory, that of the slots of rows among them.
-    pub(super) fn bytes(&self) -> usize {
-        4 * (self.starts.len() + 2 * self.members.len()) + self.centers.len()
-    }
-
-    /// Adds the sections to an image.
-    pub(super) fn write(self, image: &mut Image) {
-        image.push("list-starts", self.starts);
-        image.push("list-members", self.members);
-        image.push("list-centers", self.centers);
-    }
-}
-
 impl Lists {
-    /// Reads back what [`Shared::write`] wrote, if there is any; `order` has the row of each slot.
+    /// Reads back what [`Shared`](crate::shares::Shared) wrote, if there is any; `order` has the row of each slot.
     pub(super) fn read(
         (space, order): (&Space, &[u32]),
         is_copied: bool,
         image: &Image,
     ) -> Result<Option<Self>, Error> {
-        if !image.sections.iter().any(|(name, _)| name.starts_with("list-")) {
-            return Ok(None);
-        }
-        let rows = order.len();
-        let starts: Array<u32> = image.list("list-starts")?;
-        let members: Array<u32> = image.array("list-members", rows)?;
-        let rising = starts.windows(2).all(|pair| pair[0] <= pair[1]);
-        if !rising || starts.first() != Some(&0) || starts.last() != Some(&(rows as u32)) {
-            return Err(Error::Corrupt { what: "list-starts" });
-        }
-        let mut seen = Bits::zeros(rows);
-        for row in members.iter() {
-            if *row as usize >= rows || seen.get(*row as usize) {
-                return Err(Error::Corrupt { what: "list-members" });
-            }
-            seen.set(*row as usize, true);
-        }
-        let centers: Array<i8> = image.array("list-centers", (starts.len() - 1) * space.stride())?;
-        let mut slots = vec![0; rows];
+        let Some(shares) = Shares::read(space, order.len(), image)? else { return Ok(None) };
+        let mut slots = vec![0; order.len()];
         (0..).zip(order).for_each(|(slot, row)| slots[*row as usize] = slot);
-        Ok(Some(match is_copied {
-            true => {
-                Self { starts: starts.copied(), members: members.copied(), centers: centers.copied(), slots }
-            }
-            false => Self { starts, members, centers, slots },
-        }))
+        let shares = if is_copied { shares.copied() } else { shares };
+        Ok(Some(Self { shares, slots }))
     }
 
     /// Bytes in memory.
     pub(super) fn memory_bytes(&self) -> usize {
-        4 * (self.starts.len() + self.members.len() + self.slots.len()) + self.centers.len()
+        4 * self.slots.len() + self.shares.bytes()
     }
 
     /// The slots of the rows of `mask`.
     pub(super) fn slots_of<'a>(&'a self, mask: &'a Bits) -> impl Iterator<Item = u32> + 'a {
         mask.iter().map(|row| self.slots[row])
-    }
-
-    fn members(&self, list: usize) -> &[u32] {
-        &self.members[self.starts[list] as usize..self.starts[list + 1] as usize]
     }
 }
 
@@ -157,7 +70,7 @@ impl Visit {
     /// Aims at query `q`.
     pub(super) fn aim(&mut self, (lists, space): (&Lists, &Space), queries: Vectors<'_>, q: usize) {
         let Self { probe, ranked, terms, looked, .. } = self;
-        let centers = ByteRows::new(space, &lists.centers);
+        let centers = lists.shares.centers(space);
         centers.aim(probe, queries, q);
         looked.clear();
         looked.extend(0..centers.len() as u32);
@@ -169,13 +82,7 @@ impl Visit {
 
     /// The share of the rows in the lists nearest to the query that are in `mask`.
     pub(super) fn share_near(&self, lists: &Lists, mask: &Bits) -> f32 {
-        let (mut all, mut matching) = (0usize, 0usize);
-        for list in self.ranked.iter().take(NEAR) {
-            let members = lists.members(*list as u32 as usize);
-            all += members.len();
-            matching += members.iter().filter(|row| mask.get(**row as usize)).count();
-        }
-        matching as f32 / all.max(1) as f32
+        lists.shares.share_of(&self.ranked[..NEAR.min(self.ranked.len())], mask)
     }
 
     /// The slots of rows of `mask` that seem nearest to the query that this and `probe` are aimed at, nearest first, `keep` if there
@@ -198,7 +105,7 @@ impl Visit {
                 sort_first(&mut ranked[sorted..], sorted);
                 sorted *= 2;
             }
-            let members = lists.members(ranked[rank] as u32 as usize);
+            let members = lists.shares.members(ranked[rank] as u32 as usize);
             let from = looked.len();
             let mut count = from;
             looked.resize(from + members.len(), 0);
@@ -244,15 +151,4 @@ fn sort_first(entries: &mut [u64], count: usize) {
         entries.select_nth_unstable(count);
     }
     entries[..count].sort_unstable();
-}
-
-/// Leaves the smallest `keep`; gives the last of them, if there are so many.
-fn cut(kept: &mut Vec<u64>, keep: usize) -> u64 {
-    if kept.len() < keep || keep == 0 {
-        return u64::MAX;
-    }
-    let (_, last, _) = kept.select_nth_unstable(keep - 1);
-    let last = *last;
-    kept.truncate(keep);
-    last
 }

@@ -1,5 +1,4 @@
-//! Lists beside a graph, for searches among the rows of a filter. Invariant: what [`Lists::read`] accepts names every row that
-//! exists once, and no other.
+//! Lists beside a graph, for searches among the rows of a filter. Invariant: there are as many codes as [`Shares`] name rows.
 //!
 //! A walk along a graph pays for every row that does not match; a list is read from its start to its end, and 32 rows of it cost
 //! about as much as one step of a walk. A row is kept as one bit an element of what it differs in from the centre of its list,
@@ -14,29 +13,15 @@ use simd::{Lookups, Planes};
 use super::block::{Line, View, choose};
 use crate::codec::{ByteRows, Space};
 use crate::image::{Array, Image};
-use crate::kmeans::{nearest, train};
+use crate::shares::{Shared, Shares};
 use crate::{Error, Metric, Vectors};
-
-/// Rows that have no lists: all their codes are looked at in less time than a few lists take.
-const ROWS_MIN: usize = 256;
-/// Rows assigned or coded by one task.
-const TASK: usize = 1024;
-
-/// How many lists `rows` rows are shared out to.
-fn count_of(rows: usize) -> usize {
-    (rows.isqrt() * 3 / 2).max(1)
-}
 
 /// Lists that can be searched.
 #[derive(Debug)]
 pub(crate) struct Lists {
     pub(super) view: View,
-    /// Where each list starts among the members, and where the last ends.
-    pub(super) starts: Array<u32>,
-    /// Row numbers, list by list.
-    pub(super) members: Array<u32>,
-    /// The centres, coded like the rows of the graph.
-    centers: Array<i8>,
+    /// Which rows are in which list; centres are coded like the rows of the graph.
+    pub(super) shares: Shares,
     /// The centres as rows of blocks, seen from zero, by which lists are ranked at first.
     gates: Vec<u8>,
     /// The number of each list's first block.
@@ -146,29 +131,11 @@ impl Lists {
         image: &mut Image,
     ) -> Result<(), Error> {
         let (space, len) = (rows.space, vectors.len());
-        if len < ROWS_MIN {
-            return Ok(());
-        }
-        let mut rng = Rng::new(seed).child("lists");
-        let turn_seed = rng.child("turn").next_u64();
+        let Some(shared) = Shared::new(rows, vectors, seed, (pool, cancel))? else { return Ok(()) };
+        let turn_seed = Rng::new(seed).child("lists").child("turn").next_u64();
         let view = View::new(choose(space, vectors, usize::MAX), turn_seed);
-        let near = |centers: &Vec<i8>, ids: &[u32]| nearest(rows, ids, &ByteRows::new(space, centers), pool);
-        let means = |lists: &[Vec<u32>]| space.means(vectors, lists, pool);
-        let mut coded = train((len, count_of(len)), &mut rng, cancel, near, means)?;
-        let mut lists = vec![Vec::new(); coded.len() / space.stride()];
-        let ids: Vec<u32> = (0..len as u32).collect();
-        for ids in ids.chunks(TASK) {
-            cancel.check()?;
-            ids.iter().zip(near(&coded, ids)).for_each(|(id, list)| lists[list as usize].push(*id));
-        }
-        let mut filled = lists.iter().map(|list: &Vec<u32>| !list.is_empty());
-        let stride = space.stride();
-        coded =
-            coded.chunks_exact(stride).filter(|_| filled.next() == Some(true)).flatten().copied().collect();
-        lists.retain(|list| !list.is_empty());
-        let mut starts = vec![0u32];
-        lists.iter().for_each(|list| starts.push(starts[starts.len() - 1] + list.len() as u32));
-        let centers = space.decode(&coded);
+        let centers = space.decode(&shared.centers);
+        let lists = &shared.lists;
         let packed = pool.map(lists.len(), |list| {
             let center = &centers[list * vectors.dim()..][..vectors.dim()];
             if cancel.is_cancelled() {
@@ -188,9 +155,7 @@ impl Lists {
         }
         image.push("list-kept", view.kept);
         image.push("list-turn", vec![turn_seed]);
-        image.push("list-starts", starts);
-        image.push("list-members", lists.concat());
-        image.push("list-centers", coded);
+        shared.write(image);
         image.push("list-blocks", blocks);
         image.push("list-rows", lines);
         Ok(())
@@ -203,41 +168,14 @@ impl Lists {
         has_rows: bool,
         image: &Image,
     ) -> Result<Option<Self>, Error> {
-        if !image.sections.iter().any(|(name, _)| name.starts_with("list-")) {
-            return Ok(None);
-        }
+        let Some(shares) = Shares::read(space, rows, image)? else { return Ok(None) };
         let view = View::read(dim, ("list-kept", "list-turn"), image)?;
-        let starts: Array<u32> = image.list("list-starts")?;
-        let members: Array<u32> = image.array("list-members", rows)?;
-        let rising = starts.windows(2).all(|pair| pair[0] <= pair[1]);
-        if !rising || starts.first() != Some(&0) || starts.last() != Some(&(rows as u32)) {
-            return Err(Error::Corrupt { what: "list-starts" });
-        }
-        let mut seen = simd::Bits::zeros(rows);
-        for row in members.iter() {
-            if *row as usize >= rows || seen.get(*row as usize) {
-                return Err(Error::Corrupt { what: "list-members" });
-            }
-            seen.set(*row as usize, true);
-        }
-        let centers = image.array("list-centers", (starts.len() - 1) * space.stride())?;
-        let (firsts, block_bytes) = (firsts(&starts), Lookups::block_bytes(view.dim() / 4));
+        let (firsts, block_bytes) = (firsts(&shares.starts), Lookups::block_bytes(view.dim() / 4));
         let len = firsts[firsts.len() - 1].checked_mul(block_bytes);
         let blocks = image.array("list-blocks", len.ok_or(Error::Corrupt { what: "list-blocks" })?)?;
         let by_row = if has_rows { Some(Rows::read(view.dim(), rows, image)?) } else { None };
-        let gates = gates(space, &view, &centers);
-        Ok(Some(Self { view, gates, starts, members, centers, firsts, blocks, block_bytes, rows: by_row }))
-    }
-
-    /// How many there are.
-    pub(super) fn len(&self) -> usize {
-        self.starts.len() - 1
-    }
-
-    /// The rows of the list `list`.
-    #[inline]
-    pub(super) fn members(&self, list: usize) -> &[u32] {
-        &self.members[self.starts[list] as usize..self.starts[list + 1] as usize]
+        let gates = gates(space, &view, shares.coded_centers());
+        Ok(Some(Self { view, gates, shares, firsts, blocks, block_bytes, rows: by_row }))
     }
 
     /// The blocks of the list `list`.
@@ -251,16 +189,10 @@ impl Lists {
         self.gates.chunks_exact(self.block_bytes)
     }
 
-    /// The centres, as rows that can be scored.
-    pub(super) fn centers<'a>(&'a self, space: &'a Space) -> ByteRows<'a> {
-        ByteRows::new(space, &self.centers)
-    }
-
     /// Bytes of the sections, and of what is made of them.
     pub(crate) fn memory_bytes(&self) -> usize {
-        let numbers = self.view.kept.len() + self.starts.len() + self.members.len();
         let rows = self.rows.as_ref().map_or(0, |rows| rows.lines.len());
-        4 * numbers + self.centers.len() + self.blocks.len() + rows + self.gates.len()
+        4 * self.view.kept.len() + self.shares.bytes() + self.blocks.len() + rows + self.gates.len()
     }
 }
 

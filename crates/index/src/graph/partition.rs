@@ -6,6 +6,7 @@
 //! indexing", arXiv 2602.21247, 2026.)
 
 use host::{Cancel, Pool, Rng};
+use simd::TILE_ROWS;
 
 use crate::Error;
 use crate::codec::{Pairs, Reach};
@@ -135,14 +136,8 @@ fn pairs<C: Pairs>(codes: &C, group: &[u32], keep: usize) -> Vec<u64> {
         probe
     };
     let probes: Vec<C::Probe> = group.iter().map(aimed).collect();
-    let mut table = vec![0f32; group.len() * group.len()];
-    let (mut some, mut near) = (Vec::new(), Vec::new());
-    for (block, rows) in group.chunks(BLOCK).enumerate() {
-        for (probe, scores) in probes.iter().zip(table.chunks_exact_mut(group.len())) {
-            codes.scores(probe, rows, Reach::Cached, &mut some);
-            scores[block * BLOCK..][..some.len()].copy_from_slice(&some);
-        }
-    }
+    let table = table(codes, group, &probes);
+    let mut near = Vec::new();
     for ((row, list), scores) in
         group.iter().zip(lists.chunks_exact_mut(keep)).zip(table.chunks_exact(group.len()))
     {
@@ -168,4 +163,33 @@ fn pairs<C: Pairs>(codes: &C, group: &[u32], keep: usize) -> Vec<u64> {
         near.iter().zip(list).for_each(|(near, place)| *place = *near);
     }
     lists
+}
+
+/// The scores of all pairs of a group, row by row.
+fn table<C: Pairs>(codes: &C, group: &[u32], probes: &[C::Probe]) -> Vec<f32> {
+    let rows = group.len();
+    let mut table = vec![0f32; rows * rows];
+    let Some(beside) = codes.side_by_side(group) else {
+        let mut some = Vec::new();
+        for (block, ids) in group.chunks(BLOCK).enumerate() {
+            for (probe, scores) in probes.iter().zip(table.chunks_exact_mut(rows)) {
+                codes.scores(probe, ids, Reach::Cached, &mut some);
+                scores[block * BLOCK..][..some.len()].copy_from_slice(&some);
+            }
+        }
+        return table;
+    };
+    // Rows side by side are as far from a probe as its row is from them.
+    let mut some = vec![[0f32; TILE_ROWS]; rows];
+    for (tile, first) in (0..rows).step_by(TILE_ROWS).enumerate() {
+        let end = (first + TILE_ROWS).min(rows);
+        codes.scores_beside(&beside, tile, &probes[..end], &mut some[..end]);
+        for (other, scores) in some[..end].iter().enumerate() {
+            for (row, score) in (first..end).zip(scores) {
+                table[other * rows + row] = *score;
+                table[row * rows + other] = *score;
+            }
+        }
+    }
+    table
 }

@@ -12,6 +12,7 @@ use super::lists::{Lists, Rows};
 use crate::Vectors;
 use crate::codec::{Bytes8, Codes, Reach, Space};
 use crate::hits::{key_of, order};
+use crate::shares::cut;
 
 /// Lists whose centres are measured at first.
 const FIRST: usize = 32;
@@ -101,13 +102,13 @@ impl ListAim {
         View::turn(&lists.view, moved, turned);
         lookups.aim_signs(turned, 2.0);
         signed.aim(turned);
-        lists.centers(space).aim(probe, queries, query);
+        lists.shares.centers(space).aim(probe, queries, query);
         ranked.clear();
         let mut scores = [0f32; Lookups::ROWS];
         for block in lists.gates() {
             lookups.scores(block, 0.0, f32::INFINITY, &mut scores);
             let first = ranked.len();
-            let count = (lists.len() - first).min(Lookups::ROWS);
+            let count = (lists.shares.len() - first).min(Lookups::ROWS);
             ranked.extend((first..).zip(&scores[..count]).map(|(list, score)| order(*score, list as u32)));
         }
     }
@@ -118,13 +119,7 @@ impl ListAim {
         if near < self.ranked.len() {
             self.ranked.select_nth_unstable(near);
         }
-        let members = self.ranked[..near].iter().flat_map(|list| lists.members(*list as u32 as usize));
-        let (mut all, mut matching) = (0u32, 0u32);
-        for row in members {
-            all += 1;
-            matching += u32::from(mask.get(*row as usize));
-        }
-        matching as f32 / all.max(1) as f32
+        lists.shares.share_of(&self.ranked[..near], mask)
     }
 
     /// The rows of `mask` that seem nearest to the query aimed at and how near they seem, `found` nearest first; returns how many blocks of
@@ -136,7 +131,7 @@ impl ListAim {
         found: &mut Vec<(u32, f32)>,
     ) -> usize {
         let Self { lookups, signed, terms, probe, ranked, some, kept, visited, judged, .. } = self;
-        let centers = lists.centers(space);
+        let centers = lists.shares.centers(space);
         kept.clear();
         visited.clear();
         let mut look = Look {
@@ -164,9 +159,9 @@ impl ListAim {
             }
             let list = ranked[rank] as u32 as usize;
             if let Some(next) = ranked.get(rank + 1) {
-                simd::prefetch(lists.members(*next as u32 as usize));
+                simd::prefetch(lists.shares.members(*next as u32 as usize));
             }
-            visited.push([look.seen, lists.starts[list], look.matches as u32]);
+            visited.push([look.seen, lists.shares.starts[list], look.matches as u32]);
             look.at(lists, list, key_of(ranked[rank]));
             if look.counted >= visit.matching {
                 break;
@@ -189,7 +184,7 @@ impl ListAim {
         found.extend(kept.iter().map(|entry| {
             let seen = *entry as u32;
             let [before, start, _] = visited[visited.partition_point(|[before, ..]| *before <= seen) - 1];
-            (lists.members[(start + seen - before) as usize], key_of(*entry))
+            (lists.shares.members[(start + seen - before) as usize], key_of(*entry))
         }));
         seen / Lookups::ROWS
     }
@@ -215,7 +210,7 @@ impl Look<'_> {
     /// Looks at a list. Where many of its first rows match, the others are scored before it is asked whether they do.
     #[inline]
     fn at(&mut self, lists: &Lists, list: usize, term: f32) {
-        let (start, members) = (lists.starts[list] as usize, lists.members(list));
+        let (start, members) = (lists.shares.starts[list] as usize, lists.shares.members(list));
         let first = &members[..members.len().min(Lookups::ROWS)];
         let wanted = matching(first, self.mask);
         let count = wanted.count_ones() as usize;
@@ -335,17 +330,6 @@ fn choose_up_to(limit: u64, entries: &[u64], chosen: &mut Vec<u64>) {
     chosen.truncate(count);
 }
 
-/// Leaves the smallest `keep`; gives the last of them, if there are so many.
-fn cut(kept: &mut Vec<u64>, keep: usize) -> u64 {
-    if kept.len() < keep {
-        return u64::MAX;
-    }
-    let (_, last, _) = kept.select_nth_unstable(keep - 1);
-    let last = *last;
-    kept.truncate(keep);
-    last
-}
-
 /// One bit for each of up to 32 rows that is in the mask.
 #[inline]
 fn matching(rows: &[u32], mask: &Bits) -> u32 {
@@ -438,7 +422,7 @@ mod tests {
             let ones = Bits::ones(ROWS);
             let (mut ways, mut kept) = ([Vec::new(), Vec::new()], Vec::new());
             for (by_row, way) in ways.iter_mut().enumerate() {
-                for list in 0..lists.len() {
+                for list in 0..lists.shares.len() {
                     kept.clear();
                     let mut look = Look {
                         lookups: &aim.lookups,
@@ -451,7 +435,7 @@ mod tests {
                         matches: 0,
                         counted: 0,
                     };
-                    let (members, start) = (lists.members(list), lists.starts[list] as usize);
+                    let (members, start) = (lists.shares.members(list), lists.shares.starts[list] as usize);
                     match &lists.rows {
                         Some(rows) if by_row == 1 => look.some(rows, (start, members), 2.0),
                         _ => {

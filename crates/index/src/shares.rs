@@ -1,0 +1,161 @@
+//! Rows shared out to lists around centres, which lie beside a graph for searches among the rows of a mask. Invariant: what
+//! [`Shares::read`] accepts names every row that exists once, and no other.
+
+use host::{Cancel, Pool, Rng};
+use simd::Bits;
+
+use crate::codec::{ByteRows, Space};
+use crate::image::{Array, Image};
+use crate::kmeans::{nearest, train};
+use crate::{Error, Vectors};
+
+/// Rows that have no lists: all their codes are looked at in less time than a few lists take.
+const ROWS_MIN: usize = 256;
+/// Rows assigned by one task.
+const TASK: usize = 1024;
+
+/// How many lists `rows` rows are shared out to.
+fn count_of(rows: usize) -> usize {
+    (rows.isqrt() * 3 / 2).max(1)
+}
+
+/// Lists as they are made.
+pub(crate) struct Shared {
+    /// The rows of each list, of which none is empty.
+    pub(crate) lists: Vec<Vec<u32>>,
+    /// The centres, a byte an element.
+    pub(crate) centers: Vec<i8>,
+}
+
+impl Shared {
+    /// Shares out `vectors`, which `rows` are coded, if there are enough.
+    pub(crate) fn new(
+        rows: &ByteRows<'_>,
+        vectors: Vectors<'_>,
+        seed: u64,
+        (pool, cancel): (&Pool, &Cancel),
+    ) -> Result<Option<Self>, Error> {
+        let (space, len) = (rows.space, vectors.len());
+        if len < ROWS_MIN {
+            return Ok(None);
+        }
+        let mut rng = Rng::new(seed).child("lists");
+        let near = |centers: &Vec<i8>, ids: &[u32]| nearest(rows, ids, &ByteRows::new(space, centers), pool);
+        let means = |lists: &[Vec<u32>]| space.means(vectors, lists, pool);
+        let coded = train((len, count_of(len)), &mut rng, cancel, near, means)?;
+        let stride = space.stride();
+        let mut lists = vec![Vec::new(); coded.len() / stride];
+        let ids: Vec<u32> = (0..len as u32).collect();
+        for ids in ids.chunks(TASK) {
+            cancel.check()?;
+            ids.iter().zip(near(&coded, ids)).for_each(|(id, list)| lists[list as usize].push(*id));
+        }
+        let filled = coded.chunks_exact(stride).zip(&lists).filter(|(_, list)| !list.is_empty());
+        let centers = filled.flat_map(|(center, _)| center).copied().collect();
+        lists.retain(|list| !list.is_empty());
+        Ok(Some(Self { lists, centers }))
+    }
+
+    /// Bytes of the sections.
+    pub(crate) fn bytes(&self) -> usize {
+        let rows: usize = self.lists.iter().map(Vec::len).sum();
+        4 * (self.lists.len() + 1 + rows) + self.centers.len()
+    }
+
+    /// Adds the sections to an image.
+    pub(crate) fn write(self, image: &mut Image) {
+        let mut starts = vec![0u32];
+        self.lists.iter().for_each(|list| starts.push(starts[starts.len() - 1] + list.len() as u32));
+        image.push("list-starts", starts);
+        image.push("list-members", self.lists.concat());
+        image.push("list-centers", self.centers);
+    }
+}
+
+/// Lists at rest.
+#[derive(Debug)]
+pub(crate) struct Shares {
+    /// Where each list starts among the members, and where the last ends.
+    pub(crate) starts: Array<u32>,
+    /// Row numbers, list by list.
+    pub(crate) members: Array<u32>,
+    /// The centres, a byte an element.
+    centers: Array<i8>,
+}
+
+impl Shares {
+    /// Reads back what [`Shared::write`] wrote of `rows` rows, if it did.
+    pub(crate) fn read(space: &Space, rows: usize, image: &Image) -> Result<Option<Self>, Error> {
+        if !image.sections.iter().any(|(name, _)| name.starts_with("list-")) {
+            return Ok(None);
+        }
+        let starts: Array<u32> = image.list("list-starts")?;
+        let members: Array<u32> = image.array("list-members", rows)?;
+        let rising = starts.windows(2).all(|pair| pair[0] <= pair[1]);
+        if !rising || starts.first() != Some(&0) || starts.last() != Some(&(rows as u32)) {
+            return Err(Error::Corrupt { what: "list-starts" });
+        }
+        let mut seen = Bits::zeros(rows);
+        for row in members.iter() {
+            if *row as usize >= rows || seen.get(*row as usize) {
+                return Err(Error::Corrupt { what: "list-members" });
+            }
+            seen.set(*row as usize, true);
+        }
+        let centers = image.array("list-centers", (starts.len() - 1) * space.stride())?;
+        Ok(Some(Self { starts, members, centers }))
+    }
+
+    /// The same in memory of its own.
+    pub(crate) fn copied(&self) -> Self {
+        let Self { starts, members, centers } = self;
+        Self { starts: starts.copied(), members: members.copied(), centers: centers.copied() }
+    }
+
+    /// How many lists there are.
+    pub(crate) fn len(&self) -> usize {
+        self.starts.len() - 1
+    }
+
+    /// The rows of the list `list`.
+    #[inline]
+    pub(crate) fn members(&self, list: usize) -> &[u32] {
+        &self.members[self.starts[list] as usize..self.starts[list + 1] as usize]
+    }
+
+    /// The centres, as rows that can be scored.
+    pub(crate) fn centers<'a>(&'a self, space: &'a Space) -> ByteRows<'a> {
+        ByteRows::new(space, &self.centers)
+    }
+
+    /// The centres as they are coded.
+    pub(crate) fn coded_centers(&self) -> &[i8] {
+        &self.centers
+    }
+
+    /// The share of the rows of some lists, entries whose low bits are their numbers, that are in `mask`.
+    pub(crate) fn share_of(&self, lists: &[u64], mask: &Bits) -> f32 {
+        let (mut all, mut matching) = (0u32, 0u32);
+        for row in lists.iter().flat_map(|list| self.members(*list as u32 as usize)) {
+            all += 1;
+            matching += u32::from(mask.get(*row as usize));
+        }
+        matching as f32 / all.max(1) as f32
+    }
+
+    /// Bytes of the sections.
+    pub(crate) fn bytes(&self) -> usize {
+        4 * (self.starts.len() + self.members.len()) + self.centers.len()
+    }
+}
+
+/// Leaves the smallest `keep`; gives the last of them, if there are so many.
+pub(crate) fn cut(kept: &mut Vec<u64>, keep: usize) -> u64 {
+    if kept.len() < keep || keep == 0 {
+        return u64::MAX;
+    }
+    let (_, last, _) = kept.select_nth_unstable(keep - 1);
+    let last = *last;
+    kept.truncate(keep);
+    last
+}
