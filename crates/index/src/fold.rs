@@ -11,7 +11,7 @@ use simd::{Bits, FOLD_ROWS, near_folds};
 use crate::hits::Top;
 use crate::image::{Array, Image};
 use crate::outline::{bar_of, ones};
-use crate::scan::{BLOCK, GROUP, check_alike, start, word_at};
+use crate::scan::{BLOCK, Exact, GROUP, check_alike, start, word_at};
 use crate::score::Scorer;
 use crate::{Error, Hits, Metric, Query, Vectors};
 
@@ -23,8 +23,6 @@ const WORDS: [usize; 8] = [4, 8, 16, 32, 64, 128, 256, 512];
 const CHUNK: usize = 1024;
 /// Of fewer rows than this in a block that match it is quicker to look at the rows themselves.
 const FEW: u32 = 8;
-/// Bytes of a row that are asked for ahead.
-const PREFETCH: usize = 256;
 /// What rounding may take from a bar.
 const SLACK: f32 = 1e-5;
 
@@ -150,8 +148,7 @@ struct Scan<'a> {
     /// The folds of the queries, and how many bits these have.
     folded: Vec<u32>,
     counts: Vec<f32>,
-    ids: Vec<u32>,
-    exact: Vec<f32>,
+    exact: Exact,
 }
 
 impl<'a> Scan<'a> {
@@ -175,8 +172,7 @@ impl<'a> Scan<'a> {
             tops: into.iter().map(|hits| start(metric, query, hits)).collect(),
             folded,
             counts: (0..queries.len()).map(|q| count_ones(queries.bytes(q)) as f32).collect(),
-            ids: Vec::new(),
-            exact: Vec::new(),
+            exact: Exact::default(),
         }
     }
 
@@ -200,19 +196,7 @@ impl<'a> Scan<'a> {
                 let is_far = |i: &usize| least(metric, count, ones_of[*i]) > worst;
                 open &= !ones(open).filter(is_far).fold(0, |far, i| far | 1 << i);
             }
-            self.ids.clear();
-            self.ids.extend(ones(open).map(|i| (first + i) as u32));
-            for row in &self.ids {
-                let row = vectors.bytes(*row as usize);
-                simd::prefetch(&row[..PREFETCH.min(row.len())]);
-            }
-            self.exact.resize(self.ids.len(), 0.0);
-            self.scorer.chosen(q, vectors, &self.ids, &mut self.exact);
-            for (row, score) in self.ids.iter().zip(&self.exact) {
-                if query.admits(*score) {
-                    top.push(*score, *row);
-                }
-            }
+            self.exact.show((&self.scorer, query, q), (vectors, 0), (first, open), top);
         }
     }
 }

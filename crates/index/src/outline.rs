@@ -12,7 +12,7 @@ use simd::{Bar, Bits, Columns, Grain, NibbleQuery, fine_of, nibble_bytes, nibble
 
 use crate::hits::Top;
 use crate::image::{Array, Image};
-use crate::scan::{BLOCK, GROUP, check_alike, start, word_at};
+use crate::scan::{BLOCK, Exact, GROUP, check_alike, start, word_at};
 use crate::score::{Scorer, norm};
 use crate::{Element, Error, Hits, Metric, Query, Vectors};
 
@@ -29,8 +29,6 @@ const CHUNK: usize = 512;
 const COLUMNS: usize = 7;
 /// Of fewer rows than this in a block that match it is quicker to look at the rows themselves.
 const FEW: u32 = 8;
-/// Bytes of a row that are asked for ahead; the memory guesses the rest.
-const PREFETCH: usize = 256;
 
 /// Some rows of floats in outline.
 #[derive(Debug, Clone)]
@@ -232,8 +230,7 @@ struct Scan<'a> {
     aims: Vec<NibbleQuery>,
     bounds: Vec<Bound>,
     dots: Vec<i32>,
-    ids: Vec<u32>,
-    exact: Vec<f32>,
+    exact: Exact,
 }
 
 impl<'a> Scan<'a> {
@@ -260,8 +257,7 @@ impl<'a> Scan<'a> {
             aims,
             bounds,
             dots: vec![0; BLOCK * queries.len()],
-            ids: Vec::new(),
-            exact: Vec::new(),
+            exact: Exact::default(),
         }
     }
 
@@ -282,12 +278,12 @@ impl<'a> Scan<'a> {
             nibble_dots(&self.aims, &outline.high[first * bytes..end * bytes], dots);
         }
         for (q, top) in self.tops.iter_mut().enumerate() {
-            self.ids.clear();
+            let mut open = word;
             let bar = bar_of(top, self.query).filter(|_| is_bounded);
             if let Some(worst) = bar {
                 let (aim, bar) = (&self.aims[q], self.bounds[q].bar(worst));
                 let dots = &self.dots[q * (end - first)..][..end - first];
-                let open = word & bar.open(aim, dots, outline.columns(first..end));
+                open &= bar.open(aim, dots, outline.columns(first..end));
                 if open == 0 {
                     continue;
                 }
@@ -299,21 +295,9 @@ impl<'a> Scan<'a> {
                     let (grain, margin) = outline.fine(first + i);
                     bar.is_open(aim, 16 * dots[*i] + dot[0], grain, margin)
                 };
-                self.ids.extend(ones(open).filter(is_open).map(|i| (first + i) as u32));
-            } else {
-                self.ids.extend(ones(word).map(|i| (first + i) as u32));
+                open = ones(open).filter(is_open).fold(0, |open, i| open | 1 << i);
             }
-            for row in &self.ids {
-                let row = vectors.bytes(*row as usize);
-                simd::prefetch(&row[..PREFETCH.min(row.len())]);
-            }
-            self.exact.resize(self.ids.len(), 0.0);
-            self.scorer.chosen(q, vectors, &self.ids, &mut self.exact);
-            for (row, score) in self.ids.iter().zip(&self.exact) {
-                if self.query.admits(*score) {
-                    top.push(*score, first_row + row);
-                }
-            }
+            self.exact.show((&self.scorer, self.query, q), (vectors, first_row), (first, open), top);
         }
     }
 }

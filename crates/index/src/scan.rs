@@ -13,6 +13,9 @@ pub(crate) const BLOCK: usize = 64;
 /// Queries scored together, so that a row is used several times while it is near.
 pub(crate) const GROUP: usize = 16;
 
+/// Bytes of a row that are asked for ahead; the memory guesses the rest.
+const PREFETCH: usize = 256;
+
 /// Scores every row against every query and keeps the best in `into`, one [`Hits`] a query, together with what is
 /// already there. Row `i` of `vectors` is reported as `first_row + i`, and bit `first_row + i` of `mask` says whether
 /// it takes part. Exact. Sparse rows that have nothing in common with a query
@@ -84,6 +87,40 @@ pub(crate) fn word_at(mask: &Bits, bit: usize) -> u64 {
     let low = words[word] >> shift;
     let high = words.get(word + 1).filter(|_| shift > 0).map_or(0, |word| word << (64 - shift));
     low | high
+}
+
+/// Scores rows of a block that their bounds leave open.
+#[derive(Debug, Default)]
+pub(crate) struct Exact {
+    ids: Vec<u32>,
+    scores: Vec<f32>,
+}
+
+impl Exact {
+    /// Shows `top` those of the rows from `first` on whose bits are set in `open` and whose score for query `q` is admitted; rows
+    /// are counted from `first_row` on.
+    pub(crate) fn show(
+        &mut self,
+        (scorer, query, q): (&Scorer<'_>, &Query, usize),
+        (vectors, first_row): (Vectors<'_>, u32),
+        (first, open): (usize, u64),
+        top: &mut Top,
+    ) {
+        let Self { ids, scores } = self;
+        ids.clear();
+        ids.extend(ones(open).map(|i| (first + i) as u32));
+        for row in &*ids {
+            let row = vectors.bytes(*row as usize);
+            simd::prefetch(&row[..PREFETCH.min(row.len())]);
+        }
+        scores.resize(ids.len(), 0.0);
+        scorer.chosen(q, vectors, ids, scores);
+        for (row, score) in ids.iter().zip(&*scores) {
+            if query.admits(*score) {
+                top.push(*score, first_row + row);
+            }
+        }
+    }
 }
 
 /// Refuses queries that are not of the rows' kind.

@@ -14,6 +14,21 @@ const ROWS_MIN: usize = 256;
 /// Rows assigned by one task.
 const TASK: usize = 1024;
 
+/// Lists that tell what lies around a query.
+pub(crate) const NEAR: usize = 3;
+/// A query is amid rows that match if of those around it so many times the share match that does of all.
+pub(crate) const AMID: f32 = 0.75;
+/// The share of rows that match from which on a walk among all of them finds enough that do, if the query lies amid these.
+pub(crate) const SHARE_WHOLE: f32 = 0.4;
+/// By which power of how many times more rows there are than match a walk keeps more that knows rows by estimates. Measured by the bench
+/// `filters`.
+pub(crate) const MORE: f64 = 0.6;
+/// What share of the nearest rows the later half of what a search of lists looked at may have brought at its end.
+pub(crate) const LATE: f32 = 0.1;
+/// Matching rows that a search of lists looks at for each that it is asked to keep where few match: 20 to 30 on two sets. It looks at more
+/// where more match, but there a scan costs far more than either.
+pub(crate) const LOOKED_AT: f32 = 25.0;
+
 /// How many lists `rows` rows are shared out to.
 fn count_of(rows: usize) -> usize {
     (rows.isqrt() * 3 / 2).max(1)

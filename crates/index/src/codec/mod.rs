@@ -43,7 +43,7 @@ pub(crate) trait Codes: Sync {
     fn scores(&self, probe: &Self::Probe, rows: &[u32], reach: Reach, out: &mut Vec<f32>);
 }
 
-/// Rows that can also be held against each other, as building needs it.
+/// Rows that can also be held against each other, as building needs it: two are equally far from each other either way.
 pub(crate) trait Pairs: Codes {
     /// Aims at a row of its own.
     fn aim_row(&self, probe: &mut Self::Probe, row: u32);

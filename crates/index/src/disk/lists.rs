@@ -9,15 +9,11 @@ use simd::Bits;
 use crate::codec::{Bytes8, Codes, Reach, SketchRows, Space};
 use crate::hits::{key_of, order};
 use crate::image::Image;
-use crate::shares::{Shares, cut};
+use crate::shares::{LATE, NEAR, Shares, cut};
 use crate::{Error, Vectors};
 
 /// Lists that are put in order at first; then twice as many, and so on.
 const FIRST: usize = 32;
-/// Lists that tell what lies around a query.
-const NEAR: usize = 3;
-/// What share of the rows kept the later half of what was looked at may have brought at the end.
-const LATE: f32 = 0.1;
 
 /// Lists that can be searched.
 #[derive(Debug)]

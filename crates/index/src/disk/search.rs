@@ -16,6 +16,7 @@ use crate::codec::{ROW_BY_ROW, Sketch, Space};
 use crate::graph::NONE;
 use crate::image::{Array, Head, Image};
 use crate::refine::Refiner;
+use crate::shares::{LOOKED_AT, SHARE_WHOLE};
 use crate::{Error, Hits, Query, Spec, Way};
 
 /// The section that stays on the disk.
@@ -27,11 +28,6 @@ const NODE_NS: f64 = 700.0;
 const READ_NS: f64 = 80_000.0;
 const CODE_NS: f64 = 30.0;
 const ROW_NS: f64 = 1_500.0;
-
-/// Matching rows that a search of lists looks at for each that it is asked to keep; the share of rows that match from which on a walk
-/// among all of them finds enough that do, if the query lies amid these: as beside a graph in memory.
-const LOOKED_AT: f64 = 25.0;
-const SHARE_WHOLE: f64 = 0.4;
 
 /// How a search among the rows of a mask begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -247,8 +243,8 @@ impl Disk {
         match &self.lists {
             None if self.prefers_scan(ef, matching) => Choice::Scan,
             None => Choice::Walk,
-            Some(_) if scan <= LOOKED_AT * ef as f64 => Choice::Scan,
-            Some(_) if share >= SHARE_WHOLE => Choice::Walk,
+            Some(_) if scan <= f64::from(LOOKED_AT) * ef as f64 => Choice::Scan,
+            Some(_) if share >= f64::from(SHARE_WHOLE) => Choice::Walk,
             Some(_) => Choice::Lists,
         }
     }

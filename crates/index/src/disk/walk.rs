@@ -15,6 +15,7 @@ use crate::graph::{Seen, insert, row_of};
 use crate::hits::{Top, key_of, order};
 use crate::nearest::Nearest;
 use crate::refine::{Refined, Refiner};
+use crate::shares::{AMID, MORE};
 use crate::{Error, Hits, Metric, Query, scan};
 
 /// Blocks that are read at once when rows are measured.
@@ -25,10 +26,6 @@ const DEEPER: usize = 2;
 const SPREADS: f32 = 1.0;
 /// Rows scored in one go.
 const BLOCK: usize = 64;
-/// A query is amid rows that match if of those around it so many times the share match that does of all.
-const AMID: f32 = 0.75;
-/// A walk among all rows of which a share matches keeps so many more, as power of one by the share; as along blocks in memory.
-const MORE: f32 = 0.6;
 
 /// What a search needs besides the graph; kept from one to the next.
 #[derive(Debug, Default)]
@@ -140,7 +137,7 @@ impl<'a> Walk<'a> {
         self.room.visit.aim((lists, &disk.space), self.refiner.queries, q);
         let near = self.room.visit.share_near(lists, mask);
         let refined = if choice == Choice::Walk && near >= AMID * share {
-            let wide = ef as f32 * near.recip().powf(MORE);
+            let wide = ef as f64 * f64::from(near).recip().powf(MORE);
             self.walk_and_measure(q, wide as usize, self.query.depth())?
         } else {
             let mut found = std::mem::take(&mut self.room.found);

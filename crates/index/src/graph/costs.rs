@@ -4,6 +4,7 @@
 use simd::Lookups;
 
 use super::visit;
+use crate::shares::{LOOKED_AT, SHARE_WHOLE};
 
 /// What the steps of a search of one graph cost, in nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -32,13 +33,6 @@ const FOLLOWED: f32 = 1.25;
 pub(super) fn lists(matching: usize, rows: usize) -> f32 {
     1.6 * rows as f32 / matching.max(1) as f32
 }
-
-/// Matching rows that a search of lists looks at for each that it is asked to keep where few match: 20 to 30 on two sets. It looks at more
-/// where more match, but there a scan costs far more than either.
-const LOOKED_AT: f32 = 25.0;
-
-/// The share of rows that match from which on a walk among all of them finds enough that do, if the query lies amid these.
-const SHARE_WHOLE: f32 = 0.4;
 
 impl Default for Costs {
     /// The proportions measured by the bench `filters` on its three sets, with rows of 128 to 784 elements.

@@ -11,6 +11,7 @@ use super::visit::Visit;
 use crate::codec::{Codes, Reach};
 use crate::hits::{key_of, order};
 use crate::nearest::Nearest;
+use crate::shares::{AMID, LATE};
 use crate::{Error, Hits};
 
 /// What part of the usual reach of a walk is enough.
@@ -25,10 +26,6 @@ const EFFORT_MAX: usize = 3;
 const SPREAD: usize = 16;
 /// How many rows a search of lists keeps by estimates for each by which it finds its end, so that the nearest are among them.
 const KEPT: usize = 3;
-/// What share of those the later half of what it looked at may have brought at its end.
-const LATE: f32 = 0.1;
-/// A query is amid rows that match if of those around it so many times the share match that does of all.
-const AMID: f32 = 0.75;
 /// How many of them are scored by their codes in any case, and how many then at once.
 const SURE: usize = 32;
 const STEP: usize = 16;

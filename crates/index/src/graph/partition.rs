@@ -165,29 +165,33 @@ fn pairs<C: Pairs>(codes: &C, group: &[u32], keep: usize) -> Vec<u64> {
     lists
 }
 
-/// The scores of all pairs of a group, row by row.
+/// The scores of all pairs of a group, row by row. Two rows are as far from each other either way, so each pair is scored once.
 fn table<C: Pairs>(codes: &C, group: &[u32], probes: &[C::Probe]) -> Vec<f32> {
     let rows = group.len();
     let mut table = vec![0f32; rows * rows];
-    let Some(beside) = codes.side_by_side(group) else {
+    let mut put = |other: usize, first: usize, scores: &[f32]| {
+        for (row, score) in (first..).zip(scores) {
+            table[other * rows + row] = *score;
+            table[row * rows + other] = *score;
+        }
+    };
+    if let Some(beside) = codes.side_by_side(group) {
+        let mut some = vec![[0f32; TILE_ROWS]; rows];
+        for (tile, first) in (0..rows).step_by(TILE_ROWS).enumerate() {
+            let end = (first + TILE_ROWS).min(rows);
+            codes.scores_beside(&beside, tile, &probes[..end], &mut some[..end]);
+            some[..end]
+                .iter()
+                .enumerate()
+                .for_each(|(other, scores)| put(other, first, &scores[..end - first]));
+        }
+    } else {
         let mut some = Vec::new();
         for (block, ids) in group.chunks(BLOCK).enumerate() {
-            for (probe, scores) in probes.iter().zip(table.chunks_exact_mut(rows)) {
+            let first = block * BLOCK;
+            for (other, probe) in probes[..first + ids.len()].iter().enumerate() {
                 codes.scores(probe, ids, Reach::Cached, &mut some);
-                scores[block * BLOCK..][..some.len()].copy_from_slice(&some);
-            }
-        }
-        return table;
-    };
-    // Rows side by side are as far from a probe as its row is from them.
-    let mut some = vec![[0f32; TILE_ROWS]; rows];
-    for (tile, first) in (0..rows).step_by(TILE_ROWS).enumerate() {
-        let end = (first + TILE_ROWS).min(rows);
-        codes.scores_beside(&beside, tile, &probes[..end], &mut some[..end]);
-        for (other, scores) in some[..end].iter().enumerate() {
-            for (row, score) in (first..end).zip(scores) {
-                table[other * rows + row] = *score;
-                table[row * rows + other] = *score;
+                put(other, first, &some);
             }
         }
     }

@@ -18,6 +18,7 @@ use super::visit::{ListAim, Visit};
 use crate::codec::{BitRows, ByteRows, Codes, ROW_BY_ROW, Reach, Sketch, SketchRows, Space};
 use crate::image::{Array, Head, Image, VERSION_LIST_ROWS, VERSION_TIGHT};
 use crate::refine::Refiner;
+use crate::shares::MORE;
 use crate::spec::Codec;
 use crate::{Error, Hits, Query, Spec, Way, scan};
 
@@ -31,9 +32,6 @@ const TURNS: usize = 4;
 const GROWTH_OF_BITS: f32 = 0.03;
 /// The share of rows that match from which on a walk among all rows costs less than one among these.
 const MOST: f32 = 0.45;
-
-/// By which power of how many times more rows there are than match a walk along blocks keeps more. Measured by the bench `filters`.
-const MORE_ALONG_BLOCKS: f64 = 0.6;
 
 /// How many candidates a search keeps that knows them by estimates, to find at least as much as one that keeps `ef` and knows
 /// how far they are. Measured; see docs/decisions/0331.
@@ -156,8 +154,7 @@ impl Graph {
     pub(super) fn effort_of_all(&self, ef: usize, share: f32) -> usize {
         let times = 1.0 / f64::from(share);
         // Along blocks more rows are measured than are kept.
-        let times =
-            if matches!(self.nodes, Nodes::Blocks(_)) { times.powf(MORE_ALONG_BLOCKS) } else { times };
+        let times = if matches!(self.nodes, Nodes::Blocks(_)) { times.powf(MORE) } else { times };
         (ef as f64 * times) as usize
     }
 

@@ -12,7 +12,7 @@ use super::lists::{Lists, Rows};
 use crate::Vectors;
 use crate::codec::{Bytes8, Codes, Reach, Space};
 use crate::hits::{key_of, order};
-use crate::shares::cut;
+use crate::shares::{NEAR, cut};
 
 /// Lists whose centres are measured at first.
 const FIRST: usize = 32;
@@ -20,8 +20,6 @@ const FIRST: usize = 32;
 const DENSE: usize = 3;
 /// How many of the first 32 rows of a list match at least where whole blocks are scored rather than single rows.
 pub(super) const SPARSE: usize = 10;
-/// Lists that tell what lies around a query.
-const NEAR: usize = 3;
 /// Bytes between the end of the block that is read and what is asked for.
 const AHEAD: usize = 2048;
 
