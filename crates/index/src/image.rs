@@ -132,9 +132,13 @@ pub(crate) struct Head {
 }
 
 const MAGIC: [u8; 4] = *b"eIDX";
-/// The version of a graph with blocks, perhaps with lists beside it; that of outlines, folds, planes and codes of sparse rows; and that of
+/// The version of a graph with blocks, perhaps with lists beside it; that of one without; that of outlines, folds, planes and codes of sparse rows; and that of
 /// all else. Older ones are read for ever.
 const VERSION_BLOCKS: u32 = VERSION_TIGHT;
+const VERSION_LINKS: u32 = VERSION_LEAN;
+/// The version since which a graph without blocks takes no more room than it must either: as many numbers of a row as it has links, and codes
+/// of the elements alone in which rows differ.
+pub(crate) const VERSION_LEAN: u32 = 6;
 /// The version since which blocks and byte rows of graphs with blocks take no more room than they must.
 pub(crate) const VERSION_TIGHT: u32 = 5;
 /// The version of a graph on disk, which since then may have lists of rows beside it, and plans of its own for AISAQ.
@@ -158,6 +162,8 @@ impl Head {
             magic: MAGIC,
             version: if spec.block_width() > 0 {
                 VERSION_BLOCKS
+            } else if spec.shape() == Shape::Graph {
+                VERSION_LINKS
             } else if spec.shape() == Shape::Disk {
                 VERSION_DISK_LISTS
             } else if spec.shape() == Shape::Inverted && spec.metric() == Metric::Ip

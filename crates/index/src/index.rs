@@ -6,7 +6,7 @@ use std::sync::Arc;
 use host::{Cancel, Pool, Progress};
 use simd::Bits;
 
-use crate::codec::{BitRows, ByteRows, Members, Sketch, Space};
+use crate::codec::{BitRows, ByteRows, Sketch, Space};
 use crate::disk::{self, Disk, Pages, Reads};
 use crate::fold::{Folds, scan_folded};
 use crate::graph::{self, Blocks, Costs, Graph, Lists};
@@ -110,12 +110,12 @@ impl Work<'_> {
         let degree = (plan.map_or(m, disk::Plan::degree), ef, spec.block_width());
         if spec.codec() == Codec::Raw {
             let codes = BitRows { metric: spec.metric(), vectors };
-            Graph::write(graph::build(&codes, degree, seed, pool, cancel, progress)?, image);
+            Graph::write(spec, graph::build(&codes, degree, seed, pool, cancel, progress)?, image);
             return Ok(());
         }
         // Whatever is looked at while searching, links are chosen by a byte an element.
         let space = Space::of(spec.metric(), vectors, pool);
-        let space = if spec.block_width() > 0 { space.tight() } else { space };
+        let space = if spec.shape() == Shape::Graph { space.tight() } else { space };
         let codes = space.code(vectors, vectors.len(), |row| row, pool, cancel)?;
         let rows = ByteRows::new(&space, &codes);
         if let Some(plan) = plan {
@@ -131,7 +131,7 @@ impl Work<'_> {
             image.push("entries", built.entries);
             Lists::build((spec.metric(), &rows), vectors, seed, (pool, cancel), image)?;
         } else {
-            Graph::write(built, image);
+            Graph::write(spec, built, image);
         }
         space.write(image);
         let Some(recipe) = spec.recipe() else {
@@ -139,9 +139,7 @@ impl Work<'_> {
             return Ok(());
         };
         drop(codes);
-        let rows: Vec<u32> = (0..vectors.len() as u32).collect();
-        let members = Members { vectors, rows: &rows, lists: &[] };
-        Sketch::build(spec, recipe, &space, &[], &members, seed, (pool, cancel), image)
+        Sketch::build_lean(spec, recipe, &space, vectors, seed, (pool, cancel), image)
     }
 }
 

@@ -6,12 +6,14 @@ mod bits;
 mod byte;
 mod float;
 mod sketch;
+mod varied;
 
 pub(crate) use beside::Beside;
 pub(crate) use bits::BitRows;
 pub(crate) use byte::{ByteRows, Bytes8, Space};
 pub(crate) use float::{FloatAim, FloatRows};
 pub(crate) use sketch::{Members, PACKED, ROW_BY_ROW, Recipe, Sketch, SketchRows, Turn, factors_of};
+pub(crate) use varied::{Varied, read_kept};
 
 use simd::TILE_ROWS;
 

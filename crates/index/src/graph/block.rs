@@ -12,7 +12,7 @@ use host::{Cancel, Pool, Rng};
 use simd::{FAN, FanQuery, fan_bytes, put_factors, put_signs};
 
 use super::links::{Links, NONE, Wide};
-use crate::codec::{Space, Turn};
+use crate::codec::{Space, Turn, Varied, read_kept};
 use crate::image::{Array, Image, VERSION_TIGHT};
 use crate::{Error, Metric, Spec, Vectors};
 
@@ -24,8 +24,6 @@ const TASK: usize = 256;
 const SHARE: f64 = 0.995;
 /// Of more elements than these three quarters will do in blocks: see docs/decisions/0411.
 const MANY: usize = 288;
-/// Rows looked at to choose elements.
-const SAMPLE: usize = 4096;
 
 /// A line of memory; blocks start at one.
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
@@ -51,11 +49,7 @@ impl View {
         (kept_name, turn_name): (&'static str, &'static str),
         image: &Image,
     ) -> Result<Self, Error> {
-        let kept: Array<u32> = image.list(kept_name)?;
-        let rising = kept.windows(2).all(|pair| pair[0] < pair[1]);
-        if !rising || kept.is_empty() || kept.last().is_some_and(|last| *last as usize >= dim) {
-            return Err(Error::Corrupt { what: kept_name });
-        }
+        let kept = read_kept(kept_name, dim, image)?;
         Ok(Self::new(kept.to_vec(), image.array::<u64>(turn_name, 1)?[0]))
     }
 
@@ -177,7 +171,7 @@ impl Blocks {
         let width = spec.block_width();
         let wide = if version < VERSION_TIGHT { Wide::Four } else { Wide::of(rows) };
         let stride = Self::stride((width, wide), dim);
-        let links = Links::read("blocks", (width, stride, wide), rows, image)?;
+        let links = Links::read_even("blocks", (width, stride, wide), rows, image)?;
         Ok(Self { links, view, gates, entry_count })
     }
 
@@ -210,7 +204,7 @@ impl Blocks {
 
     /// Bytes of the sections.
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.links.rows.len() + 4 * self.view.kept.len() + self.gates.len()
+        self.links.memory_bytes() + 4 * self.view.kept.len() + self.gates.len()
     }
 }
 
@@ -254,25 +248,8 @@ impl Turned {
 /// The elements in which rows differ most, so many that they have nearly all of the variance, or three quarters of these if
 /// that is not less than `many`; rising.
 pub(super) fn choose(space: &Space, vectors: Vectors<'_>, many: usize) -> Vec<u32> {
-    let (rows, dim) = (vectors.len(), vectors.dim());
-    let mut squares = vec![0f64; dim];
-    let (mut wide, mut moved) = (Vec::new(), Vec::new());
-    for row in (0..rows).step_by(rows.div_ceil(SAMPLE).max(1)) {
-        space.moved(vectors.floats(row, &mut wide), &mut moved);
-        squares.iter_mut().zip(&moved).for_each(|(sum, value)| *sum += f64::from(value * value));
-    }
-    let mut order: Vec<u32> = (0..dim as u32).collect();
-    order.sort_by(|a, b| squares[*b as usize].total_cmp(&squares[*a as usize]).then(a.cmp(b)));
-    let total: f64 = squares.iter().sum();
-    let mut sum = 0.0;
-    let enough = order.iter().take_while(|i| {
-        let is_short = sum < SHARE * total;
-        sum += squares[**i as usize];
-        is_short
-    });
-    let enough = enough.count();
-    let count = (enough / 4 * 3).max(enough.min(many)).max(1).next_multiple_of(CHUNK).min(dim);
-    order.truncate(count);
-    order.sort_unstable();
-    order
+    let varied = Varied::of(space, vectors);
+    let enough = varied.count(SHARE);
+    let count = (enough / 4 * 3).max(enough.min(many)).max(1).next_multiple_of(CHUNK);
+    varied.most(count)
 }

@@ -42,6 +42,11 @@ impl Wide {
         }
     }
 
+    /// Bytes that the last number must have behind it.
+    fn behind(self) -> usize {
+        size_of::<u32>() - self.bytes()
+    }
+
     /// Puts numbers one after the other.
     pub(crate) fn put(self, numbers: &[u32], out: &mut [u8]) {
         for (number, out) in numbers.iter().zip(out.chunks_exact_mut(self.bytes())) {
@@ -67,18 +72,98 @@ impl Ids<'_> {
     }
 }
 
-/// A finished graph: for each row `width` places at the start of its `stride` bytes.
+/// A finished graph: for each row at most `width` numbers, perhaps with more behind them.
 #[derive(Debug)]
 pub(crate) struct Links {
     pub(crate) width: usize,
-    pub(crate) stride: usize,
+    /// How many rows there are.
+    pub(crate) count: usize,
     wide: Wide,
-    pub(crate) rows: Array<u8>,
+    places: Places,
+    rows: Array<u8>,
+}
+
+/// Where what belongs to a row is.
+#[derive(Debug)]
+enum Places {
+    /// Each row has so many bytes, of which the first are `width` numbers.
+    Even(usize),
+    /// Each row has as many numbers as it has links.
+    Packed(Starts),
+}
+
+/// How many links come before those of each row, and in all.
+#[derive(Debug)]
+struct Starts {
+    /// Before the first row of each group, and in all.
+    groups: Array<u64>,
+    /// From the first row of its group on, for each row and for what comes after the last.
+    rows: Array<u16>,
+}
+
+/// Rows of a group: 16 bits count the links of 15 rows, which have at most 4,096 each (twice the largest `M`).
+const GROUP: usize = 16;
+
+impl Starts {
+    fn read(rows: usize, image: &Image) -> Result<Self, Error> {
+        let groups = image.array("link-groups", rows / GROUP + 1)?;
+        Ok(Self { groups, rows: image.array("link-starts", rows + 1)? })
+    }
+
+    #[inline]
+    fn of(&self, row: usize) -> usize {
+        (self.groups[row / GROUP] + u64::from(self.rows[row])) as usize
+    }
+
+    /// Whether rows have `width` links at most, and how many bytes all take.
+    fn len(&self, width: usize, wide: Wide) -> Option<usize> {
+        let (last, mut before) = (self.rows.len() - 1, 0u64);
+        for row in 0..=last {
+            let start = self.groups[row / GROUP].checked_add(u64::from(self.rows[row]))?;
+            if start.checked_sub(before).is_none_or(|links| links > width as u64) || row == 0 && start > 0 {
+                return None;
+            }
+            before = start;
+        }
+        usize::try_from(before).ok()?.checked_mul(wide.bytes())?.checked_add(wide.behind())
+    }
 }
 
 impl Links {
-    /// Reads the section `what`.
-    pub(crate) fn read(
+    /// Adds the sections of links that have nothing behind them to an image; `links` has `width` places a row.
+    pub(crate) fn write(links: &[u32], width: usize, image: &mut Image) {
+        let rows = links.len() / width;
+        let wide = Wide::of(rows);
+        let (mut groups, mut starts, mut all, mut packed) = (Vec::new(), Vec::new(), 0u64, Vec::new());
+        for row in 0..=rows {
+            if row % GROUP == 0 {
+                groups.push(all);
+            }
+            starts.push((all - groups[groups.len() - 1]) as u16);
+            let links = links.get(row * width..(row + 1) * width).unwrap_or_default();
+            let len = links.iter().position(|link| *link == NONE).unwrap_or(links.len());
+            let from = packed.len();
+            packed.resize(from + len * wide.bytes(), 0);
+            wide.put(&links[..len], &mut packed[from..]);
+            all += len as u64;
+        }
+        packed.resize(packed.len() + wide.behind(), 0);
+        image.push("links", packed);
+        image.push("link-groups", groups);
+        image.push("link-starts", starts);
+    }
+
+    /// Reads back what [`Links::write`] wrote for a graph of `width` links a row at most.
+    pub(crate) fn read(width: usize, rows: usize, image: &Image) -> Result<Self, Error> {
+        let (wide, corrupt) = (Wide::of(rows), Error::Corrupt { what: "link-starts" });
+        let starts = Starts::read(rows, image)?;
+        let len = starts.len(width, wide).ok_or(corrupt)?;
+        let packed = image.array("links", len)?;
+        Self { width, count: rows, wide, places: Places::Packed(starts), rows: packed }.checked("links")
+    }
+
+    /// Reads the section `what` of rows of `stride` bytes each.
+    pub(crate) fn read_even(
         what: &'static str,
         (width, stride, wide): (usize, usize, Wide),
         rows: usize,
@@ -87,21 +172,40 @@ impl Links {
         // Blocks, which have more than numbers, are filled up to a whole line of memory.
         let unit = if stride > width * wide.bytes() { LINE } else { 1 };
         let len = rows.checked_mul(stride).and_then(|len| len.checked_next_multiple_of(unit));
-        let links =
-            Self { width, stride, wide, rows: image.array(what, len.ok_or(Error::Corrupt { what })?)? };
-        // One pass over all numbers, cheap beside reading them.
-        let is_fine = |row: u32| (row as usize) < rows || row == NONE;
-        let fine = (0..rows as u32).all(|row| (0..width).all(|i| is_fine(links.ids(row).at(i))));
-        if fine { Ok(links) } else { Err(Error::Corrupt { what }) }
+        let even = image.array(what, len.ok_or(Error::Corrupt { what })?)?;
+        Self { width, count: rows, wide, places: Places::Even(stride), rows: even }.checked(what)
     }
 
-    /// The numbers of a row's neighbours.
+    /// In one pass over all numbers, cheap beside reading them.
+    fn checked(self, what: &'static str) -> Result<Self, Error> {
+        let is_fine = |row: u32| (row as usize) < self.count || row == NONE;
+        let fine = (0..self.count as u32).all(|row| {
+            let (ids, count) = self.some(row);
+            (0..count).all(|i| is_fine(ids.at(i)))
+        });
+        if fine { Ok(self) } else { Err(Error::Corrupt { what }) }
+    }
+
+    /// The numbers of a row's neighbours, and how many there are at most.
+    #[inline]
+    fn some(&self, row: u32) -> (Ids<'_>, usize) {
+        match &self.places {
+            Places::Even(_) => (self.ids(row), self.width),
+            Places::Packed(starts) => {
+                let (start, end) = (starts.of(row as usize), starts.of(row as usize + 1));
+                let bytes = &self.rows[start * self.wide.bytes()..];
+                (Ids { bytes, wide: self.wide }, end - start)
+            }
+        }
+    }
+
+    /// The numbers of a row's neighbours, of rows of so many bytes each.
     #[inline]
     pub(crate) fn ids(&self, row: u32) -> Ids<'_> {
         Ids { bytes: self.block(row), wide: self.wide }
     }
 
-    /// Bytes of the numbers of a row.
+    /// Bytes of the numbers of a row, of rows of so many bytes each.
     pub(crate) fn ids_bytes(&self) -> usize {
         self.width * self.wide.bytes()
     }
@@ -109,15 +213,30 @@ impl Links {
     /// All bytes of a row.
     #[inline]
     pub(crate) fn block(&self, row: u32) -> &[u8] {
-        &self.rows[row as usize * self.stride..][..self.stride]
+        let row = row as usize;
+        match &self.places {
+            Places::Even(stride) => &self.rows[row * stride..][..*stride],
+            Places::Packed(starts) => {
+                &self.rows[starts.of(row) * self.wide.bytes()..starts.of(row + 1) * self.wide.bytes()]
+            }
+        }
+    }
+
+    /// Bytes of the sections.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let starts = match &self.places {
+            Places::Even(_) => 0,
+            Places::Packed(starts) => size_of_val(&starts.groups[..]) + size_of_val(&starts.rows[..]),
+        };
+        self.rows.len() + starts
     }
 }
 
 impl Neighbours for Links {
     #[inline]
     fn each(&self, row: u32, mut each: impl FnMut(u32)) {
-        let ids = self.ids(row);
-        for i in 0..self.width {
+        let (ids, count) = self.some(row);
+        for i in 0..count {
             let row = ids.at(i);
             if row == NONE {
                 break;
@@ -128,7 +247,8 @@ impl Neighbours for Links {
 
     #[inline]
     fn prefetch(&self, row: u32) {
-        simd::prefetch(&self.block(row)[..self.ids_bytes()]);
+        let block = self.block(row);
+        simd::prefetch(&block[..block.len().min(self.ids_bytes())]);
     }
 }
 

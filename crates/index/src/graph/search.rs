@@ -16,7 +16,7 @@ use super::links::{Links, Wide};
 use super::lists::Lists;
 use super::visit::{ListAim, Visit};
 use crate::codec::{BitRows, ByteRows, Codes, ROW_BY_ROW, Reach, Sketch, SketchRows, Space};
-use crate::image::{Array, Head, Image, VERSION_LIST_ROWS, VERSION_TIGHT};
+use crate::image::{Array, Head, Image, VERSION_LEAN, VERSION_LIST_ROWS, VERSION_TIGHT};
 use crate::refine::Refiner;
 use crate::shares::MORE;
 use crate::spec::Codec;
@@ -72,9 +72,9 @@ pub(super) enum Stored {
 }
 
 impl Graph {
-    /// Adds the sections of a built graph without blocks to an image; those of the codes come from elsewhere.
-    pub(crate) fn write(built: Built, image: &mut Image) {
-        image.push("links", built.links);
+    /// Adds the sections of a built graph of `spec` without blocks to an image; those of the codes come from elsewhere.
+    pub(crate) fn write(spec: &Spec, built: Built, image: &mut Image) {
+        Links::write(&built.links, 2 * spec.degree().0, image);
         image.push("entries", built.entries);
     }
 
@@ -92,6 +92,7 @@ impl Graph {
         let stored = match (spec.codec(), spec.recipe()) {
             (_, Some(recipe)) => {
                 let sketch = Sketch::read(spec, (recipe, ROW_BY_ROW), space()?, &[], rows, image)?;
+                let sketch = if version >= VERSION_LEAN { sketch.lean(image)? } else { sketch };
                 let codes = image.array("codes", rows * sketch.stride())?;
                 Stored::Sketch(Box::new(sketch), codes)
             }
@@ -107,7 +108,10 @@ impl Graph {
             Nodes::Blocks(Box::new(Blocks::read(spec, (rows, entries.len()), version, image)?))
         } else {
             let width = 2 * spec.degree().0;
-            Nodes::Links(Links::read("links", (width, 4 * width, Wide::Four), rows, image)?)
+            Nodes::Links(match version >= VERSION_LEAN {
+                true => Links::read(width, rows, image)?,
+                false => Links::read_even("links", (width, 4 * width, Wide::Four), rows, image)?,
+            })
         };
         let lists = match &stored {
             Stored::Bytes(space, _) => {
@@ -129,7 +133,7 @@ impl Graph {
             Stored::Sketch(_, codes) => codes.len(),
         };
         let nodes = match &self.nodes {
-            Nodes::Links(links) => links.rows.len(),
+            Nodes::Links(links) => links.memory_bytes(),
             Nodes::Blocks(blocks) => blocks.memory_bytes(),
         };
         let lists = self.lists.as_ref().map_or(0, |lists| lists.memory_bytes());
@@ -178,8 +182,7 @@ impl Graph {
     }
 
     fn rows(&self) -> usize {
-        let links = self.links();
-        links.rows.len() / links.stride.max(1)
+        self.links().count
     }
 
     /// What the steps of a search cost: as measured, or what is usual.

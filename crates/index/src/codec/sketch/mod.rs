@@ -17,7 +17,7 @@ use self::product::Product;
 use self::scalar::{Levels, Scalar};
 pub(crate) use self::turn::Turn;
 use super::byte::inverse;
-use super::{ByteRows, Codes, Reach, Space};
+use super::{ByteRows, Codes, Reach, Space, Varied, read_kept};
 use crate::image::Image;
 use crate::{Error, Metric, Query, Spec, Vectors};
 
@@ -25,6 +25,12 @@ use crate::{Error, Metric, Query, Spec, Vectors};
 const CHUNK: usize = 256;
 /// Rows scored between two looks at what memory is needed next.
 const BLOCK: usize = 16;
+
+/// Elements that are left out of codes of `bits` bits have `LEFT_OUT / 4^bits` of the variance of rows at most: twice what rounding takes
+/// away, as a rule.
+const LEFT_OUT: f64 = 8.0;
+/// Elements that take no more room than one.
+const PLANE: usize = 64;
 
 /// The version of a recipe whose codes stand row by row, and of one whose codes stand in blocks of rows.
 pub(crate) const ROW_BY_ROW: u32 = 1;
@@ -81,6 +87,8 @@ pub(crate) struct Sketch {
     space: Space,
     turn: Option<Turn>,
     coder: Coder,
+    /// The elements that are coded, rising, if not all are.
+    kept: Option<Vec<u32>>,
     /// Centres of the lists, moved and turned as rows are; none for a single list around zero.
     centers: Vec<f32>,
 }
@@ -109,6 +117,31 @@ impl Sketch {
         let sketch =
             Self::learn(spec, (recipe, ROW_BY_ROW), space, centers, members, seed, (pool, cancel), image)?;
         image.push("codes", sketch.code(members, pool, cancel)?);
+        Ok(())
+    }
+
+    /// The same of `vectors` in their order, without lists, and of the elements alone in which rows differ.
+    pub(crate) fn build_lean(
+        spec: &Spec,
+        recipe: Recipe,
+        space: &Space,
+        vectors: Vectors<'_>,
+        seed: u64,
+        (pool, cancel): (&Pool, &Cancel),
+        image: &mut Image,
+    ) -> Result<(), Error> {
+        let rows: Vec<u32> = (0..vectors.len() as u32).collect();
+        let members = Members { vectors, rows: &rows, lists: &[] };
+        let mut sketch =
+            Self::learn(spec, (recipe, ROW_BY_ROW), space, &[], &members, seed, (pool, cancel), image)?;
+        if let Recipe::Scalar { bits, turned: false } = recipe {
+            let varied = Varied::of(space, vectors);
+            let count = varied.count(1.0 - LEFT_OUT * 0.25f64.powi(bits as i32));
+            let kept = varied.most(count.max(1).next_multiple_of(PLANE));
+            sketch.kept = Some(kept.clone());
+            image.push("kept", kept);
+        }
+        image.push("codes", sketch.code(&members, pool, cancel)?);
         Ok(())
     }
 
@@ -163,6 +196,13 @@ impl Sketch {
         Ok(sketch)
     }
 
+    /// Reads back what [`Sketch::build_lean`] wrote besides.
+    pub(crate) fn lean(self, image: &Image) -> Result<Self, Error> {
+        let is_lean = matches!(self.coder, Coder::Scalar(_)) && self.turn.is_none();
+        let kept = if is_lean { Some(read_kept("kept", self.dim, image)?.into_vec()) } else { None };
+        Ok(Self { kept, ..self })
+    }
+
     fn new(spec: &Spec, recipe: Recipe, space: Space, centers: &[i8], turn_seed: u64) -> Self {
         let (turned, coder) = match recipe {
             Recipe::Scalar { bits, turned } => {
@@ -178,17 +218,26 @@ impl Sketch {
         if let Some(turn) = &turn {
             centers.chunks_exact_mut(spec.dim()).for_each(|center| turn.apply(center));
         }
-        Self { metric: spec.metric(), dim: spec.dim(), space, turn, coder, centers }
+        Self { metric: spec.metric(), dim: spec.dim(), space, turn, coder, kept: None, centers }
     }
 
     /// Bytes from one coded row to the next: codes, then the factors.
     pub(crate) fn stride(&self) -> usize {
         let codes = match &self.coder {
-            Coder::Scalar(scalar) => scalar.planes.row_bytes(self.dim),
+            Coder::Scalar(scalar) => scalar.planes.row_bytes(self.kept.as_ref().map_or(self.dim, Vec::len)),
             Coder::Product(product) => product.row_bytes(),
             Coder::Half(_) => 2 * self.dim,
         };
         codes.next_multiple_of(4) + FACTORS
+    }
+
+    /// Leaves the elements of a moved row or query that are coded.
+    fn keep(&self, moved: &mut Vec<f32>) {
+        if let Some(kept) = &self.kept {
+            // Behind what was read before.
+            (0..).zip(kept).for_each(|(to, from): (usize, _)| moved[to] = moved[*from as usize]);
+            moved.truncate(kept.len());
+        }
     }
 
     fn center(&self, list: u32) -> &[f32] {
@@ -219,7 +268,11 @@ impl Sketch {
                 if cancel.is_cancelled() {
                     break;
                 }
-                let rest = self.rest(members, i, &mut room);
+                let mut rest = self.rest(members, i, &mut room);
+                let length = Op::Ip.pair(&rest, &rest);
+                self.keep(&mut rest);
+                // What is not coded of near rows goes half along with what is.
+                let along = (length + Op::Ip.pair(&rest, &rest)) / 2.0;
                 let (codes, factors) = out.split_at_mut(stride - FACTORS);
                 // A query that is near the row leans the way it does: for products the row itself, for distances what is
                 // left of it.
@@ -228,7 +281,6 @@ impl Sketch {
                     _ => &rest,
                 };
                 self.encode(&rest, leaning, &mut stands_for, codes);
-                let length = Op::Ip.pair(&rest, &rest);
                 // Makes the product of a row and its own codes right, and so those of near queries.
                 let scale = match &self.coder {
                     Coder::Product(product) if self.metric == Metric::Ip => {
@@ -236,7 +288,7 @@ impl Sketch {
                     }
                     _ => None,
                 };
-                let scale = scale.unwrap_or_else(|| inverse(Op::Ip.pair(&rest, &stands_for)) * length);
+                let scale = scale.unwrap_or_else(|| inverse(Op::Ip.pair(&rest, &stands_for)) * along);
                 let center = members.lists.get(i).map(|list| self.center(*list));
                 let product = scale * center.map_or(0.0, |center| Op::Ip.pair(center, &stands_for));
                 let bias = if self.metric == Metric::Ip { 0.0 } else { length + 2.0 * product };
@@ -323,6 +375,7 @@ impl Sketch {
     /// Brings a query to where rows were coded.
     pub(crate) fn move_query(&self, values: &[f32], moved: &mut Vec<f32>) {
         self.space.moved(values, moved);
+        self.keep(moved);
         if let Some(turn) = &self.turn {
             turn.apply(moved);
         }
