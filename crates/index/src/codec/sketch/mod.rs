@@ -199,8 +199,14 @@ impl Sketch {
     /// Reads back what [`Sketch::build_lean`] wrote besides.
     pub(crate) fn lean(self, image: &Image) -> Result<Self, Error> {
         let is_lean = matches!(self.coder, Coder::Scalar(_)) && self.turn.is_none();
-        let kept = if is_lean { Some(read_kept("kept", self.dim, image)?.into_vec()) } else { None };
-        Ok(Self { kept, ..self })
+        if !is_lean {
+            return Ok(self);
+        }
+        let kept = read_kept("kept", self.dim, image)?.into_vec();
+        match kept.len() % PLANE == 0 || kept.len() == self.dim {
+            true => Ok(Self { kept: Some(kept), ..self }),
+            false => Err(Error::Corrupt { what: "kept" }),
+        }
     }
 
     fn new(spec: &Spec, recipe: Recipe, space: Space, centers: &[i8], turn_seed: u64) -> Self {
