@@ -3,7 +3,7 @@
 //! both, of `a or b` when of either, and of `not (a and b)` when of `(not a) or (not b)`.
 
 use crate::ast::Binary;
-use crate::like::Pattern;
+use crate::like::{Form, Pattern};
 use crate::number::{Interval, Num, Step};
 use crate::regex::Regex;
 use crate::set::{FloatSet, IntSet, MixedSet, TextSet};
@@ -284,7 +284,12 @@ impl Test {
             Self::Ints(..) | Self::Floats(..) | Self::Field(..) => 4,
             Self::InInts(_) => 6,
             Self::InFloats(..) => 40,
-            Self::Texts(_) | Self::InTexts(_) | Self::Like(_) | Self::StartsWith(_) => 60,
+            Self::Texts(_) | Self::StartsWith(_) => 60,
+            Self::InTexts(_) => 200,
+            Self::Like(pattern) => match pattern.form() {
+                Form::Pieces(_) => 300,
+                _ => 30,
+            },
             Self::Regex(_) => 400,
             Self::Words(_) | Self::Phrase(_) => 2000,
             Self::Shape(_) | Self::ShapeValid => 5000,

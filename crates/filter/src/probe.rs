@@ -2,7 +2,7 @@
 //! test alone; absent values and negation stay with the evaluation, so that an index cannot get them wrong.
 
 use crate::bind;
-use crate::eval::{Rows, test_column};
+use crate::eval::{BLOCK_ROWS, Rows, test_column};
 use crate::json::{Item, elements, find, read};
 use crate::like::{Atom, Form, Pattern};
 use crate::number::{Interval, Num};
@@ -18,12 +18,25 @@ use std::ops::Bound;
 /// What the elements of a row cost beyond a single value.
 const ELEMENTS_COST: u32 = 100;
 
+/// What a row costs beyond its test, in eighths of a nanosecond, when few are asked: it lies in no cache.
+const APART_COST: u32 = 400;
+
 /// One leaf, for an index to look at.
 #[derive(Debug, Clone, Copy)]
 pub struct Probe<'a> {
     leaf: &'a Leaf,
     field: FieldId,
     of_elements: bool,
+    open: Open,
+}
+
+/// How many rows a leaf is asked about.
+#[derive(Debug, Clone, Copy)]
+struct Open {
+    /// Rows of the zones that are looked at.
+    zoned: usize,
+    /// Those of them that what was asked before leaves open; at most so many.
+    rows: usize,
 }
 
 /// The rows that pass the test of a leaf.
@@ -107,9 +120,12 @@ impl<'a> Probe<'a> {
         &self.leaf.path
     }
 
-    /// What the evaluation of so many rows by the column costs, in eighths of a nanosecond, about.
-    pub fn column_cost(&self, rows: usize) -> usize {
+    /// What the evaluation by the column costs, in eighths of a nanosecond, about: of the rows that are still open.
+    pub fn column_cost(&self) -> usize {
+        let Open { zoned, rows: open } = self.open;
         let is_plain = self.leaf.steps.is_empty() && self.leaf.access == Access::Whole && !self.of_elements;
+        // Plain numbers are looked at in whole blocks.
+        let rows = open.saturating_mul(BLOCK_ROWS).min(zoned);
         match (&self.leaf.test, self.leaf.field.data_type) {
             // At the speed of memory: eight bytes take an eighth of a nanosecond.
             (Test::Ints(..) | Test::Floats(..) | Test::Bool(_), data_type) if is_plain => match data_type {
@@ -118,14 +134,19 @@ impl<'a> Probe<'a> {
                 Type::Int32 | Type::Float => rows / 2,
                 _ => rows,
             },
-            _ => rows.saturating_mul(self.row_cost() as usize),
+            _ => zoned.saturating_mul(self.row_cost()).min(open.saturating_mul(self.apart_cost())),
         }
     }
 
-    /// What a row costs the evaluation by column, in rough nanoseconds over eight.
-    pub fn row_cost(&self) -> u32 {
+    /// What a row costs the evaluation by column when it is one of many, in eighths of a nanosecond, about.
+    pub fn row_cost(&self) -> usize {
         let elements = if self.of_elements { ELEMENTS_COST } else { 0 };
-        self.leaf.cost() + elements
+        (self.leaf.cost() + elements) as usize
+    }
+
+    /// The same of one of few rows.
+    pub fn apart_cost(&self) -> usize {
+        self.row_cost() + APART_COST as usize
     }
 
     /// The question. With arithmetic before the test it is [`Question::Other`].
@@ -134,7 +155,7 @@ impl<'a> Probe<'a> {
     }
 
     /// Which values of `column`, which is of the field's type or (numbers) a wider one of the same kind, pass the test.
-    /// For an index that holds each distinct value once. Not for JSON.
+    /// For an index that holds each distinct value once. Of JSON this is for patterns and texts alone.
     pub fn test(&self, column: &Column) -> Bits {
         test_column(self.leaf, column)
     }
@@ -232,19 +253,19 @@ fn floats_of(interval: &Interval<Num>) -> Option<(f64, f64)> {
 }
 
 /// What `rows` know of one leaf without its column.
-fn ask(predicate: &Predicate, leaf: &Leaf, of_elements: bool, rows: &dyn Rows) -> Option<Answer> {
+fn ask(predicate: &Predicate, leaf: &Leaf, of_elements: bool, rows: &dyn Rows, open: Open) -> Option<Answer> {
     if matches!(leaf.test, Test::Never | Test::Null | Test::Field(..) | Test::StartsWith(_)) {
         return None;
     }
     let field = *predicate.fields.get(leaf.field.slot)?;
-    let answer = rows.answer(&Probe { leaf, field, of_elements })?;
+    let answer = rows.answer(&Probe { leaf, field, of_elements, open })?;
     let fits = |bits: &Bits| bits.len() == rows.len();
     let all_fit = answer.maybe.iter().chain(&answer.known).chain([&answer.yes]).all(fits);
     all_fit.then_some(answer)
 }
 
 /// Rows of which some struct passes a test that every struct asked for has to pass; `None`: no index knows.
-fn candidates(predicate: &Predicate, elements: &Elements, rows: &dyn Rows) -> Option<Bits> {
+fn candidates(predicate: &Predicate, elements: &Elements, rows: &dyn Rows, open: Open) -> Option<Bits> {
     let needs_one = match elements.quantifier {
         Quantifier::Any | Quantifier::Filter => true,
         Quantifier::Least(count) | Quantifier::Exact(count) => count > 0,
@@ -259,10 +280,40 @@ fn candidates(predicate: &Predicate, elements: &Elements, rows: &dyn Rows) -> Op
     };
     members.iter().find_map(|node| match node {
         Node::Leaf(leaf) if !leaf.negated && leaf.access == Access::Whole => {
-            ask(predicate, leaf, true, rows).filter(|answer| answer.maybe.is_none()).map(|answer| answer.yes)
+            ask(predicate, leaf, true, rows, open)
+                .filter(|answer| answer.maybe.is_none())
+                .map(|answer| answer.yes)
         }
         _ => None,
     })
+}
+
+impl Answer {
+    /// How many rows `leaf` is true of at most.
+    fn most(&self, leaf: &Leaf) -> usize {
+        match (&leaf.test, leaf.negated) {
+            // Rows without a value, too.
+            (Test::JsonNull, _) => self.yes.len(),
+            (_, true) => self.yes.len() - self.yes.count(),
+            (_, false) => self.yes.count() + self.maybe.as_ref().map_or(0, Bits::count),
+        }
+    }
+}
+
+/// The asking of the leaves of a predicate.
+struct Asking<'a> {
+    predicate: &'a Predicate,
+    rows: &'a dyn Rows,
+    /// Leaves so far.
+    asked: usize,
+}
+
+impl Asking<'_> {
+    /// For one leaf more, unless there were too many.
+    fn next(&mut self) -> Option<&mut Self> {
+        self.asked += 1;
+        (self.asked <= limits::PROBES_A_PREDICATE_MAX).then_some(self)
+    }
 }
 
 /// What indexes have said, by leaf.
@@ -276,43 +327,54 @@ pub(crate) struct Answers {
 }
 
 impl Answers {
-    /// Asks `rows` about the leaves of `predicate`, up to a number of them.
-    pub(crate) fn ask(predicate: &Predicate, rows: &dyn Rows) -> Self {
+    /// Asks `rows` about the leaves of `predicate`, up to a number of them; `zoned` rows are looked at.
+    pub(crate) fn ask(predicate: &Predicate, rows: &dyn Rows, zoned: usize) -> Self {
         let mut answers = Self { needed: vec![false; predicate.fields.len()], ..Self::default() };
-        let mut open = vec![&predicate.root];
-        let mut asked = 0;
-        while let Some(node) = open.pop() {
-            match node {
-                Node::Const(_) => {}
-                Node::All(nodes) | Node::Any(nodes) => open.extend(nodes.iter().rev()),
-                Node::Elements(elements) => {
-                    asked += 1;
-                    answers.need_elements(elements);
-                    if asked <= limits::PROBES_A_PREDICATE_MAX
-                        && let Some(candidates) = candidates(predicate, elements, rows)
-                    {
-                        answers.candidates.insert(std::ptr::from_ref(&**elements), candidates);
-                    }
+        let mut asking = Asking { predicate, rows, asked: 0 };
+        answers.ask_node(&mut asking, &predicate.root, Open { zoned, rows: zoned });
+        answers
+    }
+
+    /// Asks about the leaves below `node`; how many rows it can be true of at most.
+    fn ask_node(&mut self, asking: &mut Asking<'_>, node: &Node, open: Open) -> usize {
+        match node {
+            Node::Const(_) => open.rows,
+            // Of the rows that one part rules out no further part is asked.
+            Node::All(nodes) => nodes
+                .iter()
+                .fold(open.rows, |rows, node| self.ask_node(asking, node, Open { rows, ..open }).min(rows)),
+            Node::Any(nodes) => {
+                let each = nodes.iter().map(|node| self.ask_node(asking, node, open));
+                each.fold(0_usize, usize::saturating_add).min(open.rows)
+            }
+            Node::Elements(elements) => {
+                self.need_elements(elements);
+                let candidates = asking
+                    .next()
+                    .and_then(|Asking { predicate, rows, .. }| candidates(predicate, elements, *rows, open));
+                let Some(candidates) = candidates else { return open.rows };
+                let most = candidates.count();
+                self.candidates.insert(std::ptr::from_ref(&**elements), candidates);
+                most
+            }
+            Node::Leaf(leaf) => {
+                let of_elements = match leaf.access {
+                    Access::Whole => Some(false),
+                    Access::Some => Some(true),
+                    Access::Length | Access::Element(_) | Access::Later(_) => None,
+                };
+                let answer = asking.next().zip(of_elements).and_then(|(asking, of_elements)| {
+                    ask(asking.predicate, leaf, of_elements, asking.rows, open)
+                });
+                if answer.as_ref().is_none_or(|answer| answer.maybe.is_some()) {
+                    self.need(leaf);
                 }
-                Node::Leaf(leaf) => {
-                    asked += 1;
-                    let of_elements = match leaf.access {
-                        Access::Whole => Some(false),
-                        Access::Some => Some(true),
-                        Access::Length | Access::Element(_) | Access::Later(_) => None,
-                    };
-                    let of_elements = of_elements.filter(|_| asked <= limits::PROBES_A_PREDICATE_MAX);
-                    let answer = of_elements.and_then(|of_elements| ask(predicate, leaf, of_elements, rows));
-                    if answer.as_ref().is_none_or(|answer| answer.maybe.is_some()) {
-                        answers.need(leaf);
-                    }
-                    if let Some(answer) = answer {
-                        answers.by_leaf.insert(std::ptr::from_ref(leaf), answer);
-                    }
-                }
+                let Some(answer) = answer else { return open.rows };
+                let most = answer.most(leaf);
+                self.by_leaf.insert(std::ptr::from_ref(leaf), answer);
+                most
             }
         }
-        answers
     }
 
     fn need(&mut self, leaf: &Leaf) {

@@ -5,6 +5,7 @@ use filter::{Answer, Probe, Rows, bind, parse};
 use proptest::prelude::*;
 use simd::Bits;
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 
 const ROWS: usize = 2300;
 
@@ -109,4 +110,57 @@ proptest! {
         table.answers = true;
         prop_assert_eq!(predicate.eval(&table), want, "{}", TEXTS[text]);
     }
+}
+
+/// An index that answers for `a` alone, and notes what the column would cost where another leaf is asked.
+struct Noting {
+    table: Table,
+    costs: Mutex<Vec<usize>>,
+}
+
+impl Rows for Noting {
+    fn len(&self) -> usize {
+        ROWS
+    }
+
+    fn column(&self, field: FieldId) -> Option<&Column> {
+        self.table.column(field)
+    }
+
+    fn answer(&self, probe: &Probe<'_>) -> Option<Answer> {
+        if probe.field() == FieldId(0) {
+            let column = self.column(probe.field())?;
+            let known = column.validity().map(|bits| Bits::from_fn(ROWS, |row| bits.inner().value(row)));
+            return Some(Answer { yes: probe.test(column), maybe: None, known });
+        }
+        self.costs.lock().ok()?.push(probe.column_cost());
+        None
+    }
+}
+
+#[test]
+fn what_one_leaf_rules_out_the_next_is_not_asked() {
+    let fields = [("a", Type::Int32), ("d", Type::Double), ("s", Type::VarChar), ("b", Type::Bool)];
+    let fields = fields.iter().zip(0..).map(|((name, data_type), id)| Field {
+        id: FieldId(id),
+        nullable: true,
+        ..Field::new(name, *data_type)
+    });
+    let schema = Schema { fields: fields.collect(), ..Schema::default() };
+    let cost = |text: &str| {
+        let predicate = bind(&parse(text).unwrap(), &schema, &BTreeMap::new()).unwrap();
+        let table = Table { columns: columns(3), answers: false, noise: 0 };
+        let want = predicate.eval(&table);
+        let rows = Noting { table, costs: Mutex::default() };
+        assert_eq!(predicate.eval(&rows), want, "{text}");
+        let costs = rows.costs.into_inner().unwrap();
+        costs[costs.len() - 1]
+    };
+    let alone = cost("s like '%7%'");
+    assert!(cost("a == 3 and s like '%7%'") < alone);
+    assert_eq!(cost("a != 3 and s like '%7%'"), alone, "few are ruled out");
+    assert_eq!(cost("a == 3 or s like '%7%'"), alone);
+    assert!(cost("(a == 3 or a + 1 == 77777) and s like '%7%'") < alone);
+    assert_eq!(cost("a < 1000000 and s like '%7%'"), alone);
+    assert_eq!(cost("a == 77777 and s like '%7%'"), 0, "no row is left");
 }

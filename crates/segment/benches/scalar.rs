@@ -1,5 +1,7 @@
 //! What a leaf of a filter costs over a million rows, by the column and by an index on it. Times are the best of several
 //! interleaved runs. `cargo bench -p segment --bench scalar`
+//!
+//! `-- switch`: where the choice between the two changes, what was chosen beside the better of both.
 
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 #![expect(clippy::unwrap_used, reason = "a bench may fail loudly")]
@@ -8,17 +10,19 @@ use data::{
     Batch, Column, ColumnBuilder, Field, FieldId, IndexId, PartitionId, Schema, SegmentId, Timestamp, Type,
     Value,
 };
-use filter::{Predicate, bind, parse};
+use filter::{Answer, Predicate, Probe, Rows, bind, parse};
 use host::{Cancel, Progress, Rng};
 use segment::{Growing, ScalarIndex, ScalarSpec, Sealed, build_scalar, write};
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 use store::{Blobs, MemoryDisk, Store};
 
 const ROWS: usize = 1_000_000;
 const ROUNDS: usize = 7;
+const SWITCH_ROUNDS: usize = 9;
 const NOW: Timestamp = Timestamp(9);
 
 fn schema() -> Schema {
@@ -118,10 +122,180 @@ fn race(sealed: &Sealed, index: &Arc<ScalarIndex>, title: &str, text: &str) {
     );
 }
 
+/// How a leaf is answered.
+#[derive(Clone, Copy, PartialEq)]
+enum Way {
+    Column,
+    Index,
+    /// As the index says.
+    Chosen,
+}
+
+/// Columns with an index on one of them.
+struct Indexed<'a> {
+    columns: &'a BTreeMap<FieldId, Column>,
+    /// Where there is one, it answers whatever it costs.
+    other: Option<&'a ScalarIndex>,
+    index: &'a ScalarIndex,
+    way: Way,
+    answers: AtomicUsize,
+}
+
+impl Rows for Indexed<'_> {
+    fn len(&self) -> usize {
+        ROWS
+    }
+
+    fn column(&self, field: FieldId) -> Option<&Column> {
+        self.columns.get(&field)
+    }
+
+    fn answer(&self, probe: &Probe<'_>) -> Option<Answer> {
+        if let Some(answer) = self.other.and_then(|other| other.insist(probe)) {
+            return Some(answer);
+        }
+        let answer = match self.way {
+            Way::Column => None,
+            Way::Index => self.index.insist(probe),
+            Way::Chosen => self.index.answer(probe),
+        }?;
+        self.answers.fetch_add(1, Ordering::Relaxed);
+        Some(answer)
+    }
+}
+
+/// Asks `text` both ways and as chosen, and prints the best of each.
+fn compare(
+    columns: &BTreeMap<FieldId, Column>,
+    (other, index): (Option<&ScalarIndex>, &ScalarIndex),
+    title: &str,
+    text: &str,
+) {
+    let predicate = predicate(text);
+    let ways = [Way::Column, Way::Index, Way::Chosen];
+    let (mut best, mut found, mut answers) = ([f64::INFINITY; 3], [0; 3], [0; 3]);
+    for _ in 0..SWITCH_ROUNDS {
+        for (i, way) in ways.into_iter().enumerate() {
+            let rows = Indexed { columns, other, index, way, answers: AtomicUsize::new(0) };
+            let start = Instant::now();
+            found[i] = black_box(predicate.eval(&rows)).count();
+            best[i] = best[i].min(start.elapsed().as_secs_f64() * 1e3);
+            answers[i] = rows.answers.into_inner();
+        }
+    }
+    assert!(found.iter().all(|count| *count == found[0]), "{text}");
+    let [column, index, _] = best;
+    let chosen = if answers[2] == 0 { column } else { index };
+    println!(
+        "  {title:<34} {:>7} rows  column {column:8.3}  index {index:8.3} ms  {:<6}  {:5.2}",
+        found[0],
+        if answers[2] == 0 { "column" } else { "index" },
+        chosen / column.min(index),
+    );
+}
+
+/// Where the choice between index and column changes.
+fn switch(sealed: &Sealed, blobs: &Blobs) {
+    let columns: BTreeMap<FieldId, Column> =
+        schema().fields.iter().map(|field| (field.id, sealed.column(field.id).unwrap())).collect();
+    let mut rng = Rng::new(101);
+    let numbers: Vec<i64> = (0..ROWS).map(|_| rng.below(1 << 40) as i64).collect();
+    let joined = |items: Vec<String>| items.join(", ");
+    let share = |percent: f64| (percent / 100.0 * (1_u64 << 40) as f64) as i64;
+    let few = build(sealed, blobs, "few", &[("index_type", "BITMAP")]);
+    let id = build(sealed, blobs, "id", &[("index_type", "STL_SORT")]);
+    let among = |other: &ScalarIndex, index: &ScalarIndex, title: &str, text: &str| {
+        compare(&columns, (Some(other), index), title, text);
+    };
+    let compare =
+        |index: &ScalarIndex, title: &str, text: &str| compare(&columns, (None, index), title, text);
+
+    let index = build(sealed, blobs, "many", &[("index_type", "STL_SORT")]);
+    for percent in [2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 50.0, 70.0, 80.0, 85.0, 90.0, 95.0, 98.0] {
+        compare(&index, &format!("int64 range of {percent} %"), &format!("many < {}", share(percent)));
+    }
+    for count in [100, 300, 1000, 2000, 3000, 5000, 10_000, 20_000, 50_000] {
+        let list = joined(numbers[..count].iter().map(i64::to_string).collect());
+        compare(&index, &format!("int64 in, {count} values"), &format!("many in [{list}]"));
+    }
+    compare(&index, "int64 arithmetic", "many % 10 == 3");
+
+    let index = &few;
+    for most in [1, 3, 5, 10, 15, 20, 30, 50, 70, 80, 90, 95, 99] {
+        compare(index, &format!("int32 range of {most} %"), &format!("few < {most}"));
+    }
+    for count in [2, 10, 30, 50, 90] {
+        let list = joined((0..count).map(|i| i.to_string()).collect());
+        compare(index, &format!("int32 in, {count} values"), &format!("few in [{list}]"));
+        let list = joined((0..count).map(|i| (i * 7 % 100).to_string()).collect());
+        compare(index, &format!("int32 in, {count} values apart"), &format!("few in [{list}]"));
+    }
+    compare(index, "int32 arithmetic", "few % 10 == 3");
+
+    let index = build(sealed, blobs, "word", &[("index_type", "INVERTED")]);
+    for percent in [1, 5, 10, 30, 50, 80, 95] {
+        compare(
+            &index,
+            &format!("text range of {percent} %"),
+            &format!("word < 'word-{:06}'", percent * 2000),
+        );
+    }
+    for count in [100, 300, 1000, 3000, 10_000, 30_000, 100_000] {
+        let list = joined((0..count).map(|i| format!("'word-{:06}'", i * 17 % 200_000)).collect());
+        compare(&index, &format!("text in, {count} values"), &format!("word in [{list}]"));
+    }
+    for prefix in ["word-0001", "word-01", "word-1", "word-"] {
+        compare(&index, &format!("text like {prefix}%"), &format!("word like '{prefix}%'"));
+        compare(&index, &format!("text like {prefix}%7%"), &format!("word like '{prefix}%7%'"));
+    }
+    among(&few, &index, "text range of 50 %, of 1 %", "few == 7 and word < 'word-100000'");
+    among(&id, &index, "text range of 50 %, of one row", "id == 7 and word < 'word-100000'");
+    compare(&index, "text like infix", "word like '%-0001%'");
+    compare(&index, "text like infix of many", "word like '%1%'");
+    compare(&index, "text regex", "word =~ '7.*7$'");
+
+    let index =
+        build(sealed, blobs, "line", &[("index_type", "NGRAM"), ("min_gram", "1"), ("max_gram", "3")]);
+    for part in ["abc d", "abc", "ab", "a", " ", "1% 2% 3"] {
+        compare(&index, &format!("NGRAM, %{part}%"), &format!("line like '%{part}%'"));
+    }
+
+    let json = |path, cast| [("index_type", "INVERTED"), ("json_path", path), ("json_cast_type", cast)];
+    let index = build(sealed, blobs, "doc", &json("doc['size']", "double"));
+    for most in [1, 100, 500, 990] {
+        compare(&index, &format!("JSON range of {} %", most / 10), &format!("doc['size'] < {most}"));
+    }
+    for most in [1, 10, 50, 90] {
+        let text = format!("few < {most} and doc['size'] < 990");
+        among(&few, &index, &format!("JSON range, of {most} %"), &text);
+    }
+    for most in [1, 100, 1000, 10_000] {
+        let text = format!("id < {most} and doc['size'] < 990");
+        among(&id, &index, &format!("JSON range, of {most} rows together"), &text);
+    }
+    let index = build(sealed, blobs, "doc", &json("doc['name']", "varchar"));
+    compare(&index, "JSON text, prefix", "doc['name'] like 'n7%'");
+    compare(&index, "JSON text, infix", "doc['name'] like '%77%'");
+
+    let index = build(sealed, blobs, "tags", &[("index_type", "INVERTED")]);
+    compare(&index, "array_contains", "array_contains(tags, 7)");
+    for count in [3, 10, 30, 100, 300, 450] {
+        let list = joined((0..count).map(|i| i.to_string()).collect());
+        compare(
+            &index,
+            &format!("array_contains_any, {count}"),
+            &format!("array_contains_any(tags, [{list}])"),
+        );
+    }
+}
+
 fn main() {
     let store = Store::open(Arc::new(MemoryDisk::new())).unwrap();
     let blobs = store.blobs();
     let sealed = seal(blobs);
+    if std::env::args().any(|word| word == "switch") {
+        return switch(&sealed, blobs);
+    }
     let mut rng = Rng::new(101);
     // The same draws as the column's.
     let numbers: Vec<i64> = (0..ROWS).map(|_| rng.below(1 << 40) as i64).collect();

@@ -105,7 +105,7 @@ impl KeyOrder {
             _ => return None,
         };
         let rows = self.codes.len();
-        if wanted.len().saturating_mul(KEY_COST) > probe.column_cost(rows) {
+        if wanted.len().saturating_mul(KEY_COST) > probe.column_cost() {
             return None;
         }
         let mut bits = Bits::zeros(rows);

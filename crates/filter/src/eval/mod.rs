@@ -85,13 +85,15 @@ impl Predicate {
             let zone = |verdicts: &Vec<Verdict>| verdicts.get(start / ZONE_ROWS).copied();
             verdicts.as_ref().and_then(zone).unwrap_or(Verdict::Some)
         };
-        let mut zones = (0..len).step_by(ZONE_ROWS);
-        if zones.clone().all(|start| verdict(start) == Verdict::None) {
+        let zones = || (0..len).step_by(ZONE_ROWS);
+        if zones().all(|start| verdict(start) == Verdict::None) {
             return Bits::zeros(len);
         }
-        let is_open = zones.any(|start| verdict(start) == Verdict::Some);
+        let open_zones = zones().filter(|start| verdict(*start) == Verdict::Some);
+        let zoned = open_zones.map(|start| ZONE_ROWS.min(len - start)).sum();
+        let is_open = zoned > 0;
         let sample = self.sample.map(|part| Sample::new(part, self.seed, rows.salt()));
-        let answers = if is_open { Answers::ask(self, rows) } else { Answers::default() };
+        let answers = if is_open { Answers::ask(self, rows, zoned) } else { Answers::default() };
         let packed = self.fields.iter().map(|field| Unpacked::new(rows, *field)).collect::<Vec<_>>();
         let fields = self.fields.iter().enumerate().map(|(slot, id)| {
             let is_wanted = is_open && answers.needs(slot) && packed[slot].is_none();

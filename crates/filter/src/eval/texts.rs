@@ -11,6 +11,9 @@ use memchr::memmem::Finder;
 /// A list of up to so many texts is looked for one by one, which is faster than looking every row up.
 const SCANS_MAX: usize = 12;
 
+/// So many times what a row costs in one go it costs by itself.
+const ALONE_SHARE: usize = 16;
+
 pub(super) fn test(test: &Test, texts: &VarLen, place: Place, want: &Block, yes: &mut Block) {
     let text = |i: usize| texts.get(place.start + i);
     match test {
@@ -32,7 +35,8 @@ pub(super) fn test(test: &Test, texts: &VarLen, place: Place, want: &Block, yes:
             }
         }
         Test::InTexts(set) => each(want, yes, |i| set.contains(text(i))),
-        Test::Like(pattern) => match pattern.form() {
+        // Of JSON the distinct texts of an index are tested so.
+        Test::Like(pattern) | Test::JsonLike(pattern) => match pattern.form() {
             Form::Infix(finder) if is_dense(want, place) => infix(finder, texts, place, yes),
             Form::Prefix(prefix) if is_dense(want, place) => {
                 Start::new(prefix).scan(texts, place, usize::MAX, yes);
@@ -44,7 +48,7 @@ pub(super) fn test(test: &Test, texts: &VarLen, place: Place, want: &Block, yes:
             Form::Suffix(suffix) => each(want, yes, |i| text(i).ends_with(suffix)),
             _ => each(want, yes, |i| pattern.matches(text(i))),
         },
-        Test::Regex(regex) => each(want, yes, |i| regex.matches(text(i))),
+        Test::Regex(regex) | Test::JsonRegex(regex) => each(want, yes, |i| regex.matches(text(i))),
         Test::Words(words) => {
             let mut scratch = Scratch::default();
             each(want, yes, |i| words.matches(texts.text(place.start + i), &mut scratch));
@@ -115,9 +119,9 @@ impl<'a> Start<'a> {
     }
 }
 
-/// Whether most rows of the block are wanted.
+/// Whether so many rows of the block are wanted that a look at all in one go costs less than one at each.
 fn is_dense(want: &Block, place: Place) -> bool {
-    want.iter().map(|word| word.count_ones() as usize).sum::<usize>() * 2 > place.rows
+    want.iter().map(|word| word.count_ones() as usize).sum::<usize>() * ALONE_SHARE > place.rows
 }
 
 /// Searches the bytes of the whole block in one go and asks of each find which row it lies in.

@@ -192,7 +192,7 @@ impl ScalarIndex {
 
     /// The rows that pass the test of `probe`; `None` when the index does not know, or the column is cheaper to ask.
     pub fn answer(&self, probe: &Probe<'_>) -> Option<Answer> {
-        self.ask(probe, probe.column_cost(self.rows))
+        self.ask(probe, probe.column_cost())
     }
 
     /// The same whatever it costs: `None` only when the index does not know. For tests and measurements.
@@ -203,6 +203,9 @@ impl ScalarIndex {
     fn ask(&self, probe: &Probe<'_>, column_cost: usize) -> Option<Answer> {
         let is_of_elements = matches!(self.body, Body::Elements { .. });
         if probe.field() != self.spec.field || probe.is_of_elements() != is_of_elements {
+            return None;
+        }
+        if column_cost < postings::bits_cost(self.rows) {
             return None;
         }
         let answer = match &self.body {
@@ -217,13 +220,13 @@ impl ScalarIndex {
             },
             Body::Values { .. } => return None,
             Body::Paths(paths) => {
-                paths.iter().find(|path| path.path == probe.path())?.answer(&probe.question())?
+                paths.iter().find(|path| path.path == probe.path())?.answer(probe, column_cost)?
             }
             Body::Grams(ngram) => {
                 if self.spec.path() != probe.path() {
                     return None;
                 }
-                let maybe = ngram.candidates(&probe.question(), self.rows)?;
+                let maybe = ngram.candidates(probe, self.rows, column_cost)?;
                 Answer { yes: Bits::zeros(self.rows), maybe: Some(maybe), known: None }
             }
             Body::Boxes(tree) => {
@@ -246,21 +249,7 @@ impl ScalarIndex {
         (is_total, class): (bool, Class),
         column_cost: usize,
     ) -> Option<Bits> {
-        let question = probe.question();
-        if sorted.search_cost(&question) > column_cost {
-            return None;
-        }
-        let ranges = match sorted.places(&question) {
-            Some(ranges) => ranges,
-            None => {
-                // Each distinct value is asked once instead of each row.
-                let candidates = sorted.candidates(&question);
-                if candidates.len() * probe.row_cost() as usize > column_cost / 2 {
-                    return None;
-                }
-                sorted.tested(probe, candidates, class)?
-            }
-        };
+        let ranges = sorted.passing(probe, &probe.question(), class, column_cost)?;
         let postings = &sorted.postings;
         let cost = postings.cost(&ranges);
         if is_total && ranges.len() <= 1 {

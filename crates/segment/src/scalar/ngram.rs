@@ -4,11 +4,11 @@
 //! Of the lengths from `min_gram` to `max_gram` the two ends are kept: any run of a length between is made of
 //! overlapping runs of the least one.
 
-use super::postings::PostingsBuilder;
+use super::postings::{PostingsBuilder, ROW_COST};
 use super::sorted::{Of, Sorted, write_texts};
 use crate::Error;
 use crate::files::{Opened, SectionWriter};
-use filter::Question;
+use filter::{Probe, Question};
 use simd::Bits;
 use std::collections::HashMap;
 
@@ -108,11 +108,12 @@ impl Ngram {
         self.sorted.len()
     }
 
-    /// The rows that can match; `None` when the pattern has no run that is long enough.
-    pub(super) fn candidates(&self, question: &Question<'_>, row_count: usize) -> Option<Bits> {
-        let Question::Like { prefix, parts, .. } = question else { return None };
+    /// The rows that can match; `None` when the pattern has no run that is long enough, or so many rows would have to be asked
+    /// that the column costs less.
+    pub(super) fn candidates(&self, probe: &Probe<'_>, row_count: usize, column_cost: usize) -> Option<Bits> {
+        let Question::Like { prefix, parts, .. } = probe.question() else { return None };
         let mut lists = Vec::new();
-        for part in parts.iter().chain([prefix]).filter_map(|part| std::str::from_utf8(part).ok()) {
+        for part in parts.into_iter().chain([prefix]).filter_map(|part| std::str::from_utf8(part).ok()) {
             let (least, most) = self.lengths;
             let chars = part.chars().count();
             if chars < least {
@@ -126,10 +127,12 @@ impl Ngram {
                 }
             }
         }
-        if lists.is_empty() {
+        let count = |list: &usize| self.sorted.postings.count(&(*list..list + 1));
+        lists.sort_unstable_by_key(count);
+        let candidates = count(lists.first()?);
+        if candidates.saturating_mul(probe.apart_cost() + ROW_COST) > column_cost {
             return None;
         }
-        lists.sort_unstable_by_key(|list| self.sorted.postings.count(&(*list..list + 1)));
         lists.dedup();
         lists.truncate(LISTS_MAX);
         let mut bits = Bits::zeros(row_count);

@@ -1,6 +1,7 @@
 //! What JSON documents hold at a path, by kind of value. Invariant: every document that holds a value of a kept kind there
 //! is in that kind's lists, or (a whole number no double can hold) among the odd ones, which are asked of the document.
 
+use super::Class;
 use super::postings::write_numbers;
 use super::sorted::{Of, Pairs, Sorted, Texts, order_of};
 use super::source::{Meter, Source};
@@ -8,7 +9,7 @@ use super::spec::Cast;
 use crate::Error;
 use crate::files::{Opened, SectionWriter};
 use data::{Column, Values};
-use filter::{Answer, Json, JsonKind, Question};
+use filter::{Answer, Json, JsonKind, Probe, Question};
 use serde::{Deserialize, Serialize};
 use simd::Bits;
 use std::collections::BTreeSet;
@@ -233,9 +234,11 @@ impl Path {
         self.kinds.iter().flatten().map(Sorted::len).sum()
     }
 
-    /// The rows that a question is true of.
-    pub(super) fn answer(&self, question: &Question<'_>) -> Option<Answer> {
+    /// The rows that pass the test of `probe`; `None` when this cannot tell, or the documents cost less.
+    pub(super) fn answer(&self, probe: &Probe<'_>, column_cost: usize) -> Option<Answer> {
         let exactly = |yes| Some(Answer { yes, maybe: None, known: None });
+        let one = |kind, question: &Question<'_>| self.one(kind, (probe, question), column_cost);
+        let question = &probe.question();
         match question {
             Question::Exists => exactly(self.exists.clone()),
             Question::Missing => {
@@ -244,11 +247,11 @@ impl Path {
                 exactly(missing)
             }
             Question::Floats(..) => {
-                let yes = self.one(NUMBERS, question)?;
+                let yes = one(NUMBERS, question)?;
                 Some(Answer { yes, maybe: self.odd.clone(), known: None })
             }
-            Question::Texts(..) | Question::Like { .. } => exactly(self.one(TEXTS, question)?),
-            Question::Bool(_) => exactly(self.one(BOOLS, question)?),
+            Question::Texts(..) | Question::Like { .. } => exactly(one(TEXTS, question)?),
+            Question::Bool(_) => exactly(one(BOOLS, question)?),
             Question::Mixed { ints, floats, texts, bools } => {
                 let mut yes = Bits::zeros(self.row_count);
                 let mut maybe = None;
@@ -256,14 +259,14 @@ impl Path {
                     let mut wanted: Vec<f64> = ints.iter().filter_map(|int| exact(*int)).collect();
                     wanted.extend_from_slice(floats);
                     wanted.sort_unstable_by(f64::total_cmp);
-                    yes.or(&self.one(NUMBERS, &Question::AmongFloats(&wanted))?);
+                    yes.or(&one(NUMBERS, &Question::AmongFloats(&wanted))?);
                     maybe = self.odd.clone();
                 }
                 if !texts.is_empty() {
-                    yes.or(&self.one(TEXTS, &Question::AmongTexts(texts))?);
+                    yes.or(&one(TEXTS, &Question::AmongTexts(texts))?);
                 }
                 for truth in [false, true].into_iter().filter(|truth| bools[usize::from(*truth)]) {
-                    yes.or(&self.one(BOOLS, &Question::Bool(truth))?);
+                    yes.or(&one(BOOLS, &Question::Bool(truth))?);
                 }
                 Some(Answer { yes, maybe, known: None })
             }
@@ -272,9 +275,16 @@ impl Path {
         }
     }
 
-    fn one(&self, kind: usize, question: &Question<'_>) -> Option<Bits> {
+    /// The rows of the values of one kind that pass `question`.
+    fn one(
+        &self,
+        kind: usize,
+        (probe, question): (&Probe<'_>, &Question<'_>),
+        column_cost: usize,
+    ) -> Option<Bits> {
         let sorted = self.kinds[kind].as_ref()?;
-        Some(sorted.postings.union(&sorted.places(question)?))
+        let ranges = sorted.passing(probe, question, Class::Text, column_cost)?;
+        (sorted.postings.cost(&ranges) < column_cost).then(|| sorted.postings.union(&ranges))
     }
 
     fn contains(&self, all: bool, values: &[serde_json::Value]) -> Option<Answer> {

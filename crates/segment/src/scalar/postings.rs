@@ -15,9 +15,14 @@ const ROWS_A_LISTED: usize = 32;
 
 /// What adding a listed row costs, what a word of a bitmap costs, and what finding a list costs, in eighths of a
 /// nanosecond, about.
-const ROW_COST: usize = 7;
+pub(super) const ROW_COST: usize = 7;
 const WORD_COST: usize = 4;
 pub(super) const LIST_COST: usize = 400;
+
+/// What an answer costs at least, in eighths of a nanosecond, about: a bit for each of so many rows.
+pub(super) fn bits_cost(row_count: usize) -> usize {
+    row_count / 64 * WORD_COST
+}
 
 /// Lists being gathered, in the order of their values.
 #[derive(Debug)]

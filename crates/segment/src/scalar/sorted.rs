@@ -255,10 +255,33 @@ impl Sorted {
         values.binary_search(&i64::from(truth)).ok()
     }
 
+    /// The places of the values that pass `question`, which is that of `probe` or a part of it; `None` when this cannot tell, or
+    /// only by what costs more than the column.
+    pub(super) fn passing(
+        &self,
+        probe: &Probe<'_>,
+        question: &Question<'_>,
+        class: Class,
+        column_cost: usize,
+    ) -> Option<Vec<Range<usize>>> {
+        if self.search_cost(question) > column_cost {
+            return None;
+        }
+        if let Some(places) = self.places(question) {
+            return Some(places);
+        }
+        // Each distinct value is asked once instead of each row.
+        let candidates = self.candidates(question);
+        if candidates.len().saturating_mul(probe.row_cost()) > column_cost / 2 {
+            return None;
+        }
+        self.tested(probe, candidates, class)
+    }
+
     /// What finding the values that a question names, and their lists, costs, in eighths of a nanosecond, about.
-    pub(super) fn search_cost(&self, question: &Question<'_>) -> usize {
+    fn search_cost(&self, question: &Question<'_>) -> usize {
         const NUMBER_COST: usize = 500;
-        const TEXT_COST: usize = 3000;
+        const TEXT_COST: usize = 1000;
         match question {
             Question::AmongInts(values) => values.len() * (NUMBER_COST + LIST_COST),
             Question::AmongFloats(values) => values.len() * (NUMBER_COST * 2 + LIST_COST),
@@ -268,7 +291,7 @@ impl Sorted {
     }
 
     /// The places of the values that a question is about; `None` when only [`Sorted::tested`] can tell.
-    pub(super) fn places(&self, question: &Question<'_>) -> Option<Vec<Range<usize>>> {
+    fn places(&self, question: &Question<'_>) -> Option<Vec<Range<usize>>> {
         let some = |range: Range<usize>| Some(if range.is_empty() { Vec::new() } else { vec![range] });
         match (question, &self.entries) {
             (Question::Ints(low, high), Entries::Ints(values, _)) => {
@@ -320,7 +343,7 @@ impl Sorted {
     }
 
     /// The places among which a question's values lie, all of which must be tested.
-    pub(super) fn candidates(&self, question: &Question<'_>) -> Range<usize> {
+    fn candidates(&self, question: &Question<'_>) -> Range<usize> {
         match (question, &self.entries) {
             (Question::Like { prefix, .. }, Entries::Texts(texts)) => prefixed(texts, prefix),
             _ => 0..self.len(),
@@ -328,12 +351,7 @@ impl Sorted {
     }
 
     /// The places in `range` of the values that pass the test of `probe`, asked one by one.
-    pub(super) fn tested(
-        &self,
-        probe: &Probe<'_>,
-        range: Range<usize>,
-        class: Class,
-    ) -> Option<Vec<Range<usize>>> {
+    fn tested(&self, probe: &Probe<'_>, range: Range<usize>, class: Class) -> Option<Vec<Range<usize>>> {
         let values = match &self.entries {
             Entries::Ints(values, _) => {
                 let values = values.slice(range.start, range.len());

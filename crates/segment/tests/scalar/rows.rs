@@ -40,7 +40,14 @@ pub(crate) const KINDS: &[Kind] = &[
     (
         "doc",
         &[("index_type", "STL_SORT"), ("json_cast_type", "varchar"), ("json_path", "doc['s']")],
-        &["doc['s'] == 'ab'", "doc['s'] like 'a%'", "doc['s'] in ['a', 'b']", "doc['s'] is null"],
+        &[
+            "doc['s'] == 'ab'",
+            "doc['s'] like 'a%'",
+            "doc['s'] like '%b'",
+            "doc['s'] =~ 'b.?b'",
+            "doc['s'] in ['a', 'b']",
+            "doc['s'] is null",
+        ],
     ),
     (
         "doc",
