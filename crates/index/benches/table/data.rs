@@ -14,7 +14,9 @@ pub(crate) struct Set {
     pub(crate) metric: Metric,
     pub(crate) rows: Vec<f32>,
     pub(crate) queries: Vec<f32>,
-    /// 10 rows a query; empty if they must be computed.
+    /// How many neighbours a query asks for: `K` in the environment, up to 100, else 10.
+    pub(crate) k: usize,
+    /// So many rows a query; empty if they must be computed.
     pub(crate) truth: Vec<u32>,
 }
 
@@ -48,7 +50,15 @@ fn bytes(name: &'static str, dim: usize, files: [&str; 3]) -> Option<Set> {
     let [rows, queries, truth] = files.map(|file_name| file(&format!("{name}/{file_name}")));
     let widen = |bytes: &[u8]| bytes.iter().map(|byte| f32::from(*byte)).collect();
     let queries = widen(&queries?[..1000 * dim]);
-    Some(Set { name, dim, metric: Metric::L2, rows: widen(&rows?), queries, truth: first_ten(&truth?) })
+    Some(Set {
+        name,
+        dim,
+        metric: Metric::L2,
+        rows: widen(&rows?),
+        queries,
+        k: k(),
+        truth: first(k(), &truth?),
+    })
 }
 
 fn halves(name: &'static str, dim: usize, files: [&str; 3]) -> Option<Set> {
@@ -59,12 +69,18 @@ fn halves(name: &'static str, dim: usize, files: [&str; 3]) -> Option<Set> {
         wide
     };
     let (rows, queries) = (widen(rows?), widen(queries?));
-    Some(Set { name, dim, metric: Metric::Cosine, rows, queries, truth: first_ten(&truth?) })
+    Some(Set { name, dim, metric: Metric::Cosine, rows, queries, k: k(), truth: first(k(), &truth?) })
 }
 
-/// The first ten of each hundred row numbers.
-fn first_ten(truth: &[u8]) -> Vec<u32> {
-    let ids = truth.as_chunks::<4>().0.chunks(100).flat_map(|ids| &ids[..10]);
+/// What `K` in the environment says.
+fn k() -> usize {
+    let asked = std::env::var("K").ok().and_then(|k| k.parse().ok());
+    asked.unwrap_or(10).clamp(1, 100)
+}
+
+/// The first `k` of each hundred row numbers.
+fn first(k: usize, truth: &[u8]) -> Vec<u32> {
+    let ids = truth.as_chunks::<4>().0.chunks(100).flat_map(|ids| &ids[..k]);
     ids.map(|id| u32::from_le_bytes(*id)).collect()
 }
 
@@ -103,5 +119,5 @@ pub(crate) fn clusters(rows: usize, dim: usize) -> Set {
         values
     };
     let (rows, queries) = (make(rows), make(500));
-    Set { name: "generated", dim, metric: Metric::L2, rows, queries, truth: Vec::new() }
+    Set { name: "generated", dim, metric: Metric::L2, rows, queries, k: k(), truth: Vec::new() }
 }

@@ -8,7 +8,6 @@ use index::{Element, GrowingGraph, Hits, Spec, Vectors};
 
 use crate::data::Set;
 
-const K: usize = 10;
 const EFS: [usize; 6] = [10, 20, 40, 80, 160, 320];
 
 /// Pushes all rows of the set, one by one, and asks all its queries.
@@ -28,7 +27,7 @@ pub(crate) fn table(set: &Set, params: &[(String, String)], out: &mut impl Write
     )?;
     let queries = Vectors::F32 { dim: set.dim, values: &set.queries };
     for ef in EFS {
-        let query = spec.query(K, &[("ef".to_owned(), ef.to_string())]).expect("a valid query");
+        let query = spec.query(set.k, &[("ef".to_owned(), ef.to_string())]).expect("a valid query");
         let mut best = vec![f64::MAX; queries.len()];
         let mut hits = vec![Hits::default(); queries.len()];
         for _ in 0..3 {
@@ -41,8 +40,8 @@ pub(crate) fn table(set: &Set, params: &[(String, String)], out: &mut impl Write
         }
         let found =
             |(hits, truth): (&Hits, &[u32])| hits.rows.iter().filter(|row| truth.contains(row)).count();
-        let found: usize = hits.iter().zip(set.truth.chunks_exact(K)).map(found).sum();
-        let recall = found as f64 / (hits.len() * K) as f64;
+        let found: usize = hits.iter().zip(set.truth.chunks_exact(set.k)).map(found).sum();
+        let recall = found as f64 / (hits.len() * set.k) as f64;
         let qps = best.len() as f64 / best.iter().sum::<f64>();
         writeln!(out, "  ef {ef:4} recall {recall:.4} {qps:8.0} queries/s")?;
     }
