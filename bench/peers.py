@@ -13,6 +13,7 @@ search parameter finds; those around the wanted recalls are then timed in rounds
 rounds are interpolated (log-linear) on the front of recall and speed. Searches have one thread and one query a call; where a library has a call for many
 queries on one thread, the faster of the two counts for it, so that Python's call overhead does not count against it.
 
+`--named WORD` keeps a race beside others of the same set, under that word, so that some libraries can be raced by themselves; each race is one sitting.
 `--alone CMD` names a command that runs its arguments with the machine to itself; passes are timed only under it, `--lease` seconds at a time.
 """
 import argparse
@@ -59,6 +60,7 @@ def main():
     options.add_argument("--elanus", default="target/release/elanus")
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--threads", type=int, default=2, help="threads of builds")
+    options.add_argument("--named", default="")
     options.add_argument("--alone", default="")
     options.add_argument("--lease", type=float, default=80.0)
     options = options.parse_args()
@@ -154,6 +156,9 @@ class Ours:
         text = self.text if "reorder_k" not in self.text or k < 100 else self.text.replace("25,40,80", "150,250,500")
         if k >= 100:
             text = text.replace("refine_k=2,5,12", "refine_k=1,3")
+        if k >= 100 and text.startswith("HNSW"):
+            # As for the others, from as many candidates as results.
+            text += " ef=" + ",".join(str(k * percent // 100) for percent in (100, 112, 128, 160, 200, 256, 320, 400))
         if "_k=" in text and "nlist" in text:
             text += f" nprobe={PROBES}"
         said, points = self.bench(k, text)
@@ -242,11 +247,11 @@ def race(options, name):
                 start = time.monotonic()
                 getattr(runner, do)(k)
                 print(f"{name} {runner.name} k={k} {do} {time.monotonic() - start:.1f} s", flush=True)
-    said = dict(set=name, rounds=options.rounds, when=time.strftime("%Y-%m-%d %H:%M"), alone=bool(options.alone), runners=[runner.said() for runner in runners])
+    said = dict(set=name, named=options.named, rounds=options.rounds, when=time.strftime("%Y-%m-%d %H:%M"), alone=bool(options.alone), runners=[runner.said() for runner in runners])
     for runner in runners:
         runner.close()
     os.makedirs(f"{options.work}/results", exist_ok=True)
-    with open(f"{options.work}/results/{name}.json", "w", encoding="ascii") as file:
+    with open(f"{options.work}/results/{name}{'+' + options.named if options.named else ''}.json", "w", encoding="ascii") as file:
         json.dump(said, file, indent=1)
 
 

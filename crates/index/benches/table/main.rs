@@ -1,5 +1,6 @@
 //! A table of what building and searching cost.
-//! `cargo bench -p index --bench table -- [mnist|sift|arxiv] [flat] [outline] [hnsw] [grow] [ivf] [IVF_PQ ...] [sparse] [M=16 ...]`.
+//! `cargo bench -p index --bench table -- [mnist|sift|arxiv] [flat] [outline] [hnsw] [grow] [ivf] [IVF_PQ ...] [sparse] [M=16 ...]`;
+//! `-- levels [mnist|sift|arxiv|chem]`: what the levels of AUTOINDEX find.
 //! `VALUES=8,16` in the environment tries only these values of `ef` or `nprobe`; `K=100` asks for so many neighbours, not ten.
 //!
 //! Times of builds are of the processor, those of searches and scans the best of several, so that other work on the
@@ -7,6 +8,7 @@
 
 mod data;
 mod grow;
+mod levels;
 mod sparse;
 
 use std::io::Write;
@@ -25,6 +27,11 @@ fn main() -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     if words.iter().any(|word| word == "sparse") {
         return sparse::table(&mut out);
+    }
+    if words.iter().any(|word| word == "levels") {
+        let sets = ["mnist", "sift", "arxiv", "chem"];
+        let is_wanted = |set: &&&str| words.len() == 1 || words.iter().any(|word| word == **set);
+        return sets.iter().filter(is_wanted).try_for_each(|set| levels::table(set, &mut out));
     }
     let name = words.iter().find(|word| ["mnist", "sift", "arxiv"].contains(&word.as_str()));
     let mut set = data::set(name.map_or("mnist", String::as_str));

@@ -3,6 +3,7 @@
 use simd::Half;
 
 use super::former::{self, Instead};
+use super::level::{self, LEVEL};
 use super::param::{Default, Phase, Value};
 use super::table::{AUTOINDEX, Codec, Kind, Row, Shape, TABLE, UNINDEXED, auto};
 use super::{Query, params};
@@ -189,12 +190,24 @@ impl Spec {
         // What was said of BM25 and of signatures when the index was made holds for searches that do not say otherwise.
         let own = ["bm25_k1", "bm25_b", "bm25_avgdl", "mh_element_bit_width"];
         let own = own.iter().filter_map(|name| Some(((*name).to_owned(), self.find(name)?.to_string())));
-        let all: Vec<(String, String)> = own.chain(params.iter().cloned()).collect();
+        let mut all: Vec<(String, String)> = own.chain(params.iter().cloned()).collect();
+        all.extend(self.level_effort(k, params)?);
         let mut query = Query::parse(self.row, self.metric, k, &all)?;
         if self.name("inverted_index_algo") == "TAAT_NAIVE" {
             query.inherit("search_algo", "TAAT_NAIVE");
         }
         Ok(query)
+    }
+
+    /// What the level of a search comes to where AUTOINDEX was asked for, unless the search itself says what its level stands for.
+    fn level_effort(&self, k: usize, params: &[(String, String)]) -> Result<Option<(String, String)>, Error> {
+        if self.asked != Kind::AutoIndex {
+            return Ok(None);
+        }
+        let Some(Value::Whole(level)) = params::value(params, &LEVEL)? else { return Ok(None) };
+        let effort = level::effort(self.row.kind, usize::try_from(level).unwrap_or(1), k);
+        let unsaid = effort.filter(|(name, _)| params::text(params, name).is_none());
+        Ok(unsaid.map(|(name, effort)| (name.to_owned(), effort.to_string())))
     }
 
     pub(crate) fn shape(&self) -> Shape {

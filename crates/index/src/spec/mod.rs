@@ -4,6 +4,7 @@
 mod check;
 mod former;
 mod known;
+mod level;
 mod param;
 mod params;
 mod query;

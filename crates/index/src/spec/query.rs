@@ -152,8 +152,8 @@ impl Query {
         self.k.saturating_add((self.k / 2).max(8))
     }
 
-    /// How many candidates a search of a graph keeps.
-    pub(crate) fn effort(&self) -> usize {
+    /// How many candidates a search of a graph keeps; 0 where it is no graph.
+    pub fn effort(&self) -> usize {
         self.value("ef").max(self.value("search_list"))
     }
 
