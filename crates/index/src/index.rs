@@ -16,6 +16,7 @@ use crate::ivf::{self, Ivf};
 use crate::outline::{Outline, Outlined, scan_outlined};
 use crate::refine::Refiner;
 use crate::scan::{check_alike, scan};
+use crate::shares::Shared;
 use crate::sparse::{self, Coded, Inverted};
 use crate::spec::{Codec, Shape};
 use crate::{Error, Hits, Image, Metric, Query, Spec, Vectors};
@@ -132,6 +133,9 @@ impl Work<'_> {
             Lists::build((spec.metric(), &rows), vectors, seed, (pool, cancel), image)?;
         } else {
             Graph::write(spec, built, image);
+            if let Some(shared) = Shared::new(&rows, vectors, seed, (pool, cancel))? {
+                shared.write(image);
+            }
         }
         space.write(image);
         let Some(recipe) = spec.recipe() else {

@@ -38,6 +38,7 @@ mod shares;
 mod sparse;
 mod spec;
 mod vectors;
+mod visit;
 mod weights;
 
 pub use disk::{PAGE_BYTES, Pages, Reads};

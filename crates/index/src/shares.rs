@@ -14,8 +14,10 @@ const ROWS_MIN: usize = 256;
 /// Rows assigned by one task.
 const TASK: usize = 1024;
 
+/// Lists that are ranked at first; then twice as many, and so on.
+const FIRST: usize = 32;
 /// Lists that tell what lies around a query.
-pub(crate) const NEAR: usize = 3;
+const NEAR: usize = 3;
 /// A query is amid rows that match if of those around it so many times the share match that does of all.
 pub(crate) const AMID: f32 = 0.75;
 /// The share of rows that match from which on a walk among all of them finds enough that do, if the query lies amid these.
@@ -148,10 +150,14 @@ impl Shares {
         &self.centers
     }
 
-    /// The share of the rows of some lists, entries whose low bits are their numbers, that are in `mask`.
-    pub(crate) fn share_of(&self, lists: &[u64], mask: &Bits) -> f32 {
+    /// The share of the rows that are in `mask` of the lists nearest to a query, the smallest of `ranked`, whose low bits are numbers of lists.
+    pub(crate) fn share_near(&self, ranked: &mut [u64], mask: &Bits) -> f32 {
+        let near = NEAR.min(ranked.len());
+        if near < ranked.len() {
+            ranked.select_nth_unstable(near);
+        }
         let (mut all, mut matching) = (0u32, 0u32);
-        for row in lists.iter().flat_map(|list| self.members(*list as u32 as usize)) {
+        for row in ranked[..near].iter().flat_map(|list| self.members(*list as u32 as usize)) {
             all += 1;
             matching += u32::from(mask.get(*row as usize));
         }
@@ -162,6 +168,65 @@ impl Shares {
     pub(crate) fn bytes(&self) -> usize {
         4 * (self.starts.len() + self.members.len()) + self.centers.len()
     }
+}
+
+/// Brings the smallest of those from `sorted` on to the front of them, more each time; returns where these end.
+pub(crate) fn next_of(ranked: &mut [u64], sorted: usize) -> usize {
+    let end = (2 * sorted + FIRST).min(ranked.len());
+    if end < ranked.len() {
+        ranked[sorted..].select_nth_unstable(end - sorted - 1);
+    }
+    end
+}
+
+/// When a search of lists has seen enough: once the later half of the matching rows that it looked at brought few of the nearest.
+#[derive(Debug)]
+pub(crate) struct End {
+    /// How many are the nearest, and what share of them are few.
+    judged: usize,
+    late: f32,
+    /// How many rows it must have looked at before it is asked for again.
+    check: usize,
+    /// What the last of the nearest was then.
+    limit: u64,
+}
+
+impl End {
+    /// For a search of which the nearest `judged` rows count, `late` being the share of them that are few.
+    pub(crate) fn new(judged: usize, late: f32) -> Self {
+        Self { judged, late, check: 2 * judged, limit: u64::MAX }
+    }
+
+    /// Whether it has come, after so many matching rows, of which those `kept` are nearest. `late` tells, if it comes to that, which numbers
+    /// in the low bits of these are of rows that were looked at late; `nearest` is room.
+    pub(crate) fn has_come<L: Fn(u32) -> bool>(
+        &mut self,
+        matches: usize,
+        kept: &[u64],
+        nearest: &mut Vec<u64>,
+        late: impl FnOnce() -> L,
+    ) -> bool {
+        if matches < self.check || kept.len() < self.judged {
+            return false;
+        }
+        self.check = matches + matches / 4;
+        choose_up_to(self.limit, kept, nearest);
+        self.limit = cut(nearest, self.judged);
+        let is_late = late();
+        let count = nearest.iter().filter(|entry| is_late(**entry as u32)).count();
+        count as f32 <= self.late * self.judged as f32
+    }
+}
+
+/// Puts those that are `limit` or less into `chosen`, without a branch on which.
+fn choose_up_to(limit: u64, entries: &[u64], chosen: &mut Vec<u64>) {
+    chosen.resize(chosen.len().max(entries.len()), 0);
+    let mut count = 0;
+    for entry in entries {
+        chosen[count] = *entry;
+        count += usize::from(*entry <= limit);
+    }
+    chosen.truncate(count);
 }
 
 /// Leaves the smallest `keep`; gives the last of them, if there are so many.

@@ -41,6 +41,12 @@ const KINDS: &[(&str, Of, &str)] = &[
     ("IVF_RABITQ", Of::Digits, "metric_type=L2 nlist=489 nprobe=24 refine=true refine_k=4"),
     ("IVF_RABITQ_FASTSCAN", Of::Digits, "metric_type=L2 nlist=489 nprobe=24 refine=true refine_k=4"),
     ("SCANN", Of::Digits, "metric_type=L2 nlist=489 nprobe=24 reorder_k=40"),
+    (
+        "HNSW_SQ",
+        Of::Digits,
+        "metric_type=L2 M=16 efConstruction=100 ef=16 sq_type=SQ4U refine=true refine_k=2",
+    ),
+    ("HNSW_SQ", Of::Digits, "metric_type=L2 M=16 efConstruction=100 ef=32 sq_type=SQ8"),
     ("HNSW_PQ", Of::Digits, "metric_type=L2 M=16 efConstruction=100 ef=48 m=98 refine=true refine_k=4"),
     ("HNSW_PRQ", Of::Digits, "metric_type=L2 M=16 efConstruction=100 ef=48 m=49 refine=true refine_k=4"),
     ("DISKANN", Of::Digits, "metric_type=L2 search_list=40"),

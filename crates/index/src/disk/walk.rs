@@ -7,7 +7,7 @@ use bytemuck::Zeroable;
 use host::Cancel;
 use simd::Bits;
 
-use super::lists::{Lists, Visit};
+use super::lists::Lists;
 use super::pages::Page;
 use super::search::{Choice, Disk};
 use crate::codec::{Codes, Reach, SketchRows};
@@ -16,6 +16,7 @@ use crate::hits::{Top, key_of, order};
 use crate::nearest::Nearest;
 use crate::refine::{Refined, Refiner};
 use crate::shares::{AMID, MORE};
+use crate::visit::Visit;
 use crate::{Error, Hits, Metric, Query, scan};
 
 /// Blocks that are read at once when rows are measured.
@@ -134,8 +135,8 @@ impl<'a> Walk<'a> {
             return self.scan(q);
         }
         let share = self.matching as f32 / disk.rows as f32;
-        self.room.visit.aim((lists, &disk.space), self.refiner.queries, q);
-        let near = self.room.visit.share_near(lists, mask);
+        self.room.visit.aim((&lists.shares, &disk.space), self.refiner.queries, q);
+        let near = self.room.visit.share_near(&lists.shares, mask);
         let refined = if choice == Choice::Walk && near >= AMID * share {
             let wide = ef as f64 * f64::from(near).recip().powf(MORE);
             self.walk_and_measure(q, wide as usize, self.query.depth())?
@@ -144,7 +145,8 @@ impl<'a> Walk<'a> {
             let depth = self.query.depth();
             let kept = (depth, ef + self.query.k());
             let Room { visit, .. } = &mut *self.room;
-            visit.search(lists, mask, (&self.codes, &self.probe), kept, &mut found);
+            let slots = |row| lists.slot_of(row);
+            visit.search(&lists.shares, (mask, slots), (&self.codes, &self.probe), kept, &mut found);
             found.truncate(depth * DEEPER);
             let refined = self.measure(q, &found, depth);
             self.room.found = found;

@@ -29,8 +29,10 @@ pub(crate) struct Beam {
     pub(super) scores: Vec<f32>,
     /// The query as blocks want it.
     pub(crate) aim: BlockAim,
-    /// The query as lists want it.
+    /// The query as lists want it that have a bit an element.
     pub(crate) list_aim: ListAim,
+    /// And those of numbers alone.
+    pub(super) visit: crate::visit::Visit,
     /// What lists say of rows.
     pub(super) seeming: Vec<(u32, f32)>,
     /// What was followed along blocks.

@@ -57,24 +57,38 @@ impl Costs {
         self.few_ns + part * (self.block_ns - self.few_ns).max(0.0)
     }
 
-    /// How to begin a search that keeps `ef` of `matching` among `rows` rows, `has_lists` saying whether there are lists.
-    pub(super) fn choice(&self, (ef, matching, rows): (usize, usize, usize), has_lists: bool) -> Choice {
+    /// How to begin a search that keeps `ef` of `matching` among `rows` rows.
+    pub(super) fn choice(&self, (ef, matching, rows): (usize, usize, usize), beside: Beside) -> Choice {
         let scan = matching as f32 * self.row_ns;
-        if !has_lists {
-            let walk = FOLLOWED * ef as f32 * (self.node_ns + lists(matching, rows) * self.list_ns);
-            return if walk >= scan { Choice::Scan } else { Choice::Links };
-        }
         let share = matching as f32 / rows as f32;
-        let looked_at = (LOOKED_AT * ef as f32 / share).min(rows as f32);
-        let visit = self.begin_ns
-            + looked_at / Lookups::ROWS as f32 * self.block_ns(share)
-            + (2 * ef) as f32 * self.row_ns;
+        let wanted = LOOKED_AT * ef as f32;
+        // What a block costs, and how many rows are scored by their codes.
+        let (block_ns, scored) = match beside {
+            Beside::Nothing => {
+                let walk = FOLLOWED * ef as f32 * (self.node_ns + lists(matching, rows) * self.list_ns);
+                return if walk >= scan { Choice::Scan } else { Choice::Links };
+            }
+            Beside::Bits => (self.block_ns(share), (2 * ef) as f32),
+            Beside::Numbers => (self.few_ns, wanted),
+        };
+        let looked_at = (wanted / share).min(rows as f32);
+        let visit = self.begin_ns + looked_at / Lookups::ROWS as f32 * block_ns + scored * self.row_ns;
         match scan <= visit {
             true => Choice::Scan,
             false if share >= SHARE_WHOLE => Choice::Whole,
             false => Choice::Lists,
         }
     }
+}
+
+/// What lists there are beside a graph.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Beside {
+    Nothing,
+    /// With a bit an element of every row.
+    Bits,
+    /// Of numbers alone.
+    Numbers,
 }
 
 /// How a search among the rows of a mask begins.
@@ -97,16 +111,18 @@ mod tests {
     #[test]
     fn few_rows_are_scanned_and_many_are_walked_among() {
         let costs = Costs::default();
-        let scans = |ef, matching| costs.choice((ef, matching, 100_000), false) == Choice::Scan;
+        let scans = |ef, matching| costs.choice((ef, matching, 100_000), Beside::Nothing) == Choice::Scan;
         assert!(scans(64, 1) && scans(64, 1000) && !scans(64, 50_000) && scans(1000, 50_000));
         let slow_rows = Costs { row_ns: 300.0, ..costs };
-        assert!(scans(64, 5000) && slow_rows.choice((64, 5000, 100_000), false) == Choice::Links);
+        assert!(scans(64, 5000) && slow_rows.choice((64, 5000, 100_000), Beside::Nothing) == Choice::Links);
         // More rows never make a scan the better choice again.
-        let with_lists = |matching| costs.choice((64, matching, 100_000), true);
-        assert_eq!(
-            [100, 10_000, 30_000, 90_000].map(with_lists),
-            [Choice::Scan, Choice::Lists, Choice::Lists, Choice::Whole]
-        );
+        for beside in [Beside::Bits, Beside::Numbers] {
+            let with_lists = |matching| costs.choice((64, matching, 100_000), beside);
+            assert_eq!(
+                [100, 10_000, 30_000, 90_000].map(with_lists),
+                [Choice::Scan, Choice::Lists, Choice::Lists, Choice::Whole]
+            );
+        }
         let mut walks = false;
         for matching in (0..100_000).step_by(500) {
             assert!(!(walks && scans(64, matching)), "{matching}");

@@ -6,7 +6,7 @@ use simd::Bits;
 use super::among::Effort;
 use super::beam::Beam;
 use super::costs::{self, Choice};
-use super::search::{Stored, Walk, widened};
+use super::search::{Listed, Walk, widened};
 use super::visit::Visit;
 use crate::codec::{Codes, Reach};
 use crate::hits::{key_of, order};
@@ -56,13 +56,15 @@ impl<C: Codes> Walk<'_, C> {
         let mut found = Vec::new();
         let mut choice = self.graph.choice(ef, matching);
         let mut share = matching as f32 / self.codes.len() as f32;
-        if let (Some(lists), Stored::Bytes(space, _)) = (&self.graph.lists, &self.graph.stored)
-            && matches!(choice, Choice::Whole | Choice::Lists)
-        {
-            beam.list_aim.aim(lists, space, self.refiner.queries, q);
+        if matches!(choice, Choice::Whole | Choice::Lists) {
+            self.aim_at_lists(q, beam);
             // A walk of all rows finds few that match where others lie around the query.
             if choice == Choice::Whole {
-                let near = beam.list_aim.share_near(lists, mask);
+                let near = match &self.graph.listed {
+                    Listed::Not => share,
+                    Listed::Bits(lists) => beam.list_aim.share_near(&lists.0, mask),
+                    Listed::Numbers(shares) => beam.visit.share_near(&shares.0, mask),
+                };
                 if near < AMID * share {
                     choice = Choice::Lists;
                 }
@@ -103,7 +105,16 @@ impl<C: Codes> Walk<'_, C> {
         }
     }
 
-    /// The rows nearest by their codes of those that seem nearest in the lists, for the query that `beam` is aimed at.
+    /// Makes query `q` ready for a search through lists.
+    fn aim_at_lists(&self, q: usize, beam: &mut Beam) {
+        match &self.graph.listed {
+            Listed::Not => {}
+            Listed::Bits(lists) => beam.list_aim.aim(&lists.0, &lists.1, self.refiner.queries, q),
+            Listed::Numbers(shares) => beam.visit.aim((&shares.0, &shares.1), self.refiner.queries, q),
+        }
+    }
+
+    /// The rows nearest by their codes in the lists, or of those that seem nearest there, for the query that `beam` is aimed at.
     fn in_lists(
         &self,
         (mask, matching): (&Bits, usize),
@@ -112,18 +123,27 @@ impl<C: Codes> Walk<'_, C> {
         beam: &mut Beam,
         found: &mut Vec<(u32, f32)>,
     ) {
-        let (Some(lists), Stored::Bytes(space, _)) = (&self.graph.lists, &self.graph.stored) else { return };
         let depth = self.query.depth();
-        let judged = widened(ef) + self.query.k();
-        let visit = Visit { keep: KEPT * judged.max(depth), judged, late: LATE, matching };
-        let mut seeming = std::mem::take(&mut beam.seeming);
-        let mut aim = std::mem::take(&mut beam.list_aim);
-        aim.search((lists, space), (mask, visit), &mut seeming);
-        beam.list_aim = aim;
-        self.near_by_codes(&seeming, probe, beam);
-        beam.seeming = seeming;
-        found.clear();
-        found.extend(beam.found().take(depth));
+        match &self.graph.listed {
+            Listed::Not => {}
+            Listed::Bits(lists) => {
+                let judged = widened(ef) + self.query.k();
+                let visit = Visit { keep: KEPT * judged.max(depth), judged, late: LATE, matching };
+                let mut seeming = std::mem::take(&mut beam.seeming);
+                let mut aim = std::mem::take(&mut beam.list_aim);
+                aim.search((&lists.0, &lists.1), (mask, visit), &mut seeming);
+                beam.list_aim = aim;
+                self.near_by_codes(&seeming, probe, beam);
+                beam.seeming = seeming;
+                found.clear();
+                found.extend(beam.found().take(depth));
+            }
+            Listed::Numbers(shares) => {
+                let kept = (depth, ef + self.query.k());
+                beam.visit.search(&shares.0, (mask, |row| row), (&self.codes, probe), kept, found);
+                found.truncate(depth);
+            }
+        }
     }
 
     /// Leaves those of `seeming`, rows nearest first by estimates, in the pool of `beam` whose codes were scored, nearest first.

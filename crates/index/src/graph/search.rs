@@ -11,14 +11,14 @@ use super::among;
 use super::beam::{Beam, Beams, Neighbours};
 use super::block::Blocks;
 use super::build::Built;
-use super::costs::Choice;
+use super::costs::{Beside, Choice};
 use super::links::{Links, Wide};
 use super::lists::Lists;
 use super::visit::{ListAim, Visit};
 use crate::codec::{BitRows, ByteRows, Codes, ROW_BY_ROW, Reach, Sketch, SketchRows, Space};
 use crate::image::{Array, Head, Image, VERSION_LEAN, VERSION_LIST_ROWS, VERSION_TIGHT};
 use crate::refine::Refiner;
-use crate::shares::MORE;
+use crate::shares::{MORE, Shares};
 use crate::spec::Codec;
 use crate::{Error, Hits, Query, Spec, Way, scan};
 
@@ -46,7 +46,7 @@ pub(crate) struct Graph {
     pub(super) entries: Array<u32>,
     pub(super) stored: Stored,
     /// For searches among the rows of a mask.
-    pub(super) lists: Option<Box<Lists>>,
+    pub(super) listed: Listed,
     beams: Beams,
     /// How scores grow with rank, once it was asked for.
     pub(super) growth: OnceLock<f32>,
@@ -69,6 +69,17 @@ pub(super) enum Stored {
     Rows,
     Bytes(Space, Array<i8>),
     Sketch(Box<Sketch>, Array<u8>),
+}
+
+/// Lists of rows beside a graph.
+#[derive(Debug)]
+pub(super) enum Listed {
+    /// There are none.
+    Not,
+    /// With a bit an element of every row, and the space in which rows are.
+    Bits(Box<(Lists, Space)>),
+    /// Of numbers alone: rows are scored by the codes that the graph goes by.
+    Numbers(Box<(Shares, Space)>),
 }
 
 impl Graph {
@@ -113,16 +124,21 @@ impl Graph {
                 false => Links::read_even("links", (width, 4 * width, Wide::Four), rows, image)?,
             })
         };
-        let lists = match &stored {
-            Stored::Bytes(space, _) => {
-                let has_rows = version >= VERSION_LIST_ROWS;
-                Lists::read(space, (rows, spec.dim()), has_rows, image)?.map(Box::new)
+        let listed = match (&nodes, &stored) {
+            (Nodes::Blocks(_), Stored::Bytes(space, _)) => {
+                let lists = Lists::read(space, (rows, spec.dim()), version >= VERSION_LIST_ROWS, image)?;
+                lists.map_or(Listed::Not, |lists| Listed::Bits(Box::new((lists, space.clone()))))
             }
-            _ => None,
+            (Nodes::Links(_), Stored::Bytes(..) | Stored::Sketch(..)) => {
+                let space = space()?;
+                let shares = Shares::read(&space, rows, image)?;
+                shares.map_or(Listed::Not, |shares| Listed::Numbers(Box::new((shares, space))))
+            }
+            _ => Listed::Not,
         };
         let growth =
             if matches!(stored, Stored::Rows) { OnceLock::from(GROWTH_OF_BITS) } else { OnceLock::new() };
-        Ok(Self { nodes, entries, stored, lists, beams: Beams::default(), growth, costs: OnceLock::new() })
+        Ok(Self { nodes, entries, stored, listed, beams: Beams::default(), growth, costs: OnceLock::new() })
     }
 
     /// Bytes of the sections.
@@ -136,7 +152,11 @@ impl Graph {
             Nodes::Links(links) => links.memory_bytes(),
             Nodes::Blocks(blocks) => blocks.memory_bytes(),
         };
-        let lists = self.lists.as_ref().map_or(0, |lists| lists.memory_bytes());
+        let lists = match &self.listed {
+            Listed::Not => 0,
+            Listed::Bits(lists) => lists.0.memory_bytes(),
+            Listed::Numbers(shares) => shares.0.bytes(),
+        };
         (codes + nodes + lists + 4 * self.entries.len()) as u64
     }
 
@@ -151,21 +171,26 @@ impl Graph {
     pub(super) fn choice(&self, ef: usize, matching: usize) -> Choice {
         // Among bits a walk follows more rows.
         let ef = if matches!(self.stored, Stored::Rows) { ef.saturating_mul(3) / 2 } else { ef };
-        self.costs().choice((ef, matching, self.rows()), self.lists.is_some())
+        let beside = match &self.listed {
+            Listed::Not => Beside::Nothing,
+            Listed::Bits(_) => Beside::Bits,
+            Listed::Numbers(_) => Beside::Numbers,
+        };
+        self.costs().choice((ef, matching, self.rows()), beside)
     }
 
     /// How many rows a walk among all keeps of which this share match, to find as much as one that keeps `ef` where all do.
     pub(super) fn effort_of_all(&self, ef: usize, share: f32) -> usize {
         let times = 1.0 / f64::from(share);
-        // Along blocks more rows are measured than are kept.
-        let times = if matches!(self.nodes, Nodes::Blocks(_)) { times.powf(MORE) } else { times };
+        // Rows are known by estimates or codes, and of those found more are measured than are asked for.
+        let times = if matches!(self.stored, Stored::Rows) { times } else { times.powf(MORE) };
         (ef as f64 * times) as usize
     }
 
     /// Whether a search among `matching` rows goes by these rows from the start. Where most match and there are no lists, it walks
     /// among all: of those it finds enough match.
     fn is_among(&self, query: &Query, matching: usize) -> bool {
-        let has_most = self.lists.is_none() && matching as f32 >= MOST * self.rows() as f32;
+        let has_most = matches!(self.listed, Listed::Not) && matching as f32 >= MOST * self.rows() as f32;
         matching < self.rows() && query.range_filter().is_none() && !has_most
     }
 
@@ -335,20 +360,24 @@ impl<C: Codes> Walk<'_, C> {
             }
         }
         let [node_ns, row_ns, list_ns] = least;
-        let [begin_ns, block_ns, few_ns] = self.list_costs(&mut beam.list_aim, now_ns);
+        let [begin_ns, block_ns, few_ns] = self.list_costs(row_ns, &mut beam.list_aim, now_ns);
         let is_measured = row_ns > 0.0 && node_ns > row_ns && list_ns > 0.0;
         is_measured.then_some(Costs { row_ns, node_ns, list_ns, begin_ns, block_ns, few_ns, is_measured })
     }
 
     /// The same of searches through lists: what they cost before they look at rows, and for each block where all match or few.
-    fn list_costs(&self, aim: &mut ListAim, now_ns: &dyn Fn() -> u64) -> [f32; 3] {
+    fn list_costs(&self, row_ns: f32, aim: &mut ListAim, now_ns: &dyn Fn() -> u64) -> [f32; 3] {
         const SHORT: usize = 256;
         const LONG: usize = 4096;
         const FEW: usize = Lookups::ROWS / 2;
         let Costs { begin_ns, block_ns, few_ns, .. } = Costs::default();
-        let (Some(lists), Stored::Bytes(space, _)) = (&self.graph.lists, &self.graph.stored) else {
-            return [begin_ns, block_ns, few_ns];
+        let lists = match &self.graph.listed {
+            Listed::Bits(lists) => lists,
+            // All centres are scored as rows are.
+            Listed::Numbers(shares) => return [shares.0.len() as f32 * row_ns, block_ns, few_ns],
+            Listed::Not => return [begin_ns, block_ns, few_ns],
         };
+        let (lists, space) = &**lists;
         let rows = self.codes.len();
         let masks = [Bits::ones(rows), Bits::from_fn(rows, |row| row % FEW == 0)];
         let steps = [(0, SHORT), (0, LONG), (1, SHORT / FEW), (1, LONG / FEW)];

@@ -12,10 +12,8 @@ use super::lists::{Lists, Rows};
 use crate::Vectors;
 use crate::codec::{Bytes8, Codes, Reach, Space};
 use crate::hits::{key_of, order};
-use crate::shares::{NEAR, cut};
+use crate::shares::{End, cut, next_of};
 
-/// Lists whose centres are measured at first.
-const FIRST: usize = 32;
 /// How many of the first 32 rows of a list match at least where it costs less to score the rest than to ask which match.
 const DENSE: usize = 3;
 /// How many of the first 32 rows of a list match at least where whole blocks are scored rather than single rows.
@@ -113,11 +111,7 @@ impl ListAim {
 
     /// The share of the rows in the lists that seem nearest to the query which are in `mask`.
     pub(super) fn share_near(&mut self, lists: &Lists, mask: &Bits) -> f32 {
-        let near = NEAR.min(self.ranked.len());
-        if near < self.ranked.len() {
-            self.ranked.select_nth_unstable(near);
-        }
-        lists.shares.share_of(&self.ranked[..near], mask)
+        lists.shares.share_near(&mut self.ranked, mask)
     }
 
     /// The rows of `mask` that seem nearest to the query aimed at and how near they seem, `found` nearest first; returns how many blocks of
@@ -143,17 +137,17 @@ impl ListAim {
             matches: 0,
             counted: 0,
         };
-        let (mut check, mut judged_limit, mut sorted) = (2 * visit.judged, u64::MAX, 0);
+        let (mut end, mut sorted) = (End::new(visit.judged, visit.late), 0);
         for rank in 0..ranked.len() {
             if rank == sorted {
-                let end = next_of(ranked, sorted);
+                let last = next_of(ranked, sorted);
                 some.clear();
-                some.extend(ranked[sorted..end].iter().map(|entry| *entry as u32));
+                some.extend(ranked[sorted..last].iter().map(|entry| *entry as u32));
                 centers.scores(probe, some, Reach::Scattered, terms);
                 let scored = some.iter().zip(terms.iter()).map(|(list, term)| order(*term, *list));
-                ranked[sorted..end].iter_mut().zip(scored).for_each(|(entry, scored)| *entry = scored);
-                ranked[sorted..end].sort_unstable();
-                sorted = end;
+                ranked[sorted..last].iter_mut().zip(scored).for_each(|(entry, scored)| *entry = scored);
+                ranked[sorted..last].sort_unstable();
+                sorted = last;
             }
             let list = ranked[rank] as u32 as usize;
             if let Some(next) = ranked.get(rank + 1) {
@@ -164,15 +158,13 @@ impl ListAim {
             if look.counted >= visit.matching {
                 break;
             }
-            if look.matches >= check && look.kept.len() >= visit.judged {
-                check = look.matches + look.matches / 4;
+            let late = || {
                 let half = visited.partition_point(|[_, _, before]| *before as usize * 2 <= look.matches);
-                choose_up_to(judged_limit, look.kept, judged);
-                judged_limit = cut(judged, visit.judged);
-                let is_late = |entry: &&u64| **entry as u32 >= visited[half - 1][0];
-                if judged.iter().filter(is_late).count() as f32 <= visit.late * visit.judged as f32 {
-                    break;
-                }
+                let from = visited[half - 1][0];
+                move |seen| seen >= from
+            };
+            if end.has_come(look.matches, look.kept, judged, late) {
+                break;
             }
         }
         let seen = look.seen as usize;
@@ -306,26 +298,6 @@ impl Look<'_> {
             self.limit = key_of(cut(self.kept, self.keep));
         }
     }
-}
-
-/// Brings the smallest of those from `sorted` on to the front of them, more each time; returns where these end.
-fn next_of(ranked: &mut [u64], sorted: usize) -> usize {
-    let end = (2 * sorted + FIRST).min(ranked.len());
-    if end < ranked.len() {
-        ranked[sorted..].select_nth_unstable(end - sorted - 1);
-    }
-    end
-}
-
-/// Puts those that are `limit` or less into `chosen`, without a branch on which.
-fn choose_up_to(limit: u64, entries: &[u64], chosen: &mut Vec<u64>) {
-    chosen.resize(chosen.len().max(entries.len()), 0);
-    let mut count = 0;
-    for entry in entries {
-        chosen[count] = *entry;
-        count += usize::from(*entry <= limit);
-    }
-    chosen.truncate(count);
 }
 
 /// One bit for each of up to 32 rows that is in the mask.
