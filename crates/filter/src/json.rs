@@ -90,6 +90,18 @@ pub(crate) fn read_first(text: &[u8]) -> Option<Item<'_>> {
     }
 }
 
+/// The number that `text` begins with; `None` when that is something else.
+#[inline]
+pub(crate) fn first_number(text: &[u8]) -> Option<Num> {
+    if let Some(number) = short_number(text) {
+        return Some(number);
+    }
+    match read_first(text)? {
+        Item::Number(number) => Some(number),
+        _ => None,
+    }
+}
+
 /// The string that `text` begins with, if it is short and has no escapes.
 #[inline]
 fn plain_text(text: &[u8]) -> Option<&[u8]> {

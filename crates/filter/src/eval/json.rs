@@ -3,7 +3,7 @@
 use super::kernel::each;
 use super::paths::{Paths, text_at};
 use super::{Block, Place};
-use crate::json::{Item, elements, locate, read, read_first, whole};
+use crate::json::{Item, elements, first_number, locate, read, read_first, whole};
 use crate::number::{Interval, Num};
 use crate::predicate::{Leaf, Test};
 use data::VarLen;
@@ -28,9 +28,9 @@ pub(super) fn test(
     };
     let raw = |i: usize| text(i).and_then(whole);
     let item = |i: usize| text(i).and_then(read_first);
-    let number = |i: usize| match item(i) {
-        Some(Item::Number(number)) => leaf.steps.iter().try_fold(number, |number, step| step.on_num(number)),
-        _ => None,
+    let number = |i: usize| {
+        let number = text(i).and_then(first_number)?;
+        leaf.steps.iter().try_fold(number, |number, step| step.on_num(number))
     };
     match test {
         Test::JsonNull => each(want, yes, |i| matches!(item(i), None | Some(Item::Null))),
@@ -38,6 +38,13 @@ pub(super) fn test(
         Test::JsonNumber(interval) => {
             let plain = interval.plain();
             each(want, yes, |i| number(i).is_some_and(|number| contains_number(interval, plain, number)));
+        }
+        Test::JsonText(interval) if interval.single().is_some() => {
+            let only = interval.single().map(String::as_bytes).unwrap_or_default();
+            each(want, yes, |i| match item(i) {
+                Some(Item::Text(text)) => text.len() == only.len() && text.as_ref() == only,
+                _ => false,
+            });
         }
         Test::JsonText(interval) => each(want, yes, |i| match item(i) {
             Some(Item::Text(text)) => interval.contains(|bound| Some(text.as_ref().cmp(bound.as_bytes()))),
@@ -79,7 +86,8 @@ pub(super) fn test(
 #[inline]
 fn contains_number(interval: &Interval<Num>, plain: Option<(f64, f64)>, number: Num) -> bool {
     if let (Some((low, high)), Some(value)) = (plain, number.to_plain()) {
-        return low <= value && value <= high;
+        // Without a branch: which way it goes nobody can foresee.
+        return (low <= value) & (value <= high);
     }
     interval.contains(|bound| number.order(*bound))
 }

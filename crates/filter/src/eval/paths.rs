@@ -123,6 +123,7 @@ impl<'p> Paths<'p> {
         let mut cache = self.cache.borrow_mut();
         if cache.start != place.start {
             (cache.start, cache.done) = (place.start, [0; BLOCK_WORDS]);
+            cache.places.fill(NOWHERE);
             cache.first = self.others[path].is_some().then_some(path);
         }
         if cache.first == Some(path) {
@@ -135,7 +136,6 @@ impl<'p> Paths<'p> {
             cache.done.iter_mut().zip(open).for_each(|(done, open)| *done |= open);
             let places = &mut cache.places;
             kernel::each(&open, &mut [0; BLOCK_WORDS], |row| {
-                places.iter_mut().skip(row).step_by(BLOCK_ROWS).for_each(|place| *place = NOWHERE);
                 let document = documents.get(place.start + row);
                 root.look(document, 0, &mut |path, at| places[path * BLOCK_ROWS + row] = at);
                 false
@@ -173,6 +173,9 @@ impl<'p> Branch<'p> {
         let at = document.len() - value.len();
         if let (Some(path), Ok(at)) = (self.path, u32::try_from(at)) {
             put(path, at);
+        }
+        if self.steps.is_empty() {
+            return;
         }
         if self.steps.len() <= FEW_KEYS {
             return self.look_into(document, at, &mut [None; FEW_KEYS], put);

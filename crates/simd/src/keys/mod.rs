@@ -81,10 +81,14 @@ fn search(
     marks: impl Fn(&[u8; 64]) -> Marks,
     equal: impl Fn(&[u8; 64], u8) -> u64,
 ) -> bool {
-    // Once more for the most frequent case, which then is compiled without loops over keys.
+    // Once more for the most frequent cases, which then are compiled without loops over keys.
     match (keys, &mut *found) {
         ([key], [found]) => {
             search_chunks(text, at, std::slice::from_ref(key), std::slice::from_mut(found), marks, equal)
+        }
+        ([_, _], [_, _]) => {
+            let (keys, found) = (keys.first_chunk::<2>(), found.first_chunk_mut::<2>());
+            keys.zip(found).is_some_and(|(keys, found)| search_chunks(text, at, keys, found, marks, equal))
         }
         _ => search_chunks(text, at, keys, found, marks, equal),
     }
