@@ -86,6 +86,11 @@ fn objects() {
                 assert!(find_keys_at(level, both.as_bytes(), at, &[*key], &mut alone));
                 assert_eq!(alone, [expected], "{level:?}: {key:?} alone in {both}");
             }
+            for (keys, expected) in KEYS.windows(2).zip(found.windows(2)) {
+                let mut two = [Some(7); 2];
+                assert!(find_keys_at(level, both.as_bytes(), at, keys, &mut two));
+                assert_eq!(two, expected, "{level:?}: {keys:?} in {both}");
+            }
         }
     }
 }
