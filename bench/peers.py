@@ -40,7 +40,7 @@ OURS = {
     "IVF_SQ8": "IVF_SQ8 nlist={lists}",
     "IVF_PQ": "IVF_PQ nlist={lists} m={parts} nbits=4 refine=true refine_k=2,5,12",
     "IVF_RABITQ": "IVF_RABITQ nlist={lists} refine=true refine_k=2,5,12",
-    "SCANN": "SCANN nlist={lists} reorder_k=25,40,80",
+    "SCANN": "SCANN nlist={lists} reorder_k=18,25,40",
     "FLAT": "FLAT",
 }
 # The same of sets of bits.
@@ -153,7 +153,7 @@ class Ours:
         return said, points
 
     def explore(self, k):
-        text = self.text if "reorder_k" not in self.text or k < 100 else self.text.replace("25,40,80", "150,250,500")
+        text = self.text if "reorder_k" not in self.text or k < 100 else self.text.replace("18,25,40", "150,250,400")
         if k >= 100:
             text = text.replace("refine_k=2,5,12", "refine_k=1,3")
         if k >= 100 and text.startswith("HNSW"):

@@ -132,7 +132,7 @@ pub(crate) struct Head {
 }
 
 const MAGIC: [u8; 4] = *b"eIDX";
-/// The version of a graph with blocks, perhaps with lists beside it; that of one without; that of outlines, folds, planes and codes of sparse rows; and that of
+/// The version of a graph with blocks, perhaps with lists beside it; that of one without; that of outlines, folds, planes, rows coded twice and codes of sparse rows; and that of
 /// all else. Older ones are read for ever.
 const VERSION_BLOCKS: u32 = VERSION_TIGHT;
 const VERSION_LINKS: u32 = VERSION_LEAN;
@@ -170,6 +170,7 @@ impl Head {
                 || spec.is_outlined()
                 || spec.is_folded()
                 || spec.is_planed()
+                || spec.is_coded_twice()
             {
                 VERSION_SECOND
             } else {

@@ -65,6 +65,13 @@ impl Nearest {
         rows
     }
 
+    /// The farthest of what is kept scores this, infinity if fewer than `depth` were shown.
+    pub(crate) fn worst(&mut self) -> f32 {
+        self.cut();
+        let worst = self.kept.iter().max().filter(|_| self.kept.len() == self.depth);
+        worst.map_or(f32::INFINITY, |order| key_of(*order))
+    }
+
     /// Lets the farther ones go.
     fn cut(&mut self) {
         if self.kept.len() > self.depth {
@@ -78,6 +85,12 @@ impl Nearest {
     pub(crate) fn into_rows_unsorted(mut self) -> Vec<u32> {
         self.cut();
         self.kept.iter().map(|order| *order as u32).collect()
+    }
+
+    /// The rows and their scores, in no order.
+    pub(crate) fn into_scored_unsorted(mut self) -> Vec<(u32, f32)> {
+        self.cut();
+        self.kept.iter().map(|order| (*order as u32, key_of(*order))).collect()
     }
 
     /// The rows and their scores, nearest first.

@@ -12,7 +12,9 @@ pub(crate) use beside::Beside;
 pub(crate) use bits::BitRows;
 pub(crate) use byte::{ByteRows, Bytes8, Space};
 pub(crate) use float::{FloatAim, FloatRows};
-pub(crate) use sketch::{Members, PACKED, ROW_BY_ROW, Recipe, Sketch, SketchRows, Turn, factors_of};
+pub(crate) use sketch::{
+    Aim as SketchAim, Members, PACKED, ROW_BY_ROW, Recipe, Sketch, SketchRows, Turn, factors_of,
+};
 pub(crate) use varied::{Varied, read_kept};
 
 use simd::TILE_ROWS;

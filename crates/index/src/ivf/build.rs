@@ -2,6 +2,7 @@
 
 use host::{Cancel, Pool, Progress, Rng};
 
+use super::fine;
 use super::packed::pack;
 use super::planes;
 use super::spill::{CANDIDATES, second_lists};
@@ -73,6 +74,9 @@ pub(crate) fn build(
                     )?;
                     let codes = sketch.code(&members, pool, cancel)?;
                     image.push("blocks", pack(&codes, (sketch.stride(), nibbles), &starts));
+                    if spec.is_coded_twice() {
+                        fine::build(spec, vectors, &space, (pool, cancel), image)?;
+                    }
                 } else {
                     Sketch::build(spec, recipe, &space, &centroids, &members, seed, (pool, cancel), image)?;
                 }

@@ -16,6 +16,8 @@ const DIM_MIN: usize = 64;
 /// How many lists are ranked for each that is looked at, and how many more.
 const TIMES: usize = 4;
 const MORE: usize = 64;
+/// What a product counts in a squared distance.
+const WEIGHT: f32 = 2.0;
 /// The seed of the rotation, which is nowhere kept.
 const SEED: u64 = 0x9a7e5;
 
@@ -24,6 +26,8 @@ const SEED: u64 = 0x9a7e5;
 pub(super) struct Gates {
     space: Space,
     turn: Turn,
+    /// What the elements of a query weigh in its tables.
+    weight: f32,
     blocks: Vec<u8>,
     block_bytes: usize,
     lists: usize,
@@ -37,13 +41,21 @@ pub(super) struct Aim {
 }
 
 impl Gates {
-    /// The gates of coded centroids, if there are many.
-    pub(super) fn of(space: &Space, dim: usize, centroids: &[i8]) -> Option<Self> {
+    /// The gates of coded centroids, if there are many. If lists are looked at by signs, too, those say how rows are turned and
+    /// what a query's elements weigh.
+    pub(super) fn of(
+        space: &Space,
+        dim: usize,
+        centroids: &[i8],
+        signs: Option<(&Turn, f32)>,
+    ) -> Option<Self> {
         let lists = centroids.len() / space.stride();
         if lists < LISTS_MIN || dim < DIM_MIN {
             return None;
         }
-        let (turn, codes) = (Turn::new(SEED, dim), dim.div_ceil(4));
+        let codes = dim.div_ceil(4);
+        let (turn, weight) =
+            signs.map_or_else(|| (Turn::new(SEED, dim), WEIGHT), |(turn, weight)| (turn.clone(), weight));
         let block_bytes = Lookups::block_bytes(codes);
         let mut blocks = vec![0; lists.div_ceil(Lookups::ROWS) * block_bytes];
         let rows = centroids.chunks(Lookups::ROWS * space.stride());
@@ -58,12 +70,12 @@ impl Gates {
             let factors = |row: usize| {
                 let (center, square) = (center(row), Op::Ip.pair(center(row), center(row)));
                 let absolute: f32 = center.iter().map(|value| value.abs()).sum();
-                let scale = if absolute > 0.0 { square / absolute } else { 0.0 };
+                let scale = if absolute > 0.0 { WEIGHT / weight * square / absolute } else { 0.0 };
                 (scale, if space.metric() == Metric::Ip { 0.0 } else { square })
             };
             Lookups::pack((centers.len() / dim, codes), code, factors, block);
         }
-        Some(Self { space: space.clone(), turn, blocks, block_bytes, lists })
+        Some(Self { space: space.clone(), turn, weight, blocks, block_bytes, lists })
     }
 
     /// Bytes of it.
@@ -76,13 +88,18 @@ impl Gates {
         Some(nprobe.saturating_mul(TIMES).saturating_add(MORE)).filter(|count| *count <= self.lists / 2)
     }
 
-    /// The `count` lists that seem nearest to a query.
-    pub(super) fn choose(&self, values: &[f32], count: usize, aim: &mut Aim) -> Vec<u32> {
+    /// Makes a query's tables.
+    pub(super) fn aim<'a>(&self, values: &[f32], aim: &'a mut Aim) -> &'a Lookups {
         let Aim { moved, lookups } = aim;
         self.space.moved(values, moved);
         self.turn.apply(moved);
         moved.resize(moved.len().next_multiple_of(4), 0.0);
-        lookups.aim_signs(moved, 2.0);
+        lookups.aim_signs(moved, self.weight);
+        lookups
+    }
+
+    /// The `count` lists that seem nearest to the query of `lookups`.
+    pub(super) fn choose(&self, lookups: &Lookups, count: usize) -> Vec<u32> {
         let mut nearest = Nearest::new(count);
         let mut scores = [0.0; Lookups::ROWS];
         for (i, block) in self.blocks.chunks_exact(self.block_bytes).enumerate() {

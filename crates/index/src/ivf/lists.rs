@@ -7,6 +7,7 @@ use host::Cancel;
 use simd::{Bits, Lookups};
 
 use super::costs::{Asked, Costs, Layout};
+use super::fine::{self, Fine};
 use super::gates::Gates;
 use super::packed::Packed;
 use super::planes::{Planed, Planes};
@@ -32,6 +33,8 @@ pub(crate) struct Ivf {
     usual_costs: Costs,
     measured_costs: OnceLock<Costs>,
     pub(super) gates: Option<Gates>,
+    /// What rows that were found by the codes in lists are looked at by next.
+    pub(super) fine: Option<Fine>,
     content: Content,
 }
 
@@ -54,8 +57,8 @@ impl Content {
         match self {
             Self::Bytes { space, centroids, .. }
             | Self::Planes { space, centroids, .. }
-            | Self::Sketch { space, centroids, .. }
-            | Self::Packed { space, centroids, .. } => Gates::of(space, dim, centroids),
+            | Self::Sketch { space, centroids, .. } => Gates::of(space, dim, centroids, None),
+            Self::Packed { space, centroids, packed } => Gates::of(space, dim, centroids, packed.signs()),
             Self::Bits { .. } => None,
         }
     }
@@ -101,7 +104,9 @@ impl Ivf {
             let centroids = image.array("centroids", lists * space.stride())?;
             Ok((space, centroids))
         };
-        let content = match (spec.codec(), spec.recipe()) {
+        // The first version had no finer codes.
+        let recipe = if image.has(fine::SECTION) { spec.recipe() } else { spec.first_recipe() };
+        let content = match (spec.codec(), recipe) {
             // The first version had bytes row by row.
             _ if spec.is_planed() && !image.has("codes") => {
                 let (space, centroids) = coded()?;
@@ -136,7 +141,11 @@ impl Ivf {
         };
         let (usual_costs, measured_costs) = (content.costs(spec), OnceLock::new());
         let (metric, dim, gates) = (spec.metric(), spec.dim(), content.gates(spec.dim()));
-        Ok(Self { metric, dim, rows, starts, members, usual_costs, measured_costs, gates, content })
+        let fine = match &content {
+            Content::Packed { space, .. } => Fine::read(spec, space, rows, image)?,
+            _ => None,
+        };
+        Ok(Self { metric, dim, rows, starts, members, usual_costs, measured_costs, gates, fine, content })
     }
 
     /// How many lists there are.
@@ -169,7 +178,8 @@ impl Ivf {
             Content::Bits { centroids } => centroids.len(),
         };
         let gates = self.gates.as_ref().map_or(0, Gates::bytes);
-        (codes + gates + 4 * (self.starts.len() + self.members.len())) as u64
+        let fine = self.fine.as_ref().map_or(0, Fine::bytes);
+        (codes + gates + fine + 4 * (self.starts.len() + self.members.len())) as u64
     }
 
     /// How many rows a search without a mask looks at.

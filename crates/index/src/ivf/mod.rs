@@ -2,6 +2,7 @@
 
 mod build;
 mod costs;
+mod fine;
 mod gates;
 mod lists;
 mod packed;

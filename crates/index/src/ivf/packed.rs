@@ -9,7 +9,7 @@ use std::ops::Range;
 use simd::Lookups;
 
 use super::search::Lists;
-use crate::codec::{Sketch, factors_of};
+use crate::codec::{Sketch, Turn, factors_of};
 use crate::image::{Array, Image};
 use crate::nearest::Nearest;
 use crate::{Error, Query, Vectors};
@@ -70,6 +70,11 @@ impl Packed {
         &self.blocks[first..end]
     }
 
+    /// See [`Sketch::signs`].
+    pub(super) fn signs(&self) -> Option<(&Turn, f32)> {
+        self.sketch.signs()
+    }
+
     /// Bytes of one block.
     pub(super) fn block_bytes(&self) -> usize {
         self.block_bytes
@@ -113,6 +118,11 @@ impl Lists for Searched<'_> {
         sketch.move_query(queries.floats(query, &mut probe.wide), &mut probe.moved);
         let Probe { moved, tables, lookups, .. } = probe;
         sketch.aim_lookups(moved, self.query_bits, (tables, lookups));
+    }
+
+    fn signs<'a>(&self, probe: &'a Probe) -> Option<&'a Lookups> {
+        // Where a query is taken with few bits, centres deserve more.
+        self.packed.signs().filter(|_| self.query_bits == 0).map(|_| &probe.lookups)
     }
 
     fn ask(&self, (list, range): (u32, Range<u32>), members: &[u32]) {

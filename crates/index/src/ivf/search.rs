@@ -4,9 +4,10 @@
 use std::ops::Range;
 
 use host::Cancel;
-use simd::Bits;
+use simd::{Bits, Lookups};
 
 use super::costs::{Costs, Look};
+use super::fine::{self, Fine};
 use super::gates;
 use super::lists::Ivf;
 use crate::codec::{Codes, Reach};
@@ -32,6 +33,11 @@ pub(super) trait Lists {
 
     /// Aims at query `query`.
     fn aim(&self, probe: &mut Self::Probe, queries: Vectors<'_>, query: usize);
+
+    /// The query as tables of signs, where lists are looked at by those.
+    fn signs<'a>(&self, _: &'a Self::Probe) -> Option<&'a Lookups> {
+        None
+    }
 
     /// Asks the memory for the beginning of a list.
     fn ask(&self, _: (u32, Range<u32>), _members: &[u32]) {}
@@ -75,6 +81,7 @@ struct Buffers {
     ranked: Vec<u64>,
     scores: Vec<f32>,
     gate: gates::Aim,
+    fine: fine::Aim,
     wide: Vec<f32>,
     /// One bit for each row of a list that matches.
     wanted: Vec<u64>,
@@ -157,12 +164,14 @@ impl<A: Codes, L: Lists> Walk<'_, A, L> {
         // With an inner bound the nearest may all be too near, so everything seen is measured.
         let all = self.query.range_filter().is_some();
         let depth = if all { usize::MAX } else { self.query.depth() };
+        let fine = self.ivf.fine.as_ref().filter(|_| !all);
+        let breadth = if fine.is_some() { Fine::breadth(depth) } else { depth };
         let twice = if self.ivf.is_spilled() { 2 } else { 1 };
         let usual = self.ivf.usual(self.query);
-        self.rank(q, aim, nprobe, buffers);
+        self.rank(q, (aim, probe), nprobe, buffers);
         loop {
             self.cancel.check()?;
-            let mut nearest = Nearest::new(depth.saturating_mul(twice));
+            let mut nearest = Nearest::new(breadth.saturating_mul(twice));
             buffers.is_mixed = false;
             if self.mask.is_some() {
                 let least = usual.min(matching);
@@ -171,12 +180,19 @@ impl<A: Codes, L: Lists> Walk<'_, A, L> {
             } else {
                 self.look_at(q, 0..nprobe, probe, buffers, &mut nearest);
             }
-            let mut rows = nearest.into_scored();
+            let mut rows =
+                if fine.is_some() { nearest.into_scored_unsorted() } else { nearest.into_scored() };
             if twice == 2 {
                 keep_first(&mut rows);
-                rows.truncate(depth);
             }
-            let refined = if buffers.is_mixed {
+            match fine {
+                Some(fine) => {
+                    let of = (self.refiner.queries, q);
+                    rows = fine.nearest(of, self.query, (&mut rows, depth), &mut buffers.fine);
+                }
+                None => rows.truncate(depth),
+            }
+            let refined = if buffers.is_mixed && fine.is_none() {
                 let rows: Vec<u32> = rows.iter().map(|(row, _)| *row).collect();
                 self.refiner.refine(q, &rows, self.query)
             } else {
@@ -187,7 +203,7 @@ impl<A: Codes, L: Lists> Walk<'_, A, L> {
                 return Ok(refined.hits);
             }
             nprobe = (nprobe * 4).min(lists);
-            self.rank(q, aim, nprobe, buffers);
+            self.rank(q, (aim, probe), nprobe, buffers);
         }
     }
 
@@ -273,12 +289,16 @@ impl<A: Codes, L: Lists> Walk<'_, A, L> {
     }
 
     /// Brings the nearest `nprobe` lists to the front of `ranked`, which has all lists if there is a mask.
-    fn rank(&self, q: usize, aim: &A::Probe, nprobe: usize, buffers: &mut Buffers) {
+    fn rank(&self, q: usize, (aim, probe): (&A::Probe, &L::Probe), nprobe: usize, buffers: &mut Buffers) {
         let Buffers { lists, ranked, scores, gate, wide, .. } = buffers;
         let gates = self.ivf.gates.as_ref().filter(|_| self.mask.is_none());
         let chosen = gates.and_then(|gates| {
             let count = gates.count(nprobe)?;
-            let chosen = gates.choose(self.refiner.queries.floats(q, wide), count, gate);
+            let lookups = match self.lists.signs(probe) {
+                Some(lookups) => lookups,
+                None => gates.aim(self.refiner.queries.floats(q, wide), gate),
+            };
+            let chosen = gates.choose(lookups, count);
             // Damaged centres may be nowhere.
             Some(chosen).filter(|chosen| chosen.len() == count)
         });
@@ -322,7 +342,7 @@ impl<A: Codes, L: Lists> Walk<'_, A, L> {
             let times = [
                 now_ns(),
                 {
-                    self.rank(0, &aim, 1, &mut buffers);
+                    self.rank(0, (&aim, &probe), 1, &mut buffers);
                     now_ns()
                 },
                 {

@@ -17,6 +17,9 @@ const BLOCK_LINKS_MAX: usize = 32;
 const BLOCK_DIM_MIN: usize = 64;
 /// Elements of a row of which FLAT keeps the outline at least.
 const OUTLINE_DIM_MIN: usize = 64;
+/// Elements of a row of which lists have the signs at least, and elements of a part that is too long for these.
+const SIGNS_DIM_MIN: usize = 64;
+const PARTS_LONG: usize = 4;
 
 /// A valid specification of an index.
 #[derive(Debug, Clone)]
@@ -227,6 +230,23 @@ impl Spec {
         self.codec == Codec::Parts
     }
 
+    /// Whether rows have a coarse code in lists and a finer one beside them. Longer parts are asked for to save memory, and
+    /// of short rows a bit an element says little.
+    pub(crate) fn is_coded_twice(&self) -> bool {
+        self.is_spilled() && self.value("sub_dim") < PARTS_LONG && self.dim >= SIGNS_DIM_MIN
+    }
+
+    /// Codes of parts of a row, for products.
+    fn parts(&self) -> Recipe {
+        let parts = self.dim / self.value("sub_dim");
+        Recipe::Product { parts, bits: 4, rounds: 1, shaped: true }
+    }
+
+    /// How rows were coded first; since then only of rows that are coded twice it is another way.
+    pub(crate) fn first_recipe(&self) -> Option<Recipe> {
+        if self.is_coded_twice() { Some(self.parts()) } else { self.recipe() }
+    }
+
     /// How rows are coded, where it is neither as they are nor a byte an element.
     pub(crate) fn recipe(&self) -> Option<Recipe> {
         let turned = |bits| Recipe::Scalar { bits, turned: true };
@@ -244,10 +264,8 @@ impl Spec {
                 let rounds = self.value("nrq").max(1);
                 Recipe::Product { parts: self.value("m"), bits: self.value("nbits"), rounds, shaped: false }
             }
-            Codec::Parts => {
-                let parts = self.dim / self.value("sub_dim");
-                Recipe::Product { parts, bits: 4, rounds: 1, shaped: true }
-            }
+            Codec::Parts if self.is_coded_twice() => turned(1),
+            Codec::Parts => self.parts(),
             Codec::Budget => turned(self.code_bits()),
         })
     }

@@ -253,7 +253,7 @@ pub(crate) fn specs() -> Vec<Spec> {
             specs.push(Spec::parse(element, dim, &pairs(&params)).expect("a valid specification"));
         }
     }
-    // Rows long enough for blocks, of several widths, for outlines and for folds.
+    // Rows long enough for blocks, of several widths, for outlines, for folds and for two codes.
     for (name, element, metric, m) in [
         ("HNSW", Element::F32, "L2", "16"),
         ("HNSW", Element::F32, "IP", "8"),
@@ -269,6 +269,8 @@ pub(crate) fn specs() -> Vec<Spec> {
         ("AISAQ", Element::Bf16, "COSINE", ""),
         ("BIN_FLAT", Element::Bits, "HAMMING", ""),
         ("BIN_FLAT", Element::Bits, "JACCARD", ""),
+        ("SCANN", Element::F32, "L2", ""),
+        ("SCANN", Element::F16, "IP", ""),
     ] {
         let mut params = vec![("index_type", name), ("metric_type", metric)];
         if is_on_disk(name) {

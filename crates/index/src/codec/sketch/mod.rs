@@ -209,6 +209,11 @@ impl Sketch {
         }
     }
 
+    /// Codes of `bits` bits an element of rows as they are, of which nothing is learnt.
+    pub(crate) fn plain(spec: &Spec, bits: usize, space: Space) -> Self {
+        Self::new(spec, Recipe::Scalar { bits, turned: false }, space, &[], 0)
+    }
+
     fn new(spec: &Spec, recipe: Recipe, space: Space, centers: &[i8], turn_seed: u64) -> Self {
         let (turned, coder) = match recipe {
             Recipe::Scalar { bits, turned } => {
@@ -373,6 +378,13 @@ impl Sketch {
         if self.metric == Metric::Ip { 1.0 } else { 2.0 }
     }
 
+    /// How rows are turned before their signs are taken, and what a query's elements weigh in tables of signs, if codes are those.
+    pub(crate) fn signs(&self) -> Option<(&Turn, f32)> {
+        let is_signs = matches!(&self.coder, Coder::Scalar(scalar) if scalar.planes.bits() == 1);
+        // A code of 1 stands for a half.
+        self.turn.as_ref().filter(|_| is_signs).map(|turn| (turn, self.weight() / 2.0))
+    }
+
     /// Asks the memory for what [`Sketch::list_term`] reads.
     pub(crate) fn ask_term(&self, list: u32) {
         simd::prefetch_far(self.center(list));
@@ -411,8 +423,7 @@ impl Sketch {
             scalar::round_to(moved, most_level(bits));
         }
         moved.resize(self.dim.next_multiple_of(4), 0.0);
-        // A code of 1 stands for a half.
-        lookups.aim_signs(moved, self.weight() / 2.0);
+        lookups.aim_signs(moved, self.signs().map_or(0.0, |(_, weight)| weight));
         moved.truncate(self.dim);
     }
 }

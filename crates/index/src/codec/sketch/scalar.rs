@@ -9,6 +9,9 @@ use simd::Planes;
 /// How far the range of the codes reaches, as shares of the largest element of a row; the best is taken.
 const REACHES: [f32; 9] = [0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0];
 
+/// A number beside which others have no fraction.
+const ROUNDS: f32 = 12_582_912.0;
+
 /// Codes `bits` bits wide.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Scalar {
@@ -82,7 +85,8 @@ impl Levels {
         }
         let (inverse, mut sum) = (most / widest, 0i32);
         for (level, value) in self.chunks.as_flattened_mut().iter_mut().zip(query) {
-            *level = (value * inverse).round() as i8;
+            // The rounded number is in the low bits.
+            *level = (value * inverse + ROUNDS).to_bits() as i8;
             sum += i32::from(*level);
         }
         (self.scale, self.sum) = (widest / most, sum as f32);

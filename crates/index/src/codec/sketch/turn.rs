@@ -8,7 +8,7 @@ const PASSES: usize = 4;
 
 /// Sign changes and Walsh-Hadamard transforms by turns (Ailon and Chazelle, "The fast Johnson-Lindenstrauss transform
 /// and approximate nearest neighbors", SIAM J. Comput. 2009).
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Turn {
     /// 1 or -1 for each coordinate, pass by pass.
     signs: Vec<f32>,
