@@ -51,6 +51,12 @@ pub(super) struct Factors {
 }
 
 impl Space {
+    /// What byte rows stand for, one after the other.
+    pub(crate) fn decode(&self, rows: &[i8]) -> Vec<f32> {
+        let rows = ByteRows::new(self, rows);
+        (0..rows.len()).flat_map(|row| rows.stands_for(row as u32)).collect()
+    }
+
     /// The space for rows of `vectors`.
     pub(crate) fn of(metric: Metric, vectors: Vectors<'_>, pool: &Pool) -> Self {
         let (dim, rows) = (vectors.dim(), vectors.len());

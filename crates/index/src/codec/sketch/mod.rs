@@ -17,7 +17,7 @@ use self::product::Product;
 use self::scalar::{Levels, Scalar};
 pub(crate) use self::turn::Turn;
 use super::byte::inverse;
-use super::{ByteRows, Codes, Reach, Space, Varied, read_kept};
+use super::{Codes, Reach, Space, Varied, read_kept};
 use crate::image::Image;
 use crate::{Error, Metric, Query, Spec, Vectors};
 
@@ -187,8 +187,7 @@ impl Sketch {
         if image.section("recipe")?[..] != *recipe.text(version).as_bytes() {
             return Err(Error::Corrupt { what: "recipe" });
         }
-        let turn_seed = image.array::<u64>("turn", 1)?[0];
-        let mut sketch = Self::new(spec, recipe, space, centers, turn_seed);
+        let mut sketch = Self::new(spec, recipe, space, centers, image.array("turn", 1)?[0]);
         if let Recipe::Product { parts, bits, rounds, .. } = recipe {
             let books = image.list("books")?;
             sketch.coder = Coder::Product(Product::read((parts, bits, rounds), spec.dim(), books, rows)?);
@@ -380,9 +379,9 @@ impl Sketch {
 
     /// How rows are turned before their signs are taken, and what a query's elements weigh in tables of signs, if codes are those.
     pub(crate) fn signs(&self) -> Option<(&Turn, f32)> {
-        let is_signs = matches!(&self.coder, Coder::Scalar(scalar) if scalar.planes.bits() == 1);
+        let Coder::Scalar(Scalar { planes }) = &self.coder else { return None };
         // A code of 1 stands for a half.
-        self.turn.as_ref().filter(|_| is_signs).map(|turn| (turn, self.weight() / 2.0))
+        self.turn.as_ref().filter(|_| planes.bits() == 1).map(|turn| (turn, self.weight() / 2.0))
     }
 
     /// Asks the memory for what [`Sketch::list_term`] reads.
@@ -497,13 +496,5 @@ impl Codes for SketchRows<'_> {
                 out.push(bias - weight * scale * *product);
             }
         }
-    }
-}
-
-/// Byte rows decoded, one after the other.
-impl Space {
-    pub(crate) fn decode(&self, rows: &[i8]) -> Vec<f32> {
-        let rows = ByteRows::new(self, rows);
-        (0..rows.len()).flat_map(|row| rows.stands_for(row as u32)).collect()
     }
 }
