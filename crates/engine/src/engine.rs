@@ -69,7 +69,7 @@ impl Engine {
     /// Does the background work there is; only for engines opened by [`Engine::open_still`].
     pub fn tend(&self) {
         self.node.keep();
-        while self.node.build_one() {}
+        while self.node.build_one() || self.node.build_subgraph() {}
     }
 
     pub(crate) fn node(&self) -> &Arc<Node> {

@@ -73,12 +73,7 @@ impl Node {
         {
             let mut ticket = shard.ticket.lock().unwrap_or_else(PoisonError::into_inner);
             let had_bytes = ticket.take().map(|ticket| ticket.bytes());
-            let taken = self.budget.take(bytes).or_else(|_| {
-                // What was unpacked for speed alone makes room.
-                self.unpacked.clear();
-                self.budget.take(bytes)
-            });
-            match taken {
+            match self.take_memory(bytes) {
                 Ok(new) => *ticket = Some(new),
                 Err(refusal) => {
                     *ticket = had_bytes.and_then(|bytes| self.budget.take(bytes).ok());

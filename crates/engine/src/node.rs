@@ -12,7 +12,7 @@ use crate::shard::{Members, Shard};
 use crate::time::Oracle;
 use crate::{Error, ErrorKind, Settings};
 use data::{CollectionId, SegmentId, Timestamp};
-use host::{Budget, Cancel, Pool};
+use host::{Budget, Cancel, OutOfMemory, Pool, Ticket};
 use segment::BlockCache;
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::AtomicU64;
@@ -161,6 +161,15 @@ impl Node {
         let mut all: Vec<_> = shards.values().cloned().collect();
         all.sort_by_key(|shard| shard.id);
         all
+    }
+
+    /// Takes memory for as long as the ticket lives. What is kept for speed alone makes room for it.
+    pub(crate) fn take_memory(&self, bytes: u64) -> Result<Ticket, OutOfMemory> {
+        self.budget.take(bytes).or_else(|_| {
+            self.unpacked.clear();
+            self.forget_subgraphs();
+            self.budget.take(bytes)
+        })
     }
 
     /// Notes that something is wrong with the data.

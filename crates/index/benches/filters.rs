@@ -1,7 +1,7 @@
 //! Filtered search: recall and cost at every share of rows that match, against the same search without a filter, and
 //! against one that has the same recall.
-//! `cargo bench -p index --bench filters -- [mnist|sift|arxiv] [ef=16] [index_type=HNSW ...] ['only=label 3,random 5 %'] [alone]`
-//! (`alone` sets an index beside it that holds the matching rows and no others), or
+//! `cargo bench -p index --bench filters -- [mnist|sift|arxiv] [ef=16] [index_type=HNSW ...] ['only=label 3,random 5 %'] [subgraphs]`
+//! (`subgraphs` makes a graph of each filter's rows besides), or
 //! `-- kinds [rows=60000] [kinds=IVF_PQ,SCANN] [masks=...]` for a table of all kinds.
 //!
 //! Filters are random, or go by the label of a row (digits of MNIST), which has to do with where the row lies: most
@@ -92,10 +92,18 @@ fn main() -> std::io::Result<()> {
             bare.1 / cost.1,
             us_at(&curve, cost.0) / cost.1
         )?;
-        if words.iter().any(|word| word == "alone") && mask.count() >= 1000 {
-            let knob = asked.first().map_or("ef", |(knob, _)| knob);
-            let us = us_at(&alone(&spec, (rows, queries), &mask, knob), cost.0);
-            writeln!(out, "{:>24}  an index of these rows alone needs {us:.1} for that recall", "")?;
+        if words.iter().any(|word| word == "subgraphs") && mask.count() >= 1000 {
+            let (cost, build_s, bytes) = along(&index, rows, queries, &query, &mask);
+            writeln!(
+                out,
+                "{:>24}  along a subgraph {:.4}, {:7.1}; ratio of speed {:.2}, at equal recall {:.2}; {build_s:.2} CPU-s to build, {} kB",
+                "",
+                cost.0,
+                cost.1,
+                bare.1 / cost.1,
+                us_at(&curve, cost.0) / cost.1,
+                bytes / 1000
+            )?;
         }
     }
     Ok(())
@@ -142,20 +150,21 @@ fn papers() -> Vec<(String, Bits)> {
     ]
 }
 
-/// Recall and cost of an index of the rows of `mask` alone, as in [`curve`]: what could be had if there were no other rows.
-fn alone(
-    spec: &Spec,
-    (rows, queries): (Vectors<'_>, Vectors<'_>),
+/// Recall and cost along a subgraph of the rows of `mask`, and the processor seconds that it took to build.
+fn along(
+    index: &Index,
+    rows: Vectors<'_>,
+    queries: Vectors<'_>,
+    query: &Query,
     mask: &Bits,
-    knob: &str,
-) -> Vec<(f64, f64)> {
-    let Vectors::F32 { dim, values } = rows else { return Vec::new() };
-    let some: Vec<f32> = mask.iter().flat_map(|row| &values[row * dim..][..dim]).copied().collect();
-    let some = Vectors::F32 { dim, values: &some };
-    let pool = Pool::new("build", 2).expect("threads");
-    let image = build(spec, some, 1, &pool, &Cancel::new(), &Progress::new()).expect("a build");
-    let index = Index::open(spec, image, some.len()).expect("its own image");
-    curve((spec, &index), some, queries, knob)
+) -> ((f64, f64), f64, u64) {
+    let start = thread_s();
+    let built = index.build_subgraph(rows, mask, 1, &Pool::inline(), &Cancel::new()).expect("a build");
+    let (build_s, bytes) = (thread_s() - start, built.memory_bytes());
+    index.keep_subgraph(built);
+    let cost = measure(index, rows, queries, query, Some(mask));
+    index.forget_subgraphs();
+    (cost, build_s, bytes)
 }
 
 /// Recall and cost without a filter at other values of `knob`, dearer ones last.

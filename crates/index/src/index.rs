@@ -9,7 +9,7 @@ use simd::Bits;
 use crate::codec::{BitRows, ByteRows, Sketch, Space};
 use crate::disk::{self, Disk, Pages, Reads};
 use crate::fold::{Folds, scan_folded};
-use crate::graph::{self, Blocks, Costs, Graph, Lists};
+use crate::graph::{self, Blocks, Costs, Graph, Lists, Subgraph};
 use crate::hash::{self, Bands};
 use crate::image::Head;
 use crate::ivf::{self, Ivf};
@@ -19,6 +19,7 @@ use crate::scan::{check_alike, scan};
 use crate::shares::Shared;
 use crate::sparse::{self, Coded, Inverted};
 use crate::spec::{Codec, Shape};
+use crate::vectors::Chosen;
 use crate::{Error, Hits, Image, Metric, Query, Spec, Vectors};
 
 /// Builds an index of `vectors`. The same input and `seed` give the same bytes with any number of threads.
@@ -128,7 +129,7 @@ impl Work<'_> {
         let built = graph::build(&rows, degree, seed, pool, cancel, progress)?;
         if spec.block_width() > 0 {
             let nodes = (&built.links[..], &built.entries[..]);
-            Blocks::build((spec, &space), vectors, nodes, seed, (pool, cancel), image)?;
+            Blocks::build((spec, &space), Chosen::all(vectors), nodes, seed, (pool, cancel), image)?;
             image.push("entries", built.entries);
             Lists::build((spec.metric(), &rows), vectors, seed, (pool, cancel), image)?;
         } else {
@@ -184,6 +185,8 @@ pub enum Way {
     Postings,
     /// It scores rows that have a band of hashes in common with the query.
     Hashes,
+    /// It walks along a graph of the matching rows, or few more.
+    Subgraph,
 }
 
 impl Way {
@@ -196,6 +199,7 @@ impl Way {
             Self::Lists => "nearest lists",
             Self::Postings => "postings",
             Self::Hashes => "equal hashes",
+            Self::Subgraph => "walk along a graph of the filter's rows",
         }
     }
 }
@@ -315,6 +319,73 @@ impl Index {
             Body::Disk(disk) => disk.way(query, matching),
             Body::Inverted(_) | Body::Coded(_) => Way::Postings,
             Body::Hash(_) => Way::Hashes,
+        }
+    }
+
+    /// How a search begins among the rows of `mask`: as [`Index::way`] says, if there is no [`Subgraph`] for it.
+    pub fn way_among(&self, query: &Query, mask: &Bits) -> Way {
+        let matching = mask.count();
+        match &self.body {
+            Body::Graph(graph) if graph.has_subgraph(query, mask, matching) => Way::Subgraph,
+            _ => self.way(query, matching),
+        }
+    }
+
+    /// A mask among whose rows so much is searched that a [`Subgraph`] of them is worth what it takes to build.
+    pub fn wants_subgraph(&self) -> Option<Arc<Bits>> {
+        match &self.body {
+            Body::Graph(graph) => graph.subgraphs.wanted(self.rows),
+            _ => None,
+        }
+    }
+
+    /// Bytes that [`Index::build_subgraph`] takes meanwhile, about.
+    pub fn subgraph_build_bytes(&self, mask: &Bits) -> u64 {
+        // Floats, rotated, codes, and candidates.
+        mask.count() as u64 * (5 * self.spec.dim() + 2048) as u64
+    }
+
+    /// Builds a graph of the rows of `mask`, that [`Index::wants_subgraph`] gave. The same input and `seed` make the same graph with any
+    /// number of threads.
+    ///
+    /// # Errors
+    /// As [`build`], and [`Error::Corrupt`] if the index is none that can have one.
+    pub fn build_subgraph(
+        &self,
+        vectors: Vectors<'_>,
+        mask: &Bits,
+        seed: u64,
+        pool: &Pool,
+        cancel: &Cancel,
+    ) -> Result<Subgraph, Error> {
+        check_vectors(&self.spec, vectors)?;
+        match &self.body {
+            Body::Graph(graph) if (vectors.len(), mask.len()) == (self.rows, self.rows) => {
+                Subgraph::build((&self.spec, graph), vectors, mask, seed, (pool, cancel))
+            }
+            _ => Err(Error::Corrupt { what: "number of rows" }),
+        }
+    }
+
+    /// Lets searches go along `subgraph`, which was built by this index, if it serves their filter. Others that were used less go, if
+    /// all together had more than half of the rows of the index.
+    pub fn keep_subgraph(&self, subgraph: Subgraph) {
+        if let Body::Graph(graph) = &self.body {
+            graph.subgraphs.keep(subgraph);
+        }
+    }
+
+    /// Takes note that there will be no subgraph for `mask` now. It is wanted again when it has been asked for as often anew.
+    pub fn decline_subgraph(&self, mask: &Bits) {
+        if let Body::Graph(graph) = &self.body {
+            graph.subgraphs.demand.forget(mask);
+        }
+    }
+
+    /// Lets all subgraphs go, and all that is known of what is asked for. They are wanted again when they have been asked for anew.
+    pub fn forget_subgraphs(&self) {
+        if let Body::Graph(graph) = &self.body {
+            graph.subgraphs.clear();
         }
     }
 

@@ -43,7 +43,7 @@ mod weights;
 
 pub use disk::{PAGE_BYTES, Pages, Reads};
 pub use error::Error;
-pub use graph::{Costs, GrowingGraph};
+pub use graph::{Costs, GrowingGraph, Subgraph};
 pub use hits::Hits;
 pub use image::Image;
 pub use index::{Index, Way, build, build_paged};

@@ -155,6 +155,38 @@ impl<'a> Vectors<'a> {
     }
 }
 
+/// Some rows of a matrix, or all of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Chosen<'a> {
+    pub(crate) vectors: Vectors<'a>,
+    /// Which; `None` for all.
+    pub(crate) rows: Option<&'a [u32]>,
+}
+
+impl<'a> Chosen<'a> {
+    /// All rows.
+    pub(crate) fn all(vectors: Vectors<'a>) -> Self {
+        Self { vectors, rows: None }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.rows.map_or(self.vectors.len(), <[u32]>::len)
+    }
+
+    /// The row of the matrix that is the `i`-th of these.
+    pub(crate) fn row(&self, i: usize) -> usize {
+        self.rows.map_or(i, |rows| rows[i] as usize)
+    }
+
+    /// The `i`-th row as [`Vectors::floats`] gives it.
+    pub(crate) fn floats<'r>(&self, i: usize, room: &'r mut Vec<f32>) -> &'r [f32]
+    where
+        'a: 'r,
+    {
+        self.vectors.floats(self.row(i), room)
+    }
+}
+
 /// Sparse pairs as they come over the wire.
 #[inline]
 pub(crate) fn pairs_of(bytes: &[u8]) -> impl Iterator<Item = (u32, f32)> + use<'_> {

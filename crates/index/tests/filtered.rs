@@ -179,3 +179,122 @@ fn lists_measure_their_costs_and_find_the_same() {
         assert!(dear < usual && usual < cheap, "{kind}: {switches:?}");
     }
 }
+
+/// Clusters in 96 dimensions, queries, and the rows of five of the clusters: those of the others lie far from all of these.
+fn apart() -> (Rows, Rows, Bits) {
+    let (rows, queries) = (Rows::new(Element::F32, ROWS, 96, 1), Rows::new(Element::F32, QUERIES, 96, 2));
+    let Rows::Floats(dim, values) = &rows else { panic!("floats") };
+    let centres = sets::clusters(ROWS, 96, 99);
+    let nearest = |row: usize| {
+        let far = |centre: usize| -> f32 {
+            let pair = values[row * dim..][..*dim].iter().zip(&centres[centre * dim..][..*dim]);
+            pair.map(|(a, b)| (a - b) * (a - b)).sum()
+        };
+        (0..40).min_by(|a, b| far(*a).total_cmp(&far(*b))).unwrap()
+    };
+    let mask = Bits::from_fn(ROWS, |row| nearest(row) < 12);
+    (rows, queries, mask)
+}
+
+#[test]
+fn rows_that_are_asked_for_often_get_a_graph_of_their_own() {
+    let (rows, queries, mask) = apart();
+    let (rows, queries) = (rows.view(), queries.view());
+    let params = [("index_type", "HNSW"), ("metric_type", "L2"), ("M", "16"), ("efConstruction", "100")];
+    let params = params.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let spec = Spec::parse(Element::F32, 96, &params).unwrap();
+    let (index, query, cancel) = (opened(&spec, rows), spec.query(10, &effort(24)).unwrap(), Cancel::new());
+    let count = mask.count();
+    assert!((ROWS / 5..ROWS / 2).contains(&count), "{count}");
+    let ask = |mask: &Bits| index.search(rows, queries, &query, Some(mask), &cancel).unwrap();
+    let found = |mask: &Bits| {
+        let hits = ask(mask);
+        let shares = hits.iter().enumerate().map(|(q, hits)| {
+            assert!(hits.len() == 10 && hits.rows.iter().all(|row| mask.get(*row as usize)));
+            let truth = naive(Metric::L2, rows, queries, q, 10, |row, _| mask.get(row));
+            recall(hits, &truth, Metric::L2) / QUERIES as f64
+        });
+        shares.sum::<f64>()
+    };
+    // The same without the rows that lie around some of the queries.
+    let mut fewer = mask.clone();
+    for q in 0..QUERIES / 4 {
+        naive(Metric::L2, rows, queries, q, 150, |row, _| mask.get(row))
+            .iter()
+            .for_each(|(row, _)| fewer.set(*row as usize, false));
+    }
+    let (before, fewer_before) = (found(&mask), found(&fewer));
+    assert!(index.wants_subgraph().is_none() && index.way_among(&query, &mask) == Way::Lists);
+    (0..count / 2 / QUERIES).for_each(|_| _ = ask(&mask));
+    let wanted = index.wants_subgraph().unwrap();
+    assert_eq!(*wanted, mask);
+
+    let bare_bytes = index.memory_bytes();
+    let build = |pool: &Pool| index.build_subgraph(rows, &wanted, 1, pool, &cancel).unwrap();
+    let (one, two) = (build(&Pool::inline()), build(&Pool::new("build", 2).unwrap()));
+    assert_eq!(format!("{one:?}"), format!("{two:?}"), "the same at any number of threads");
+    let bytes = one.memory_bytes();
+    index.keep_subgraph(one);
+    assert!(index.wants_subgraph().is_none() && index.way_among(&query, &mask) == Way::Subgraph);
+    assert_eq!(index.memory_bytes(), bare_bytes + bytes);
+    let with = found(&mask);
+    // These queries lie far from nearly all rows that match, where those are about equally near.
+    assert!(with >= 0.88 && with >= before - 0.03, "{before} before, {with} now");
+
+    // Another filter that passes most of these rows and no others goes along it, too.
+    assert_eq!(index.way_among(&query, &fewer), Way::Subgraph);
+    let with = found(&fewer);
+    assert!(with >= fewer_before - 0.03, "{fewer_before} before, {with} now");
+    // One that passes few of them does not, and neither does one that passes others.
+    let few = Bits::from_fn(ROWS, |row| mask.get(row) && row % 3 == 0);
+    let others = Bits::from_fn(ROWS, |row| mask.get(row) || row == 0 || row == 1 || row % 1000 == 0);
+    assert!(few.count() < count / 2 && index.way_among(&query, &few) != Way::Subgraph);
+    assert!(index.way_among(&query, &others) != Way::Subgraph);
+
+    index.forget_subgraphs();
+    assert_eq!(index.memory_bytes(), bare_bytes);
+    assert_eq!((index.way_among(&query, &mask), found(&mask)), (Way::Lists, before));
+    index.build_subgraph(rows, &Bits::ones(ROWS - 1), 1, &Pool::inline(), &cancel).unwrap_err();
+}
+
+#[test]
+fn subgraphs_share_half_the_rows_by_how_often_they_are_asked_for() {
+    const DIM: usize = 64;
+    let params = [("index_type", "HNSW"), ("metric_type", "L2"), ("M", "4"), ("efConstruction", "8")];
+    let params = params.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let spec = Spec::parse(Element::F32, DIM, &params).unwrap();
+    let (rows, queries) = (Rows::new(Element::F32, 8000, DIM, 1), Rows::new(Element::F32, 100, DIM, 2));
+    let (rows, queries) = (rows.view(), queries.view());
+    let (index, query, cancel) = (opened(&spec, rows), spec.query(2, &effort(4)).unwrap(), Cancel::new());
+    let part = |part: usize, of: usize| Bits::from_fn(8000, |row| row % of == part);
+    let ask = |mask: &Bits, times: usize| {
+        (0..times).for_each(|_| _ = index.search(rows, queries, &query, Some(mask), &cancel).unwrap());
+    };
+    let serve = || {
+        let mask = index.wants_subgraph().unwrap();
+        index.keep_subgraph(index.build_subgraph(rows, &mask, 1, &Pool::inline(), &cancel).unwrap());
+        mask
+    };
+    let has = |mask: &Bits| index.way_among(&query, mask) == Way::Subgraph;
+    let (first, second, third, most) =
+        (part(0, 5), part(1, 5), part(2, 5), Bits::from_fn(8000, |row| row % 4 > 0));
+    ask(&first, 20);
+    assert_eq!(*serve(), first);
+    ask(&second, 15);
+    assert_eq!(*serve(), second);
+    assert!(has(&first) && has(&second), "two fifths of the rows");
+    // There is no room for a third that is not asked for more than one of the two.
+    ask(&first, 20);
+    ask(&second, 10);
+    ask(&third, 12);
+    assert!(index.wants_subgraph().is_none());
+    ask(&third, 20);
+    assert_eq!(*serve(), third);
+    assert!(has(&first) && has(&third) && !has(&second), "who was asked for least goes");
+    // All rows but some never have room, and what is declined is counted anew.
+    ask(&most, 100);
+    assert!(index.wants_subgraph().is_none());
+    ask(&second, 60);
+    index.decline_subgraph(&index.wants_subgraph().unwrap());
+    assert!(index.wants_subgraph().is_none());
+}

@@ -1,9 +1,9 @@
 //! Vector search inside one segment: by the index where there is one, else by a scan of the vectors.
 //! Invariant: only rows of the mask that have a vector are ever scored.
 
-use crate::{Error, Growing, Mask, Sealed};
+use crate::{Error, Growing, Mask, Sealed, items_of};
 use data::{Column, FieldId, NullBuffer, Values};
-use host::Cancel;
+use host::{Cancel, OutOfMemory, Pool, Ticket};
 use index::{Hits, Metric, Outline, Outlined, Query, Vectors, Way, scan, scan_outlined};
 use simd::Bits;
 use std::borrow::Cow;
@@ -70,9 +70,58 @@ impl Growing {
 
 impl Sealed {
     /// As [`crate::Segment::way`].
-    pub(crate) fn way(&self, field: FieldId, metric: Metric, query: &Query, matching: usize) -> Way {
-        let index = self.index(field).filter(|index| index.metric() == metric);
-        index.map_or(Way::Rows, |index| index.way(query, matching))
+    pub(crate) fn way(&self, field: FieldId, metric: Metric, query: &Query, mask: &Mask) -> Way {
+        let Some(index) = self.index(field).filter(|index| index.metric() == metric) else {
+            return Way::Rows;
+        };
+        match mask.bits() {
+            Some(bits) => index.way_among(query, bits),
+            None => index.way(query, mask.count()),
+        }
+    }
+
+    /// As [`crate::Segment::wants_subgraph`].
+    pub fn wants_subgraph(&self, field: FieldId) -> bool {
+        self.index(field).is_some_and(|index| index.wants_subgraph().is_some())
+    }
+
+    /// Builds the graph that [`Sealed::wants_subgraph`] speaks of and lets searches use it; `take` gives memory, first for the
+    /// build and then for what is kept. Where it gives none, the graph is wanted again when as much has been searched anew.
+    ///
+    /// # Errors
+    /// [`Error::Memory`] when `take` does, [`Error::Cancelled`], and what [`Sealed::column`] says.
+    pub fn build_subgraph(
+        &self,
+        field: FieldId,
+        seed: u64,
+        take: &dyn Fn(u64) -> Result<Ticket, OutOfMemory>,
+        (pool, cancel): (&Pool, &Cancel),
+    ) -> Result<(), Error> {
+        let Some(index) = self.index(field) else { return Ok(()) };
+        let Some(mask) = index.wants_subgraph() else { return Ok(()) };
+        let build = || -> Result<(), Error> {
+            let column = self.column(field)?;
+            let lists = items_of(&column);
+            let vectors =
+                lists.as_ref().map_or_else(|| vectors_of(&column), |lists| vectors_of(lists.items()));
+            let vectors = vectors.ok_or_else(|| no_vectors(field, &column))?;
+            let meanwhile = take(index.subgraph_build_bytes(&mask))?;
+            let mut subgraph = index.build_subgraph(vectors, &mask, seed, pool, cancel)?;
+            drop(meanwhile);
+            subgraph.charge(take(subgraph.memory_bytes())?);
+            index.keep_subgraph(subgraph);
+            Ok(())
+        };
+        build().inspect_err(|_| index.decline_subgraph(&mask))
+    }
+
+    /// Lets all graphs that were made for filters go.
+    pub fn forget_subgraphs(&self) {
+        for field in self.indexed_fields() {
+            if let Some(index) = self.index(field) {
+                index.forget_subgraphs();
+            }
+        }
     }
 
     /// As [`crate::Segment::calibrate`].

@@ -309,6 +309,12 @@ impl Sealed {
         indexes.iter().find(|entry| entry.0 == field).map(|entry| Arc::clone(&entry.1))
     }
 
+    /// The fields that have an index on vectors.
+    pub fn indexed_fields(&self) -> Vec<FieldId> {
+        let indexes = self.indexes.read().unwrap_or_else(PoisonError::into_inner);
+        indexes.iter().map(|entry| entry.0).collect()
+    }
+
     /// Lets `index`, built over all rows, answer filters from now on, under number `id`.
     pub fn attach_scalar(&self, id: IndexId, index: Arc<ScalarIndex>) {
         let mut scalars = self.scalars.write().unwrap_or_else(PoisonError::into_inner);

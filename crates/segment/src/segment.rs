@@ -174,17 +174,25 @@ impl Segment {
         Some((self.rows() * row) as u64)
     }
 
-    /// How a search goes about it of which `matching` rows match.
+    /// Whether so much was searched among the rows of a filter that a graph of theirs is worth building.
+    pub fn wants_subgraph(&self, field: FieldId) -> bool {
+        match self {
+            Self::Growing(_) => false,
+            Self::Sealed(segment) => segment.wants_subgraph(field),
+        }
+    }
+
+    /// How a search among the rows of `mask` goes about it.
     pub fn way(
         &self,
         field: FieldId,
         metric: index::Metric,
         query: &index::Query,
-        matching: usize,
+        mask: &Mask,
     ) -> index::Way {
         match self {
             Self::Growing(_) => index::Way::Rows,
-            Self::Sealed(segment) => segment.way(field, metric, query, matching),
+            Self::Sealed(segment) => segment.way(field, metric, query, mask),
         }
     }
 

@@ -148,6 +148,20 @@ impl Bits {
         }
     }
 
+    /// Whether every bit that is one in `other` is one here.
+    ///
+    /// # Panics
+    /// When the lengths differ.
+    pub fn contains(&self, other: &Self) -> bool {
+        /// Words looked at before it is asked whether that was enough.
+        const WORDS: usize = 16;
+        assert_eq!(self.len, other.len, "bits of two different sets of rows");
+        let missing = |(own, others): (&[u64], &[u64])| {
+            own.iter().zip(others).fold(0, |missing, (own, other)| missing | other & !own)
+        };
+        self.words.chunks(WORDS).zip(other.words.chunks(WORDS)).all(|pair| missing(pair) == 0)
+    }
+
     /// How many bits are one.
     pub fn count(&self) -> usize {
         self.words.iter().map(|word| word.count_ones() as usize).sum()

@@ -122,11 +122,7 @@ fn take_memory(node: &Node, rows: usize, query: &Query) -> Result<Ticket, Error>
     /// A value to sort by, about.
     const SORTED_BYTES: u64 = 16;
     let bytes = rows as u64 * (ROW_BYTES + SORTED_BYTES * query.order.len() as u64);
-    let taken = node.budget.take(bytes).or_else(|_| {
-        node.unpacked.clear();
-        node.budget.take(bytes)
-    });
-    taken.map_err(|refusal| {
+    node.take_memory(bytes).map_err(|refusal| {
         let text =
             format!("memory limit exceeded: query of {rows} matching rows {refusal}; narrow its filter");
         Error::new(ErrorKind::MemoryLimit, text)

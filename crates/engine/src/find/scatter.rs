@@ -87,8 +87,11 @@ pub(super) fn ask(node: &Node, scope: &Scope, plan: &Plan<'_>) -> Result<Vec<Vec
     for query in (0..count).filter(|query| !has_vector(plan, *query)) {
         hits.iter_mut().for_each(|of_segment| of_segment[query] = ElementHits::default());
     }
-    if scope.segments.iter().any(|segment| segment.is_damaged(plan.field.id)) {
-        // What was damaged is built again.
+    // What was damaged is built again; for filters that are asked for often a graph is made.
+    let is_wanted = |segment: &Segment| {
+        segment.is_damaged(plan.field.id) || plan.predicate.is_some() && segment.wants_subgraph(plan.field.id)
+    };
+    if scope.segments.iter().any(is_wanted) {
         node.bells.builder.ring();
     }
     Ok(hits)
@@ -144,16 +147,16 @@ pub(super) fn explain(node: &Node, scope: &Scope, plan: &Plan<'_>) -> Result<Vec
         calibrate(node, scope, plan);
     }
     let of = |segment: &Segment| {
-        let matching = scope.matches(segment, plan.predicate.as_ref())?.count();
+        let mask = scope.matches(segment, plan.predicate.as_ref())?;
         let way = match &plan.predicate {
             Some(predicate) if !scope.may_hold(segment, predicate) => "ruled out by partition key",
-            _ => segment.way(plan.field.id, plan.metric, &plan.query, matching).name(),
+            _ => segment.way(plan.field.id, plan.metric, &plan.query, &mask).name(),
         };
         let costs = plan.predicate.as_ref().and_then(|_| segment.costs(plan.field.id));
         Ok(Explained {
             segment: segment.id(),
             rows: segment.rows(),
-            matching,
+            matching: mask.count(),
             way,
             costs,
             reads: segment.reads(plan.field.id),

@@ -9,7 +9,7 @@ use crate::catalog::{Collection, Edit, Index, IndexEntry, IndexSpec};
 use crate::node::Node;
 use crate::{Error, ErrorKind};
 use data::{CollectionId, Column, FieldId, IndexId, SegmentId, Timestamp};
-use host::{Cancel, OutOfMemory, Pool, Progress, Ticket};
+use host::{Cancel, Pool, Progress};
 use segment::Sealed;
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
@@ -325,7 +325,7 @@ impl Node {
             self.blobs.delete(&file)?;
         }
         let mut held = Vec::new();
-        let mut need = |bytes| self.take_for_build(bytes).map(|ticket| held.push(ticket));
+        let mut need = |bytes| self.take_memory(bytes).map(|ticket| held.push(ticket));
         let place = (&self.blobs, file.as_str());
         let built = match &spec {
             IndexSpec::Scalar(spec) => {
@@ -357,14 +357,6 @@ impl Node {
         need.map_or(bytes, |(whole, least)| {
             let free = self.budget.limit_bytes().saturating_sub(self.budget.used_bytes());
             whole.min(free.max(least.min(bytes)))
-        })
-    }
-
-    /// Memory that a build asks for; what is kept unpacked for reads gives way to it.
-    fn take_for_build(&self, bytes: u64) -> Result<Ticket, OutOfMemory> {
-        self.budget.take(bytes).or_else(|_| {
-            self.unpacked.clear();
-            self.budget.take(bytes)
         })
     }
 

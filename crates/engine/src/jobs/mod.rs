@@ -8,6 +8,7 @@ mod build;
 mod keep;
 mod merge;
 mod opened;
+mod subgraph;
 
 pub(crate) use build::Builds;
 pub(crate) use merge::Compactions;
@@ -83,7 +84,7 @@ pub(crate) fn start(node: &Arc<Node>) -> Vec<JoinHandle<()>> {
     let builder = move || {
         host::stand_back(BUILD_NICENESS);
         while !builder.stopping.is_cancelled() {
-            if !builder.build_one() {
+            if !builder.build_one() && !builder.build_subgraph() {
                 builder.bells.builder.wait(builder.until_next_build());
             }
         }

@@ -1,8 +1,9 @@
 //! In which elements rows differ. Invariant: elements that are chosen are named in rising order.
 
 use super::Space;
+use crate::Error;
 use crate::image::{Array, Image};
-use crate::{Error, Vectors};
+use crate::vectors::Chosen;
 
 /// Rows looked at.
 const SAMPLE: usize = 4096;
@@ -17,8 +18,8 @@ pub(crate) struct Varied {
 
 impl Varied {
     /// Looks at some of `vectors`.
-    pub(crate) fn of(space: &Space, vectors: Vectors<'_>) -> Self {
-        let (rows, dim) = (vectors.len(), vectors.dim());
+    pub(crate) fn of(space: &Space, vectors: Chosen<'_>) -> Self {
+        let (rows, dim) = (vectors.len(), vectors.vectors.dim());
         let mut squares = vec![0f64; dim];
         let (mut wide, mut moved) = (Vec::new(), Vec::new());
         for row in (0..rows).step_by(rows.div_ceil(SAMPLE).max(1)) {

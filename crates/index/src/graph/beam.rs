@@ -138,7 +138,8 @@ impl Beam {
         }
     }
 
-    /// The same along blocks: neighbours are kept by what a block says of them, and scored when they are followed.
+    /// The same along blocks, from some of the entries: neighbours are kept by what a block says of them, and scored when they are
+    /// followed.
     ///
     /// What is followed then counts by its score: rows come first that a block makes seem nearer than they are, and if these
     /// kept the places that their estimates got them, rows as near in truth would find none. For the same reason the pool keeps
@@ -148,7 +149,7 @@ impl Beam {
         &mut self,
         (codes, probe): (&C, &C::Probe),
         (blocks, aim): (&Blocks, &BlockAim),
-        entries: &[u32],
+        entries: (&[u32], usize),
         ef: usize,
     ) {
         self.seen.wipe(codes.len());
@@ -198,15 +199,15 @@ impl Beam {
         std::mem::swap(pool, met);
     }
 
-    /// Puts the entries that seem nearest into the pool.
+    /// Puts as many of the entries as `gates` says, those that seem nearest, into the pool.
     fn begin<C: Codes>(
         &mut self,
         (codes, probe): (&C, &C::Probe),
         (blocks, aim): (&Blocks, &BlockAim),
-        entries: &[u32],
+        (entries, gates): (&[u32], usize),
     ) {
         self.pool.clear();
-        blocks.each_entry(aim, |place, score| _ = insert(&mut self.pool, order(score, place as u32), GATES));
+        blocks.each_entry(aim, |place, score| _ = insert(&mut self.pool, order(score, place as u32), gates));
         self.fresh.clear();
         for place in self.pool.drain(..) {
             let entry = entries[place as u32 as usize];
@@ -214,7 +215,7 @@ impl Beam {
                 self.fresh.push(entry);
             }
         }
-        self.score_fresh(codes, probe, GATES);
+        self.score_fresh(codes, probe, gates);
     }
 
     /// Forgets what the last search has left.
@@ -280,8 +281,8 @@ fn move_entry(pool: &mut [u64], old: u64, new: u64, next: &mut usize) {
 const MOST: usize = 4;
 const LEAST: usize = 32;
 
-/// Entries that a search along blocks begins with.
-const GATES: usize = 4;
+/// Entries that a search along blocks of all rows begins with.
+pub(super) const GATES: usize = 4;
 
 #[inline]
 pub(crate) fn row_of(entry: u64) -> u32 {

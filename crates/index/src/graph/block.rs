@@ -14,6 +14,7 @@ use simd::{FAN, FanQuery, fan_bytes, put_factors, put_signs};
 use super::links::{Links, NONE, Wide};
 use crate::codec::{Space, Turn, Varied, read_kept};
 use crate::image::{Array, Image, VERSION_TIGHT};
+use crate::vectors::Chosen;
 use crate::{Error, Metric, Spec, Vectors};
 
 /// Elements are filled up to a multiple of this.
@@ -94,7 +95,7 @@ impl Blocks {
     /// Packs `links`, `width` a row, and adds the sections to an image.
     pub(crate) fn build(
         (spec, space): (&Spec, &Space),
-        vectors: Vectors<'_>,
+        vectors: Chosen<'_>,
         (links, entries): (&[u32], &[u32]),
         seed: u64,
         (pool, cancel): (&Pool, &Cancel),
@@ -103,7 +104,7 @@ impl Blocks {
         let turn_seed = Rng::new(seed).child("blocks").next_u64();
         let view = View::new(choose(space, vectors, MANY), turn_seed);
         let (rows, dim) = (vectors.len(), view.dim());
-        let full = dim + vectors.dim() - view.kept.len();
+        let full = dim + spec.dim() - view.kept.len();
         let turned = pool.map(rows.div_ceil(TASK), |task| {
             let range = task * TASK..((task + 1) * TASK).min(rows);
             let (mut wide, mut moved, mut turned) = (Vec::new(), Vec::new(), Vec::new());
@@ -247,7 +248,7 @@ impl Turned {
 
 /// The elements in which rows differ most, so many that they have nearly all of the variance, or three quarters of these if
 /// that is not less than `many`; rising.
-pub(super) fn choose(space: &Space, vectors: Vectors<'_>, many: usize) -> Vec<u32> {
+pub(super) fn choose(space: &Space, vectors: Chosen<'_>, many: usize) -> Vec<u32> {
     let varied = Varied::of(space, vectors);
     let enough = varied.count(SHARE);
     let count = (enough / 4 * 3).max(enough.min(many)).max(1).next_multiple_of(CHUNK);

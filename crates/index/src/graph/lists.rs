@@ -14,6 +14,7 @@ use super::block::{Line, View, choose};
 use crate::codec::{ByteRows, Space};
 use crate::image::{Array, Image};
 use crate::shares::{Shared, Shares};
+use crate::vectors::Chosen;
 use crate::{Error, Metric, Vectors};
 
 /// Lists that can be searched.
@@ -133,7 +134,7 @@ impl Lists {
         let (space, len) = (rows.space, vectors.len());
         let Some(shared) = Shared::new(rows, vectors, seed, (pool, cancel))? else { return Ok(()) };
         let turn_seed = Rng::new(seed).child("lists").child("turn").next_u64();
-        let view = View::new(choose(space, vectors, usize::MAX), turn_seed);
+        let view = View::new(choose(space, Chosen::all(vectors), usize::MAX), turn_seed);
         let centers = space.decode(&shared.centers);
         let lists = &shared.lists;
         let packed = pool.map(lists.len(), |list| {

@@ -1,19 +1,20 @@
 //! A graph at rest and its search. Invariant: as many rows come back as match and were asked for; what the graph
 //! does not find is found by looking at every row.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use host::Cancel;
 use simd::{Bits, Lookups};
 
 use super::Costs;
 use super::among;
-use super::beam::{Beam, Beams, Neighbours};
+use super::beam::{Beam, Beams, GATES, Neighbours};
 use super::block::Blocks;
 use super::build::Built;
 use super::costs::{Beside, Choice};
 use super::links::{Links, Wide};
 use super::lists::Lists;
+use super::subgraph::{Subgraph, Subgraphs};
 use super::visit::{ListAim, Visit};
 use crate::codec::{BitRows, ByteRows, Codes, ROW_BY_ROW, Reach, Sketch, SketchRows, Space};
 use crate::image::{Array, Head, Image, VERSION_LEAN, VERSION_LIST_ROWS, VERSION_TIGHT};
@@ -47,6 +48,8 @@ pub(crate) struct Graph {
     pub(super) stored: Stored,
     /// For searches among the rows of a mask.
     pub(super) listed: Listed,
+    /// For filters that are asked for often.
+    pub(crate) subgraphs: Subgraphs,
     beams: Beams,
     /// How scores grow with rank, once it was asked for.
     pub(super) growth: OnceLock<f32>,
@@ -138,7 +141,8 @@ impl Graph {
         };
         let growth =
             if matches!(stored, Stored::Rows) { OnceLock::from(GROWTH_OF_BITS) } else { OnceLock::new() };
-        Ok(Self { nodes, entries, stored, listed, beams: Beams::default(), growth, costs: OnceLock::new() })
+        let (subgraphs, beams, costs) = (Subgraphs::default(), Beams::default(), OnceLock::new());
+        Ok(Self { nodes, entries, stored, listed, subgraphs, beams, growth, costs })
     }
 
     /// Bytes of the sections.
@@ -157,7 +161,31 @@ impl Graph {
             Listed::Bits(lists) => lists.0.memory_bytes(),
             Listed::Numbers(shares) => shares.0.bytes(),
         };
-        (codes + nodes + lists + 4 * self.entries.len()) as u64
+        (codes + nodes + lists + 4 * self.entries.len()) as u64 + self.subgraphs.memory_bytes()
+    }
+
+    /// Whether a search among `matching` rows is one that a subgraph makes faster.
+    fn goes_by_subgraph(&self, query: &Query, matching: usize) -> bool {
+        let is_scan = || self.choice(query.effort().max(query.k()), matching) == Choice::Scan;
+        let has_blocks = matches!((&self.nodes, &self.stored), (Nodes::Blocks(_), Stored::Bytes(..)));
+        has_blocks && self.is_among(query, matching) && !is_scan()
+    }
+
+    /// The subgraph for so many searches among the `matching` rows of `mask`. Where there is none, it is noted that it was asked for.
+    fn subgraph(
+        &self,
+        query: &Query,
+        (mask, matching): (&Bits, usize),
+        searches: usize,
+    ) -> Option<Arc<Subgraph>> {
+        if !self.goes_by_subgraph(query, matching) {
+            return None;
+        }
+        let found = self.subgraphs.find(mask, matching, searches);
+        if found.is_none() {
+            self.subgraphs.demand.note(mask, matching, searches);
+        }
+        found
     }
 
     pub(super) fn links(&self) -> &Links {
@@ -192,6 +220,11 @@ impl Graph {
     fn is_among(&self, query: &Query, matching: usize) -> bool {
         let has_most = matches!(self.listed, Listed::Not) && matching as f32 >= MOST * self.rows() as f32;
         matching < self.rows() && query.range_filter().is_none() && !has_most
+    }
+
+    /// Whether there is a subgraph that serves a search among the `matching` rows of `mask`.
+    pub(crate) fn has_subgraph(&self, query: &Query, mask: &Bits, matching: usize) -> bool {
+        self.goes_by_subgraph(query, matching) && self.subgraphs.find(mask, matching, 0).is_some()
     }
 
     /// How a search begins among `matching` of all rows.
@@ -276,23 +309,35 @@ impl<C: Codes> Walk<'_, C> {
     fn run(&self) -> Result<Vec<Hits>, Error> {
         let rows = self.codes.len();
         let matching = self.mask.map_or(rows, Bits::count);
+        let count = self.refiner.queries.len();
+        let subgraph = self.mask.and_then(|mask| self.graph.subgraph(self.query, (mask, matching), count));
         let mut probe = self.codes.probe();
         self.graph.beams.with(|beam| {
-            let queries = 0..self.refiner.queries.len();
-            queries
+            (0..count)
                 .map(|q| {
                     self.cancel.check()?;
-                    self.one(q, matching, &mut probe, beam)
+                    self.one(q, (matching, subgraph.as_deref()), &mut probe, beam)
                 })
                 .collect()
         })
     }
 
-    fn one(&self, q: usize, matching: usize, probe: &mut C::Probe, beam: &mut Beam) -> Result<Hits, Error> {
+    fn one(
+        &self,
+        q: usize,
+        (matching, subgraph): (usize, Option<&Subgraph>),
+        probe: &mut C::Probe,
+        beam: &mut Beam,
+    ) -> Result<Hits, Error> {
         if matching == 0 {
             return Ok(Hits::default());
         }
         self.codes.aim(probe, self.refiner.queries, q);
+        if let (Some(mask), Some(subgraph)) = (self.mask, subgraph)
+            && let Some(hits) = self.along(q, subgraph, (mask, matching), probe, beam)?
+        {
+            return Ok(hits);
+        }
         match self.mask {
             Some(mask) if self.graph.is_among(self.query, matching) => {
                 self.among(q, (mask, matching), probe, beam)
@@ -438,7 +483,7 @@ impl<C: Codes> Walk<'_, C> {
             (Nodes::Blocks(blocks), Stored::Bytes(space, _)) => {
                 let mut aim = std::mem::take(&mut beam.aim);
                 blocks.aim(space, &mut aim, self.refiner.queries, q);
-                beam.search_blocks((&self.codes, probe), (blocks, &aim), entries, widened(ef));
+                beam.search_blocks((&self.codes, probe), (blocks, &aim), (entries, GATES), widened(ef));
                 beam.aim = aim;
             }
             _ => beam.search(&self.codes, probe, self.graph.links(), entries, ef),

@@ -19,6 +19,7 @@ pub(crate) use self::turn::Turn;
 use super::byte::inverse;
 use super::{Codes, Reach, Space, Varied, read_kept};
 use crate::image::Image;
+use crate::vectors::Chosen;
 use crate::{Error, Metric, Query, Spec, Vectors};
 
 /// Rows coded by one task.
@@ -135,7 +136,7 @@ impl Sketch {
         let mut sketch =
             Self::learn(spec, (recipe, ROW_BY_ROW), space, &[], &members, seed, (pool, cancel), image)?;
         if let Recipe::Scalar { bits, turned: false } = recipe {
-            let varied = Varied::of(space, vectors);
+            let varied = Varied::of(space, Chosen::all(vectors));
             let count = varied.count(1.0 - LEFT_OUT * 0.25f64.powi(bits as i32));
             let kept = varied.most(count.max(1).next_multiple_of(PLANE));
             sketch.kept = Some(kept.clone());
