@@ -8,6 +8,9 @@
 //!
 //! A [`GrowingGraph`] takes rows one by one and is searched in between.
 //!
+//! An index may be asked among the rows of any mask. It says which masks are asked for so often that a [`Subgraph`] of their rows pays
+//! ([`Index::wants_subgraph`]), and goes along those that it was given.
+//!
 //! DISKANN and AISAQ keep codes in memory and read nodes in [`Pages`] that they are handed ([`Index::open_paged`]).
 //!
 //! This crate knows no files, no collections and no deletes: it gets vectors, a mask of bits and a pool of threads.

@@ -182,18 +182,17 @@ fn lists_measure_their_costs_and_find_the_same() {
 
 /// Clusters in 96 dimensions, queries, and the rows of five of the clusters: those of the others lie far from all of these.
 fn apart() -> (Rows, Rows, Bits) {
-    let (rows, queries) = (Rows::new(Element::F32, ROWS, 96, 1), Rows::new(Element::F32, QUERIES, 96, 2));
-    let Rows::Floats(dim, values) = &rows else { panic!("floats") };
-    let centres = sets::clusters(ROWS, 96, 99);
+    const DIM: usize = 96;
+    let (values, centres) = (sets::clusters(ROWS, DIM, 1), sets::clusters(ROWS, DIM, 99));
     let nearest = |row: usize| {
         let far = |centre: usize| -> f32 {
-            let pair = values[row * dim..][..*dim].iter().zip(&centres[centre * dim..][..*dim]);
+            let pair = values[row * DIM..][..DIM].iter().zip(&centres[centre * DIM..][..DIM]);
             pair.map(|(a, b)| (a - b) * (a - b)).sum()
         };
-        (0..40).min_by(|a, b| far(*a).total_cmp(&far(*b))).unwrap()
+        (0..40).min_by(|a, b| far(*a).total_cmp(&far(*b)))
     };
-    let mask = Bits::from_fn(ROWS, |row| nearest(row) < 12);
-    (rows, queries, mask)
+    let mask = Bits::from_fn(ROWS, |row| nearest(row) < Some(12));
+    (Rows::Floats(DIM, values), Rows::new(Element::F32, QUERIES, DIM, 2), mask)
 }
 
 #[test]
