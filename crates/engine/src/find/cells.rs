@@ -76,11 +76,14 @@ impl GroupField {
             return Self::whole(field);
         }
         let (base, path) = split_path(name);
-        if let Some(field) = schema.field(base)
-            && field.data_type == Type::Json
-            && !path.is_empty()
-        {
-            return Ok(Self { field: field.clone(), path: Some(path) });
+        match schema.field(base) {
+            Some(field) if field.data_type == Type::Json => {
+                return Ok(Self { field: field.clone(), path: Some(path) });
+            }
+            // Not a key of the dynamic field: that has none of a field's name.
+            Some(field) => return Err(unsupported(&format!("{:?}", field.data_type), name)),
+            None if schema.structure(base).is_some() => return Err(unsupported("ArrayOfStruct", name)),
+            None => {}
         }
         match schema.dynamic() {
             Some(dynamic) => {
@@ -98,12 +101,7 @@ impl GroupField {
         match field.data_type {
             Type::Bool | Type::Int8 | Type::Int16 | Type::Int32 | Type::Int64 => {}
             Type::VarChar | Type::Timestamptz => {}
-            other => {
-                let name = &field.name;
-                return Err(Error::invalid(format!(
-                    "unsupported data type {other:?} for group by operator: field {name}; whole numbers, BOOL, VARCHAR, TIMESTAMPTZ and places in JSON can be grouped by"
-                )));
-            }
+            other => return Err(unsupported(&format!("{other:?}"), &field.name)),
         }
         Ok(Self { field: field.clone(), path: None })
     }
@@ -124,6 +122,13 @@ impl GroupField {
             Some(path) => extract(&column, path),
         })
     }
+}
+
+/// The refusal to group by `name`, which is of `data_type`.
+fn unsupported(data_type: &str, name: &str) -> Error {
+    Error::invalid(format!(
+        "unsupported data type {data_type} for group by operator: field {name}; whole numbers, BOOL, VARCHAR, TIMESTAMPTZ and places in JSON can be grouped by"
+    ))
 }
 
 /// `name["a"]['b'][0]` as its name and the keys; what does not read so is all name.
@@ -169,6 +174,21 @@ fn value_at(json: &[u8], path: &[String]) -> Option<serde_json::Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_schema_names_is_no_key_of_the_dynamic_field() {
+        let fields = ["id", "list", "doc"].into_iter().zip([Type::Int64, Type::Array, Type::Json]);
+        let fields = fields.map(|(name, data_type)| Field::new(name, data_type)).chain([Field::dynamic()]);
+        let parts = data::Struct { name: "parts".to_owned(), ..data::Struct::default() };
+        let schema = Schema { fields: fields.collect(), structs: vec![parts], ..Schema::default() };
+        for name in ["id", "doc['a']", "other", "other['a'][0]"] {
+            assert!(GroupField::new(&schema, name).is_ok(), "{name}");
+        }
+        for name in ["list", "list[0]", "id['a']", "doc", "parts", "parts[0]"] {
+            let refused = GroupField::new(&schema, name).err().map(|error| error.to_string());
+            assert!(refused.is_some_and(|text| text.contains("for group by operator")), "{name}");
+        }
+    }
 
     #[test]
     fn paths_are_split() {
