@@ -16,6 +16,10 @@ pub(crate) trait Neighbours {
 
     /// Asks the memory for the links of `row`.
     fn prefetch(&self, row: u32);
+
+    /// Asks it for what says where these are, of a row that may be followed.
+    #[inline]
+    fn announce(&self, _: u32) {}
 }
 
 /// What a search needs besides the graph; kept from one to the next, so that nothing is allocated a query.
@@ -126,6 +130,7 @@ impl Beam {
             let limit = if pool.len() < ef { u64::MAX } else { pool[ef - 1] };
             let scored = fresh.drain(..).zip(scores.iter()).map(|(row, score)| order(*score, row << 1));
             nearer.extend(scored.filter(|entry| *entry < limit));
+            nearer.iter().for_each(|entry| links.announce(row_of(*entry)));
             next = next.min(merge(pool, nearer, ef, |_| ()));
             if let Some(row) = std::mem::replace(&mut waiting, chosen) {
                 links.each(row, |row| {

@@ -250,6 +250,15 @@ impl Neighbours for Links {
         let block = self.block(row);
         simd::prefetch(&block[..block.len().min(self.ids_bytes())]);
     }
+
+    #[inline]
+    fn announce(&self, row: u32) {
+        if let Places::Packed(starts) = &self.places {
+            let row = row as usize;
+            simd::prefetch(&starts.rows[row..row + 2]);
+            simd::prefetch(&starts.groups[row / GROUP..=row / GROUP]);
+        }
+    }
 }
 
 impl Links {
