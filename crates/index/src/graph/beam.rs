@@ -4,6 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::among::Around;
 use super::block::{BlockAim, Blocks};
+use super::candidates::{Candidates, Flat, Shelved};
 use super::links::NONE;
 use super::visit::ListAim;
 use crate::codec::{Codes, Reach};
@@ -43,6 +44,8 @@ pub(crate) struct Beam {
     met: Vec<u64>,
     /// What is about to be put into the pool.
     nearer: Vec<u64>,
+    /// A long pool, while it is walked.
+    shelved: Shelved,
 }
 
 /// Which rows were scored, one bit each, and which words of that must be wiped.
@@ -115,11 +118,33 @@ impl Beam {
             }
         }
         self.score_fresh(codes, probe, ef);
-        let Self { pool, seen, fresh, scores, nearer, .. } = self;
+        if ef <= LONG {
+            let mut flat = Flat::new(std::mem::take(&mut self.pool));
+            self.follow_links((codes, probe), links, ef, &mut flat);
+            self.pool = flat.entries;
+        } else {
+            let mut shelved = std::mem::take(&mut self.shelved);
+            shelved.fill(&mut self.pool);
+            self.follow_links((codes, probe), links, ef, &mut shelved);
+            shelved.append_to(&mut self.pool);
+            self.shelved = shelved;
+        }
+    }
+
+    /// Follows the nearest of `kept` until the `ef` nearest are all followed.
+    #[inline(always)]
+    fn follow_links<C: Codes>(
+        &mut self,
+        (codes, probe): (&C, &C::Probe),
+        links: &impl Neighbours,
+        ef: usize,
+        kept: &mut impl Candidates,
+    ) {
+        let Self { seen, fresh, scores, nearer, .. } = self;
         fresh.clear();
-        let (mut next, mut waiting) = (0, None);
+        let mut waiting = None;
         loop {
-            let chosen = choose(pool, &mut next).map(row_of);
+            let chosen = kept.choose(ef).map(row_of);
             if let Some(row) = chosen {
                 links.prefetch(row);
             }
@@ -127,11 +152,11 @@ impl Beam {
                 break;
             }
             codes.scores(probe, fresh, Reach::Cached, scores);
-            let limit = if pool.len() < ef { u64::MAX } else { pool[ef - 1] };
+            let limit = kept.limit(ef - 1);
             let scored = fresh.drain(..).zip(scores.iter()).map(|(row, score)| order(*score, row << 1));
             nearer.extend(scored.filter(|entry| *entry < limit));
             nearer.iter().for_each(|entry| links.announce(row_of(*entry)));
-            next = next.min(merge(pool, nearer, ef, |_| ()));
+            kept.take_in(nearer, ef, |_| ());
             if let Some(row) = std::mem::replace(&mut waiting, chosen) {
                 links.each(row, |row| {
                     if seen.mark(row) {
@@ -159,16 +184,37 @@ impl Beam {
     ) {
         self.seen.wipe(codes.len());
         self.begin((codes, probe), (blocks, aim), entries);
-        let Self { pool, seen, fresh, scores, met, nearer, .. } = self;
+        if ef <= LONG {
+            let mut flat = Flat::new(std::mem::take(&mut self.pool));
+            self.follow_blocks((codes, probe), (blocks, aim), ef, &mut flat);
+            self.pool = flat.entries;
+        } else {
+            let mut shelved = std::mem::take(&mut self.shelved);
+            shelved.fill(&mut self.pool);
+            self.follow_blocks((codes, probe), (blocks, aim), ef, &mut shelved);
+            self.shelved = shelved;
+        }
+        self.met.sort_unstable();
+        std::mem::swap(&mut self.pool, &mut self.met);
+    }
+
+    /// Follows the nearest of `kept` until the `ef` nearest are all followed, and notes in `met` how near they are.
+    #[inline(always)]
+    fn follow_blocks<C: Codes>(
+        &mut self,
+        (codes, probe): (&C, &C::Probe),
+        (blocks, aim): (&Blocks, &BlockAim),
+        ef: usize,
+        kept: &mut impl Candidates,
+    ) {
+        let Self { seen, fresh, scores, met, nearer, .. } = self;
         met.clear();
         let mut estimates = [0f32; 2 * simd::FAN];
         let most = ef.saturating_mul(MOST).saturating_add(LEAST);
         // The row that is followed next is chosen one step before, so that its block is on the way meanwhile.
-        let mut next = 0;
         let mut waiting = None;
         loop {
-            let near = if met.len() < most { ef.min(pool.len()) } else { 0 };
-            let chosen = choose(&mut pool[..near], &mut next);
+            let chosen = kept.choose(if met.len() < most { ef } else { 0 });
             if let Some(row) = chosen.map(row_of) {
                 blocks.links.prefetch_block(row);
                 simd::prefetch(codes.place(row));
@@ -185,9 +231,12 @@ impl Beam {
             codes.scores(probe, fresh, Reach::Cached, scores);
             let own = scores[0];
             met.push(order(own, row << 1));
-            move_entry(pool, entry, order(own, row << 1) | 1, &mut next);
+            kept.settle(entry, order(own, row << 1) | 1);
             for (rows, fans) in blocks.fans(row) {
-                let limit = if pool.len() < ef { f32::INFINITY } else { key_of(pool[ef - 1]) };
+                let limit = match kept.limit(ef - 1) {
+                    u64::MAX => f32::INFINITY,
+                    entry => key_of(entry),
+                };
                 let mut below = aim.fans.scores(fans, (own, limit), &mut estimates);
                 while below != 0 {
                     let i = below.trailing_zeros() as usize;
@@ -198,10 +247,8 @@ impl Beam {
                     }
                 }
             }
-            next = next.min(merge(pool, nearer, ef + ef / 4, |row| seen.unmark(row)));
+            kept.take_in(nearer, ef + ef / 4, |row| seen.unmark(row));
         }
-        met.sort_unstable();
-        std::mem::swap(pool, met);
     }
 
     /// Puts as many of the entries as `gates` says, those that seem nearest, into the pool.
@@ -247,40 +294,8 @@ impl Beam {
     }
 }
 
-/// Pools longer than this take new entries one by one.
-const LONG: usize = 384;
-
-/// Marks the first entry from `next` on that is not followed yet, and gives it.
-#[inline]
-fn choose(pool: &mut [u64], next: &mut usize) -> Option<u64> {
-    while pool.get(*next).is_some_and(|entry| entry & 1 == 1) {
-        *next += 1;
-    }
-    let entry = pool.get_mut(*next)?;
-    *entry |= 1;
-    Some(*entry)
-}
-
-/// Moves the entry `old`, which is followed, to where it belongs as `new`, if it is in the pool still. All entries before
-/// `next` are followed, before and after.
-#[inline]
-fn move_entry(pool: &mut [u64], old: u64, new: u64, next: &mut usize) {
-    let from = pool.partition_point(|entry| *entry < old);
-    if pool.get(from) != Some(&old) {
-        return;
-    }
-    if new > old {
-        let to = from + pool[from..].partition_point(|entry| *entry < new);
-        pool.copy_within(from + 1..to, from);
-        pool[to - 1] = new;
-        // What stood between stands one place lower.
-        *next -= usize::from(from < *next && *next < to);
-    } else {
-        let to = pool[..from].partition_point(|entry| *entry < new);
-        pool.copy_within(to..from, to + 1);
-        pool[to] = new;
-    }
-}
+/// Searches that keep more than this have their candidates on shelves.
+const LONG: usize = 640;
 
 /// A search along blocks follows at most so many rows for each one it keeps, and so many more; about 3 are usual.
 const MOST: usize = 4;
@@ -308,58 +323,6 @@ pub(crate) fn insert(pool: &mut Vec<u64>, entry: u64, ef: usize) -> usize {
     place
 }
 
-/// Sorts the entries of `new` into the pool and leaves the `ef` nearest, `lost` being told of the rows that are not among
-/// them and were not followed; returns the lowest place that changed.
-#[inline(always)]
-fn merge(pool: &mut Vec<u64>, new: &mut Vec<u64>, ef: usize, mut lost: impl FnMut(u32)) -> usize {
-    if new.is_empty() {
-        return usize::MAX;
-    }
-    if pool.len() > LONG {
-        return merge_one_by_one(pool, new, ef, lost);
-    }
-    new.sort_unstable();
-    let mut old = pool.len();
-    pool.extend_from_slice(new);
-    let mut to = pool.len();
-    let mut lowest = to;
-    while let Some(entry) = new.last() {
-        to -= 1;
-        match old.checked_sub(1) {
-            Some(last) if pool[last] > *entry => {
-                pool[to] = pool[last];
-                old = last;
-            }
-            _ => {
-                pool[to] = *entry;
-                lowest = to;
-                new.pop();
-            }
-        }
-    }
-    for entry in pool.drain(ef.min(pool.len())..) {
-        if entry & 1 == 0 {
-            lost(row_of(entry));
-        }
-    }
-    lowest
-}
-
-/// The same for a pool so long that moving all of it costs more than looking for every place.
-#[inline(never)]
-fn merge_one_by_one(pool: &mut Vec<u64>, new: &mut Vec<u64>, ef: usize, mut lost: impl FnMut(u32)) -> usize {
-    let mut lowest = usize::MAX;
-    for entry in new.drain(..) {
-        let last = pool.last().copied().filter(|_| pool.len() >= ef);
-        lowest = lowest.min(insert(pool, entry, ef));
-        match last.map(|last| last.max(entry)) {
-            Some(out) if out & 1 == 0 => lost(row_of(out)),
-            _ => {}
-        }
-    }
-    lowest
-}
-
 /// Beams that wait for the next search.
 #[derive(Debug, Default)]
 pub(crate) struct Beams {
@@ -374,62 +337,5 @@ impl Beams {
         let result = work(&mut beam);
         idle().push(beam);
         result
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use host::Rng;
-
-    use super::*;
-
-    #[test]
-    fn moving_is_taking_out_and_putting_in() {
-        let mut rng = Rng::new(2);
-        for _ in 0..2000 {
-            let count = 1 + rng.below(20);
-            let mut pool: Vec<u64> =
-                (0..count).map(|i| rng.below(40) << 32 | i << 1 | rng.below(2)).collect();
-            pool.sort_unstable();
-            let from = rng.below(count) as usize;
-            pool[from] |= 1;
-            let (old, new) = (pool[from], rng.below(40) << 32 | pool[from] & u64::from(u32::MAX));
-            let mut next = pool.iter().take_while(|entry| **entry & 1 == 1).count();
-            let mut want = pool.clone();
-            want.remove(from);
-            want.push(new);
-            want.sort_unstable();
-            move_entry(&mut pool, old, new, &mut next);
-            assert_eq!(pool, want);
-            assert!(pool[..next].iter().all(|entry| entry & 1 == 1), "an entry that waits was passed over");
-            move_entry(&mut pool, u64::MAX, 0, &mut next);
-            assert_eq!(pool, want, "one that is not there stays away");
-        }
-    }
-
-    #[test]
-    fn merging_is_putting_in_one_by_one() {
-        let mut rng = Rng::new(1);
-        for round in 0..800 {
-            let ef = 1 + rng.below(if round % 2 == 0 { 20 } else { 600 }) as usize;
-            let mut entry = |_| rng.below(50) << 32 | rng.below(1 << 20) << 1;
-            let mut pool: Vec<u64> = (0..(round * 7) % (ef + 1)).map(&mut entry).collect();
-            pool.sort_unstable();
-            let mut new: Vec<u64> = (0..round % 7).map(&mut entry).collect();
-            let (mut want, mut lost) = (pool.clone(), Vec::new());
-            let before = pool.clone();
-            new.iter().for_each(|entry| _ = insert(&mut want, *entry, ef));
-            let mut all = [&pool[..], &new[..]].concat();
-            all.sort_unstable();
-            let lowest = merge(&mut pool, &mut new, ef, |row| lost.push(row));
-            assert_eq!(pool, want);
-            let mut gone: Vec<u32> = all[pool.len()..].iter().map(|entry| row_of(*entry)).collect();
-            gone.sort_unstable();
-            lost.sort_unstable();
-            assert_eq!(lost, gone);
-            let same = pool.iter().zip(&before).take_while(|(a, b)| a == b).count();
-            assert!(lowest >= same.min(before.len()) || before[lowest..] == pool[lowest..]);
-            assert!(pool[..lowest.min(pool.len())] == before[..lowest.min(before.len()).min(pool.len())]);
-        }
     }
 }

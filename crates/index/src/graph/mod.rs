@@ -12,6 +12,7 @@ mod among;
 mod beam;
 mod block;
 mod build;
+mod candidates;
 mod costs;
 mod demand;
 mod grow;
