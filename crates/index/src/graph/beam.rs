@@ -12,6 +12,9 @@ use crate::hits::{key_of, order};
 
 /// Who is linked to whom.
 pub(crate) trait Neighbours {
+    /// How many rows a row may link to.
+    fn width(&self) -> usize;
+
     /// Calls `each` for every row that `row` links to.
     fn each(&self, row: u32, each: impl FnMut(u32));
 
@@ -52,15 +55,21 @@ pub(crate) struct Beam {
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     words: Vec<u64>,
+    /// The first `count` are words that are not zero; if these are all, any may be.
     touched: Vec<u32>,
+    count: usize,
 }
 
 impl Seen {
     pub(crate) fn wipe(&mut self, rows: usize) {
-        for word in self.touched.drain(..) {
-            self.words[word as usize] = 0;
+        if self.count < self.touched.len() {
+            self.touched[..self.count].iter().for_each(|word| self.words[*word as usize] = 0);
+        } else {
+            self.words.fill(0);
         }
+        self.count = 0;
         self.words.resize(rows.div_ceil(64), 0);
+        self.touched.resize(self.words.len() + 1, 0);
     }
 
     /// Marks a row; false if it was marked already.
@@ -72,20 +81,22 @@ impl Seen {
             return false;
         }
         if before == 0 {
-            self.touched.push(word);
+            let last = self.touched.len() - 1;
+            self.touched[self.count.min(last)] = word;
+            self.count += 1;
         }
         self.words[word as usize] = before | bit;
         true
     }
 
-    /// Marks a row if `wanted`; true if it was and had not been. Without a branch on either.
+    /// Marks a row if `wanted`; true if it was and had not been. Without a branch on either, for those where it is hard to guess.
     #[inline]
     pub(super) fn mark_if(&mut self, row: u32, wanted: bool) -> bool {
         let (word, bit) = (row / 64, u64::from(wanted) << (row % 64));
         let before = self.words[word as usize];
-        if before == 0 && wanted {
-            self.touched.push(word);
-        }
+        let last = self.touched.len() - 1;
+        self.touched[self.count.min(last)] = word;
+        self.count += usize::from(before == 0 && wanted);
         self.words[word as usize] = before | bit;
         bit & !before != 0
     }
@@ -153,18 +164,25 @@ impl Beam {
             }
             codes.scores(probe, fresh, Reach::Cached, scores);
             let limit = kept.limit(ef - 1);
-            let scored = fresh.drain(..).zip(scores.iter()).map(|(row, score)| order(*score, row << 1));
-            nearer.extend(scored.filter(|entry| *entry < limit));
+            nearer.resize(fresh.len(), 0);
+            let mut count = 0;
+            for (row, score) in fresh.iter().zip(scores.iter()) {
+                nearer[count] = order(*score, row << 1);
+                count += usize::from(nearer[count] < limit);
+            }
+            nearer.truncate(count);
             nearer.iter().for_each(|entry| links.announce(row_of(*entry)));
             kept.take_in(nearer, ef, |_| ());
+            count = 0;
             if let Some(row) = std::mem::replace(&mut waiting, chosen) {
-                links.each(row, |row| {
-                    if seen.mark(row) {
-                        simd::prefetch_far(codes.place(row));
-                        fresh.push(row);
-                    }
+                fresh.resize(links.width(), 0);
+                links.each(row, |near| {
+                    fresh[count] = near;
+                    simd::prefetch_far(codes.place(near));
+                    count += usize::from(seen.mark_if(near, true));
                 });
             }
+            fresh.truncate(count);
         }
     }
 
@@ -337,5 +355,34 @@ impl Beams {
         let result = work(&mut beam);
         idle().push(beam);
         result
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use host::Rng;
+
+    use super::*;
+
+    #[test]
+    fn nothing_is_seen_after_wiping() {
+        let mut rng = Rng::new(1);
+        let mut seen = Seen::default();
+        for round in 0..200 {
+            let rows = 1 + rng.below(400) as u32;
+            seen.wipe(rows as usize);
+            assert!(seen.words.iter().all(|word| *word == 0), "round {round}");
+            // Words that become empty and are marked again count again, until there is no room to tell which they are.
+            for _ in 0..rng.below(40) {
+                let row = rng.below(u64::from(rows)) as u32;
+                let was = seen.words[row as usize / 64] >> (row % 64) & 1 == 1;
+                assert!(!seen.mark_if(row, false));
+                assert_eq!(if round % 2 == 0 { seen.mark(row) } else { seen.mark_if(row, true) }, !was);
+                assert!(!seen.mark(row));
+                if rng.below(2) == 0 {
+                    seen.unmark(row);
+                }
+            }
+        }
     }
 }

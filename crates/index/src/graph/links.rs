@@ -234,6 +234,11 @@ impl Links {
 
 impl Neighbours for Links {
     #[inline]
+    fn width(&self) -> usize {
+        self.width
+    }
+
+    #[inline]
     fn each(&self, row: u32, mut each: impl FnMut(u32)) {
         let (ids, count) = self.some(row);
         for i in 0..count {
@@ -336,6 +341,11 @@ impl Draft {
 }
 
 impl Neighbours for Draft {
+    #[inline]
+    fn width(&self) -> usize {
+        self.width
+    }
+
     #[inline]
     fn each(&self, row: u32, mut each: impl FnMut(u32)) {
         self.of(row).iter().for_each(|link| each(*link as u32));
