@@ -55,9 +55,16 @@ impl Nearest {
         }
     }
 
-    /// The nearest `count` different rows of what was shown so far, if there are as many. A row is shown twice at most.
-    pub(crate) fn best(&mut self, count: usize) -> Vec<u32> {
+    /// The nearest `count` different rows of what was shown so far, if there are as many, in no order. A row is shown
+    /// twice at most, and only if `is_twice`.
+    pub(crate) fn best(&mut self, count: usize, is_twice: bool) -> Vec<u32> {
         self.cut();
+        if !is_twice {
+            if count < self.kept.len() {
+                self.kept.select_nth_unstable(count);
+            }
+            return self.kept.iter().take(count).map(|order| *order as u32).collect();
+        }
         self.kept.sort_unstable();
         let mut rows = Vec::with_capacity(count.min(self.kept.len()));
         let mut seen = HashSet::with_capacity(rows.capacity());

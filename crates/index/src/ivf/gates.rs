@@ -40,6 +40,13 @@ pub(super) struct Aim {
     lookups: Lookups,
 }
 
+impl Aim {
+    /// The tables that were made last.
+    pub(super) fn lookups(&self) -> &Lookups {
+        &self.lookups
+    }
+}
+
 impl Gates {
     /// The gates of coded centroids, if there are many. If lists are looked at by signs, too, those say how rows are turned and
     /// what a query's elements weigh.
@@ -98,8 +105,17 @@ impl Gates {
         lookups
     }
 
-    /// The `count` lists that seem nearest to the query of `lookups`.
+    /// The `count` lists that seem nearest to the query of `lookups`, in no order.
     pub(super) fn choose(&self, lookups: &Lookups, count: usize) -> Vec<u32> {
+        self.nearest(lookups, count).into_rows_unsorted()
+    }
+
+    /// All lists but those that are nowhere, those first that seem nearest to the query of `lookups`.
+    pub(super) fn ranked(&self, lookups: &Lookups) -> Vec<u32> {
+        self.nearest(lookups, self.lists).into_scored().into_iter().map(|(list, _)| list).collect()
+    }
+
+    fn nearest(&self, lookups: &Lookups, count: usize) -> Nearest {
         let mut nearest = Nearest::new(count);
         let mut scores = [0.0; Lookups::ROWS];
         for (i, block) in self.blocks.chunks_exact(self.block_bytes).enumerate() {
@@ -113,6 +129,6 @@ impl Gates {
                 }
             }
         }
-        nearest.into_rows_unsorted()
+        nearest
     }
 }

@@ -93,12 +93,13 @@ struct Buffers {
 }
 
 impl Buffers {
-    /// Brings the nearest `nprobe` of what is ranked to the front.
-    fn sort(&mut self, nprobe: usize) {
-        if nprobe < self.ranked.len() {
-            self.ranked.select_nth_unstable(nprobe - 1);
+    /// Brings the nearest of what is ranked and comes after the first `from` to the front of it, up to the first `to`.
+    fn sort(&mut self, from: usize, to: usize) {
+        let rest = &mut self.ranked[from..];
+        if to - from < rest.len() {
+            rest.select_nth_unstable(to - from - 1);
         }
-        self.ranked[..nprobe].sort_unstable();
+        rest[..to - from].sort_unstable();
     }
 
     /// Marks the rows of a list that are in the mask; returns how many.
@@ -112,9 +113,8 @@ impl Buffers {
         self.wanted.iter().map(|word| word.count_ones() as usize).sum()
     }
 
-    /// Whether the later half of the rows that matched, `matched` by now, brought few of the nearest `judged`.
-    fn is_settled(&mut self, matched: usize, judged: usize, nearest: &mut Nearest) -> bool {
-        let mut now = nearest.best(judged);
+    /// Whether the later half of the rows that matched, `matched` by now, brought few of the nearest, `judged` if there are as many.
+    fn is_settled(&mut self, matched: usize, mut now: Vec<u32>, judged: usize) -> bool {
         now.sort_unstable();
         let before = self.marks.iter().rev().find(|(before, _)| before * 2 <= matched);
         let late = before.map(|(_, before)| late(before, &now));
@@ -219,7 +219,7 @@ impl<A: Codes, L: Lists> Walk<'_, A, L> {
     ) -> Result<(), Error> {
         let lists = buffers.lists.len();
         buffers.marks.clear();
-        let (mut at, mut end) = (0, (*nprobe).div_ceil(HALF));
+        let (mut at, mut end, mut sorted) = (0, (*nprobe).div_ceil(HALF), *nprobe);
         let mut matched = 0;
         loop {
             matched += self.look_at(q, at..end, probe, buffers, nearest);
@@ -227,14 +227,15 @@ impl<A: Codes, L: Lists> Walk<'_, A, L> {
             if at == lists || at >= *nprobe && matched >= least {
                 break;
             }
-            let is_settled = buffers.is_settled(matched, judged, nearest);
+            let now = nearest.best(judged, self.ivf.is_spilled());
+            let is_settled = buffers.is_settled(matched, now, judged);
             if at >= *nprobe && is_settled {
                 break;
             }
             end = if at < *nprobe { *nprobe } else { (at + at.div_ceil(STEP)).min(lists) };
-            if end > *nprobe {
+            if end > sorted {
                 self.cancel.check()?;
-                buffers.sort(end);
+                sorted = self.sort_on((sorted, end), probe, buffers);
             }
         }
         *nprobe = at.max(*nprobe);
@@ -254,11 +255,11 @@ impl<A: Codes, L: Lists> Walk<'_, A, L> {
         for rank in ranks.clone() {
             let list = buffers.ranked[rank] as u32;
             let range = self.ivf.range(list);
+            if self.mask.is_none() && rank + 1 < ranks.end {
+                let next = buffers.ranked[rank + 1] as u32;
+                self.lists.ask((next, self.ivf.range(next)), &self.ivf.members);
+            }
             let Some(mask) = self.mask else {
-                if rank + 1 < ranks.end {
-                    let next = buffers.ranked[rank + 1] as u32;
-                    self.lists.ask((next, self.ivf.range(next)), &self.ivf.members);
-                }
                 self.lists.look((list, range), &self.ivf.members, None, probe, nearest);
                 continue;
             };
@@ -288,11 +289,31 @@ impl<A: Codes, L: Lists> Walk<'_, A, L> {
         *is_mixed |= !chosen.is_empty();
     }
 
-    /// Brings the nearest `nprobe` lists to the front of `ranked`, which has all lists if there is a mask.
+    /// Goes on from the first `sorted` lists to at least the first `end`; returns how many are in order now. Those that were not worth a
+    /// look at their centres follow in the order of their gates.
+    fn sort_on(&self, (sorted, end): (usize, usize), probe: &L::Probe, buffers: &mut Buffers) -> usize {
+        let ranked = buffers.ranked.len();
+        let sorted_now = if end > ranked { ranked } else { (end * 2).min(ranked) };
+        buffers.sort(sorted, sorted_now);
+        let Some(gates) = self.ivf.gates.as_ref().filter(|_| end > ranked) else { return sorted_now };
+        let Buffers { lists, ranked, gate, .. } = buffers;
+        let mut is_ranked = Bits::zeros(lists.len());
+        ranked.iter().for_each(|entry| is_ranked.set(*entry as u32 as usize, true));
+        let gated = gates.ranked(self.lists.signs(probe).unwrap_or(gate.lookups()));
+        // Damaged centres, which are nowhere, come last.
+        for list in gated.into_iter().chain(lists.iter().copied()) {
+            if !is_ranked.get(list as usize) {
+                is_ranked.set(list as usize, true);
+                ranked.push(order(f32::INFINITY, list));
+            }
+        }
+        ranked.len()
+    }
+
+    /// Brings the nearest `nprobe` lists to the front of `ranked`, which has all lists unless gates chose some.
     fn rank(&self, q: usize, (aim, probe): (&A::Probe, &L::Probe), nprobe: usize, buffers: &mut Buffers) {
         let Buffers { lists, ranked, scores, gate, wide, .. } = buffers;
-        let gates = self.ivf.gates.as_ref().filter(|_| self.mask.is_none());
-        let chosen = gates.and_then(|gates| {
+        let chosen = self.ivf.gates.as_ref().and_then(|gates| {
             let count = gates.count(nprobe)?;
             let lookups = match self.lists.signs(probe) {
                 Some(lookups) => lookups,
@@ -309,7 +330,7 @@ impl<A: Codes, L: Lists> Walk<'_, A, L> {
         self.centroids.scores(aim, lists, reach, scores);
         ranked.clear();
         ranked.extend(lists.iter().zip(scores).map(|(list, score)| order(*score, *list)));
-        buffers.sort(nprobe);
+        buffers.sort(0, nprobe);
     }
 }
 
