@@ -132,10 +132,12 @@ pub(crate) struct Head {
 }
 
 const MAGIC: [u8; 4] = *b"eIDX";
-/// The version of a graph with blocks, perhaps with lists beside it; that of one without; that of outlines, folds, planes, rows coded twice and codes of sparse rows; and that of
+/// The version of a graph with blocks, perhaps with lists beside it; that of one without; that of outlines, folds, planes and rows coded twice; and that of
 /// all else. Older ones are read for ever.
 const VERSION_BLOCKS: u32 = VERSION_TIGHT;
 const VERSION_LINKS: u32 = VERSION_LEAN;
+/// The version since which codes of sparse rows stand in the order of what they say.
+pub(crate) const VERSION_RANKED: u32 = 7;
 /// The version since which a graph without blocks takes no more room than it must either: as many numbers of a row as it has links, and codes
 /// of the elements alone in which rows differ.
 pub(crate) const VERSION_LEAN: u32 = 6;
@@ -166,12 +168,9 @@ impl Head {
                 VERSION_LINKS
             } else if spec.shape() == Shape::Disk {
                 VERSION_DISK_LISTS
-            } else if spec.shape() == Shape::Inverted && spec.metric() == Metric::Ip
-                || spec.is_outlined()
-                || spec.is_folded()
-                || spec.is_planed()
-                || spec.is_coded_twice()
-            {
+            } else if spec.shape() == Shape::Inverted && spec.metric() == Metric::Ip {
+                VERSION_RANKED
+            } else if spec.is_outlined() || spec.is_folded() || spec.is_planed() || spec.is_coded_twice() {
                 VERSION_SECOND
             } else {
                 VERSION

@@ -11,7 +11,7 @@ const FACTORS: [u32; 4] = [0x9E37_79B1, 0x85EB_CA6B, 0xC2B2_AE35, 0x27D4_EB2F];
 /// Indices and weights of a query, each found at once by its index.
 pub(crate) struct Weights {
     pairs: Vec<(u32, f32)>,
-    /// Which pair an index must be, if it is one of the query's.
+    /// Which pair an index must be, if it is one of the query's; 0 for none.
     places: Vec<u16>,
     factor: u32,
     shift: u32,
@@ -20,8 +20,9 @@ pub(crate) struct Weights {
 impl Weights {
     /// The table of a query; none if it is too large for one, or names an index twice.
     pub(crate) fn of(query: &[u8]) -> Option<Self> {
-        let pairs: Vec<(u32, f32)> = pairs_of(query).collect();
-        let least = pairs.len().max(16).next_power_of_two().ilog2() + 3;
+        // The first stands for none.
+        let pairs: Vec<(u32, f32)> = std::iter::once((0, 0.0)).chain(pairs_of(query)).collect();
+        let least = (pairs.len() - 1).max(16).next_power_of_two().ilog2() + 3;
         for bits in least..=BITS_MAX {
             for factor in FACTORS {
                 let mut table =
@@ -36,11 +37,10 @@ impl Weights {
 
     /// Whether every pair has a place of its own.
     fn fill(&mut self, pairs: &[(u32, f32)]) -> bool {
-        pairs.iter().enumerate().all(|(i, (index, _))| {
+        pairs.iter().enumerate().skip(1).all(|(i, (index, _))| {
             let at = self.at(*index);
             let is_free = self.places[at] == 0;
-            // One more than the number of the pair, for 0 is a free place while the table is filled.
-            self.places[at] = i as u16 + 1;
+            self.places[at] = i as u16;
             is_free
         })
     }
@@ -55,12 +55,11 @@ impl Weights {
     pub(crate) fn product(&self, row: &[u8], share: impl Fn(f32) -> f32) -> f32 {
         let mut sum = 0.0;
         for (index, value) in pairs_of(row) {
+            // Nobody foresees which indices are the query's: adding nothing costs less than asking.
             let place = usize::from(self.places[self.at(index)]);
-            if let Some((own, weight)) = self.pairs.get(place.wrapping_sub(1))
-                && *own == index
-            {
-                sum += weight * share(value);
-            }
+            let (own, weight) = self.pairs[place];
+            let part = weight * share(value);
+            sum += if place > 0 && own == index { part } else { 0.0 };
         }
         sum
     }

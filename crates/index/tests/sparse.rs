@@ -73,6 +73,23 @@ fn what_is_dropped_of_a_query_counts_in_scores_all_the_same() {
     assert!(spec.query(10, &pairs(&[("drop_ratio_search", "1")])).is_err());
 }
 
+#[test]
+fn as_many_rows_come_back_whatever_is_left_out() {
+    let (rows, queries) = (Rows::new(Element::Sparse, 9_000, 0, 1), Rows::new(Element::Sparse, 20, 0, 2));
+    let (rows, queries) = (rows.view(), queries.view());
+    let spec = spec(Metric::Ip, &[]);
+    let index = opened(&spec, rows);
+    for k in [1, 40, 2_000, 9_000] {
+        let search = |ratio| {
+            let query = spec.query(k, &pairs(&[("drop_ratio_search", ratio)])).unwrap();
+            index.search(rows, queries, &query, None, &Cancel::new()).unwrap()
+        };
+        for (few, all) in search("0.9").iter().zip(search("0")) {
+            assert_eq!(few.rows.len(), all.rows.len(), "{k}");
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 

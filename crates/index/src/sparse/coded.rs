@@ -1,11 +1,13 @@
 //! Postings at rest whose values are codes of one byte. Invariant: a code stands for at most its value, and for less than
-//! a step less; what [`Coded::read`] accepts names only rows that exist, each dimension's rising.
+//! a step less; what [`Coded::read`] accepts names only rows that exist, none twice in a run.
+
+use std::cmp::Reverse;
 
 use host::Cancel;
 use simd::Bits;
 
 use super::sums;
-use crate::image::{Array, Image};
+use crate::image::{Array, Head, Image, VERSION_RANKED};
 use crate::refine::Refiner;
 use crate::{Error, Hits, Query};
 
@@ -13,11 +15,15 @@ use crate::{Error, Hits, Query};
 pub(super) const WINDOW: usize = 8192;
 /// The largest code.
 pub(super) const CODE_MAX: f32 = 255.0;
+/// The mark of a run that a row was not named by yet.
+const UNSEEN: u32 = u32::MAX;
 
 /// Which rows have a dimension, and about with what value.
 #[derive(Debug)]
 pub(crate) struct Coded {
     rows: usize,
+    /// Whether the postings of a run stand in falling order of their codes.
+    pub(super) is_ranked: bool,
     /// Dimensions that some row has, rising.
     dims: Array<u32>,
     /// Where the postings of each start, and where the last end.
@@ -63,13 +69,16 @@ impl Draft {
         let window = |place: u64| place as u32 / WINDOW as u32;
         let mut end = 0;
         for run in postings.chunk_by(|a, b| window(a.0) == window(b.0)) {
-            let first = self.codes.len();
-            self.places.extend(run.iter().map(|(place, _)| (*place as u32 % WINDOW as u32) as u16));
-            self.codes.extend(run.iter().map(|(_, value)| code(*value, step)));
+            let place = |place: u64| (place as u32 % WINDOW as u32) as u16;
+            let mut ranked: Vec<(Reverse<u8>, u16)> =
+                run.iter().map(|(row, value)| (Reverse(code(*value, step)), place(*row))).collect();
+            ranked.sort_unstable();
+            self.places.extend(ranked.iter().map(|(_, place)| place));
+            self.codes.extend(ranked.iter().map(|(Reverse(code), _)| code));
             end += run.len() as u32;
             self.windows.push(window(run[0].0));
             self.ends.push(end);
-            self.peaks.push(self.codes[first..].iter().copied().max().unwrap_or(0));
+            self.peaks.push(ranked[0].0.0);
         }
     }
 
@@ -111,6 +120,7 @@ impl Coded {
         let places: Array<u16> = image.list("places")?;
         let coded = Self {
             rows,
+            is_ranked: Head::version(image)? >= VERSION_RANKED,
             starts: image.array("starts", dims.len() + 1)?,
             steps: image.array("steps", dims.len())?,
             runs: image.array("runs", dims.len() + 1)?,
@@ -137,12 +147,13 @@ impl Coded {
         if !coded.steps.iter().all(|step| step.is_finite() && *step > 0.0) {
             return Err(Error::Corrupt { what: "steps" });
         }
-        (0..coded.dims.len()).try_for_each(|dim| coded.check(dim))?;
+        let mut seen = vec![UNSEEN; WINDOW];
+        (0..coded.dims.len()).try_for_each(|dim| coded.check(dim, &mut seen))?;
         Ok(coded)
     }
 
-    /// Checks the runs of the dimension at `dim`.
-    fn check(&self, dim: usize) -> Result<(), Error> {
+    /// Checks the runs of the dimension at `dim`; `seen` has the last run that named a place, of all places.
+    fn check(&self, dim: usize, seen: &mut [u32]) -> Result<(), Error> {
         let postings = self.starts[dim] as usize..self.starts[dim + 1] as usize;
         let runs = self.runs[dim] as usize..self.runs[dim + 1] as usize;
         let (windows, ends) = (&self.windows[runs.clone()], &self.ends[runs.clone()]);
@@ -155,11 +166,19 @@ impl Coded {
             let end = self.ends[run] as usize;
             let places = &self.places[postings.clone()][start..end];
             let first = self.windows[run] as usize * WINDOW;
-            let last = places.last().map_or(0, |place| usize::from(*place));
-            if !rising(places) || last >= WINDOW || first + last >= self.rows {
+            let rows = self.rows.saturating_sub(first).min(WINDOW);
+            let is_new = |place: &u16| {
+                let place = usize::from(*place);
+                place < rows && std::mem::replace(&mut seen[place], run as u32) != run as u32
+            };
+            if !places.iter().all(is_new) || !self.is_ranked && !rising(places) {
                 return Err(Error::Corrupt { what: "places" });
             }
-            if self.codes[postings.clone()][start..end].iter().max() != Some(&self.peaks[run]) {
+            let codes = &self.codes[postings.clone()][start..end];
+            if self.is_ranked && !codes.is_sorted_by(|a, b| a >= b) {
+                return Err(Error::Corrupt { what: "codes" });
+            }
+            if codes.iter().max() != Some(&self.peaks[run]) {
                 return Err(Error::Corrupt { what: "peaks" });
             }
             start = end;

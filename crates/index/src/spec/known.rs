@@ -267,7 +267,7 @@ pub(super) const DROP_RATIO_SEARCH: Param = Param::new(
     SEARCH,
     Form::Real(0.0, BELOW_ONE),
     Default::Value(Value::Real(0.0)),
-    "The share of the query, its smallest values, that finding rows may do without; scores always count all.",
+    "How much of what adds little finding rows may do without; scores always count all.",
 );
 pub(super) const SEARCH_ALGO: Param = Param::new(
     "search_algo",
