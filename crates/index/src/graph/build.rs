@@ -22,6 +22,9 @@ const CHUNK: usize = 16;
 /// Rows whose links are merged at once.
 const BATCH: usize = 4096;
 
+/// So many more links lead to a row after each round of giving free places away.
+const WAYS: usize = 4;
+
 /// A finished graph.
 pub(crate) struct Built {
     /// `2 m` places a row, or as many as were to be filled.
@@ -30,8 +33,10 @@ pub(crate) struct Built {
     pub(crate) entries: Vec<u32>,
 }
 
-/// Links every row of `codes` to near ones, at most `m` of its own choice and `2 m` in all, chosen among `ef`
-/// candidates; places that are free then, of `fill` in all, go to the nearest of them.
+/// Links every row of `codes` to near ones, at most `m` of its own choice and `2 m` in all, the more candidates the more `ef`.
+///
+/// Where places are filled, `fill` in all, a row's own choice is of half as many again, and places that are free then go to rows that few
+/// links lead to, and to the nearest candidates: see docs/decisions/0490.
 pub(crate) fn build<C: Pairs>(
     codes: &C,
     (m, ef, fill): (usize, usize, usize),
@@ -44,16 +49,18 @@ pub(crate) fn build<C: Pairs>(
     let mut sample: Vec<u32> = (0..rows as u32).collect();
     rng.child("entries").shuffle(&mut sample);
     sample.truncate(entry_count(rows));
-    let keep = (ef / 2).clamp(2 * m, 8 * m);
+    let keep = if fill > 0 { ef / 8 * 3 } else { ef / 2 }.clamp(2 * m, 8 * m);
     let fan = (ef / 16).clamp(2, 32);
     let done = (cancel, |rows| progress.add(rows as u64));
     let candidates = candidates(codes, (keep, fan), &mut rng.child("groups"), pool, done)?;
-    let mut maker = Maker { codes, m, draft: Draft::new(rows, fill.max(3 * m)), pool };
+    let own = if fill > 0 { m + m / 2 } else { m };
+    let mut maker = Maker { codes, m, own, draft: Draft::new(rows, fill.max(3 * m)), pool };
     for start in (0..rows).step_by(BATCH) {
         cancel.check()?;
         maker.add(start..(start + BATCH).min(rows), &candidates);
     }
     maker.trim();
+    maker.lead(&candidates, fill);
     maker.fill(&candidates, fill);
     connect(&maker.draft, &mut sample);
     Ok(Built { links: maker.draft.finish(fill.max(2 * m)), entries: sample })
@@ -94,20 +101,27 @@ fn entry_count(rows: usize) -> usize {
 struct Maker<'a, C> {
     codes: &'a C,
     m: usize,
+    /// Links of a row's own choice at most.
+    own: usize,
     draft: Draft,
     pool: &'a Pool,
 }
 
 impl<C: Pairs> Maker<'_, C> {
+    fn pruner(&self) -> Pruner<C::Probe> {
+        let probe = self.codes.probe();
+        if self.own > self.m { Pruner::of_many(probe) } else { Pruner::new(probe) }
+    }
+
     /// Links the rows of a range to the best of their candidates, and back.
     fn add(&mut self, range: Range<usize>, candidates: &Candidates) {
         let this = &*self;
         let chosen: Vec<Vec<Vec<u64>>> = self.pool.map(range.len().div_ceil(CHUNK), |chunk| {
-            let mut pruner = Pruner::new(this.codes.probe());
+            let mut pruner = this.pruner();
             let rows = range.clone().skip(chunk * CHUNK).take(CHUNK);
             rows.map(|row| {
                 let mut links = candidates.of(row as u32).to_vec();
-                pruner.prune(this.codes, &mut links, this.m);
+                pruner.prune(this.codes, &mut links, this.own);
                 links
             })
             .collect()
@@ -130,7 +144,7 @@ impl<C: Pairs> Maker<'_, C> {
             groups.into_iter().filter(|group| !self.draft.extend(group[0].0, group)).collect();
         let this = &*self;
         let pruned: Vec<Vec<Vec<u64>>> = self.pool.map(full.len().div_ceil(CHUNK), |chunk| {
-            let mut pruner = Pruner::new(this.codes.probe());
+            let mut pruner = this.pruner();
             let groups = full[chunk * CHUNK..].iter().take(CHUNK);
             let pruned = groups.map(|group| {
                 let mut links = this.draft.of(group[0].0).to_vec();
@@ -149,6 +163,29 @@ impl<C: Pairs> Maker<'_, C> {
         links.dedup();
         pruner.prune(self.codes, &mut links, 2 * self.m);
         links
+    }
+
+    /// Gives free places, of `width` in all, to rows that few links lead to, for as long as there are fewer than places of a row: first to
+    /// those that have the fewest. A search meets a row only along links that lead to it, and misses those that have few.
+    fn lead(&mut self, candidates: &Candidates, width: usize) {
+        let rows = self.codes.len() as u32;
+        let mut ways = vec![0u32; rows as usize];
+        (0..rows).for_each(|row| self.draft.each(row, |near| ways[near as usize] += 1));
+        for enough in (0..=width as u32).step_by(WAYS).skip(1) {
+            for (row, ways) in (0..rows).zip(&mut ways) {
+                for candidate in candidates.of(row) {
+                    if *ways >= enough {
+                        break;
+                    }
+                    let (near, back) = (*candidate as u32, candidate >> 32 << 32 | u64::from(row));
+                    let links = self.draft.of(near);
+                    if links.len() < width && !links.contains(&back) {
+                        self.draft.extend(near, &[(near, back)]);
+                        *ways += 1;
+                    }
+                }
+            }
+        }
     }
 
     /// Gives free places, up to `width` in all, to the nearest candidates that are not linked yet.
@@ -173,7 +210,7 @@ impl<C: Pairs> Maker<'_, C> {
             (0..self.codes.len() as u32).filter(|row| self.draft.of(*row).len() > 2 * self.m).collect();
         let this = &*self;
         let pruned: Vec<Vec<Vec<u64>>> = self.pool.map(long.len().div_ceil(CHUNK), |chunk| {
-            let mut pruner = Pruner::new(this.codes.probe());
+            let mut pruner = this.pruner();
             let rows = long[chunk * CHUNK..].iter().take(CHUNK);
             rows.map(|row| this.prune_sorted(this.draft.of(*row).to_vec(), &mut pruner)).collect()
         });
