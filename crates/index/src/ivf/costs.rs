@@ -49,12 +49,22 @@ pub(super) enum Layout {
 /// What looking at a list costs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Look {
-    /// Each row that matches.
-    Rows { each_ns: f32 },
+    /// Each row that matches; and `begin_ns` where any does, since the first rows of a list are waited for.
+    Rows { begin_ns: f32, each_ns: f32 },
     /// Each row of the list, or each that matches by itself, whichever is less.
     Planes { streamed_ns: f32, single_ns: f32 },
     /// Each block of so many rows in which some match.
     Blocks { rows: usize, each_ns: f32 },
+}
+
+impl Look {
+    /// At rows, if each of the many of a whole list takes so long, and each of a few that lie apart.
+    pub(super) fn rows((many, many_ns): (f32, f32), (few, few_ns): (f32, f32)) -> Self {
+        let each_ns = (many * many_ns - few * few_ns) / (many - few).max(1.0);
+        // Clocks are not exact, and a list may have few rows.
+        let each_ns = each_ns.clamp(many_ns / 2.0, many_ns);
+        Self::Rows { begin_ns: (few * (few_ns - each_ns)).max(0.0), each_ns }
+    }
 }
 
 /// What a search asks of lists.
@@ -96,7 +106,7 @@ impl Costs {
         is_coarse: bool,
     ) -> Self {
         let look = match layout {
-            Layout::Rows(bytes) => Look::Rows { each_ns: CODE.of(bytes) },
+            Layout::Rows(bytes) => Look::Rows { begin_ns: 0.0, each_ns: CODE.of(bytes) },
             Layout::Planes(bytes) => {
                 Look::Planes { streamed_ns: STREAMED.of(bytes), single_ns: PLANED.of(bytes) }
             }
@@ -116,7 +126,7 @@ impl Costs {
     /// Looking at a list of `rows` of which some match.
     pub(super) fn look_ns(&self, rows: usize, matching: usize) -> f32 {
         match self.look {
-            Look::Rows { each_ns } => matching as f32 * each_ns,
+            Look::Rows { begin_ns, each_ns } => begin_ns * matching.min(1) as f32 + matching as f32 * each_ns,
             Look::Planes { streamed_ns, single_ns } => {
                 (rows as f32 * streamed_ns).min(matching as f32 * single_ns)
             }
@@ -134,7 +144,12 @@ impl Costs {
     fn lists_ns(&self, asked: Asked, matching: usize) -> f32 {
         let found = asked.usual.min(SETTLED * asked.judged).min(matching);
         let rows = (asked.rows as f32 * found as f32 / matching.max(1) as f32) as usize;
-        let look_ns = self.look_ns(rows, found);
+        let begun = (rows * asked.lists).div_ceil(asked.rows.max(1)).clamp(1, found.max(1));
+        // In each of these, what is about a list's share.
+        let look_ns = match self.look {
+            Look::Rows { begin_ns, each_ns } => begun as f32 * begin_ns + found as f32 * each_ns,
+            _ => self.look_ns(rows, found),
+        };
         let single_ns = if self.is_coarse { found as f32 * self.anywhere_ns } else { f32::INFINITY };
         self.begin_ns
             + asked.lists as f32 * self.ranked_ns
@@ -151,7 +166,7 @@ impl Costs {
     /// Whether these can be what a clock has measured: each step takes some time.
     pub(super) fn is_sound(&self) -> bool {
         let look = match self.look {
-            Look::Rows { each_ns } | Look::Blocks { each_ns, .. } => each_ns,
+            Look::Rows { each_ns, .. } | Look::Blocks { each_ns, .. } => each_ns,
             Look::Planes { streamed_ns, single_ns } => streamed_ns.min(single_ns),
         };
         let [rising, anywhere] = [self.rising_ns, self.anywhere_ns];
@@ -175,6 +190,11 @@ mod tests {
         assert!(wide.measures(32, 1) && wide.measures(128, 4) && !wide.measures(128, 128));
         assert!(!Costs { is_coarse: false, ..wide }.measures(32, 1));
         assert!(wide.is_sound() && !Costs { ranked_ns: 0.0, ..wide }.is_sound());
+        // Rows are worth more than codes where few codes lie apart, not where many lie together.
+        let coded = Costs { look: Look::rows((41.0, 40.0), (3.0, 165.0)), anywhere_ns: 115.0, ..costs };
+        assert!(coded.measures(41, 1) && coded.measures(41, 4) && !coded.measures(41, 20));
+        let noisy = [Look::rows((41.0, 1000.0), (3.0, 1.0)), Look::rows((2.0, 1.0), (1.0, 1000.0))];
+        assert!(noisy.iter().all(|look| Costs { look: *look, ..costs }.is_sound()));
         // Where rows are slow, fewer are measured.
         let slow = Costs { rising_ns: 10.0 * costs.rising_ns, ..costs };
         assert!(costs.measures_all(asked, most - 1) && !slow.measures_all(asked, most - 1));

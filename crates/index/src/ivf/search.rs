@@ -395,7 +395,10 @@ impl<A: Codes, L: Lists> Walk<'_, A, L> {
         }
         let [ranked_ns, whole_ns, single_ns, rising_ns, anywhere_ns, marked_ns, begin_ns] = quickest;
         let look = match usual.look {
-            Look::Rows { .. } => Look::Rows { each_ns: single_ns },
+            Look::Rows { .. } => {
+                let rows = self.ivf.members.len() as f32 / self.ivf.lists() as f32;
+                Look::rows((rows, whole_ns), ((rows / SINGLE as f32).ceil(), single_ns))
+            }
             Look::Planes { .. } => Look::Planes { streamed_ns: whole_ns, single_ns },
             Look::Blocks { rows, .. } => Look::Blocks { rows, each_ns: whole_ns * rows as f32 },
         };
