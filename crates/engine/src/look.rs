@@ -211,6 +211,7 @@ impl Question for System {
             memory_limit_bytes: node.settings.memory_limit_bytes,
             memory_used_bytes: node.budget.used_bytes(),
             disk_used_bytes: files + node.log.bytes(),
+            subgraphs: node.subgraphs(),
             troubles: node.troubles.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         })
     }

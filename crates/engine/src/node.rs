@@ -44,6 +44,8 @@ pub(crate) struct Node {
     pub(crate) started_ms: u64,
     /// When the last search came.
     pub(crate) last_search_ms: AtomicU64,
+    /// Graphs for filters that were made since the start.
+    pub(crate) subgraphs_built: AtomicU64,
     /// What is wrong with the data, for people; the rest goes on.
     pub(crate) troubles: Mutex<Vec<String>>,
     pub(crate) holds: Holds,
@@ -114,6 +116,7 @@ impl Node {
             budget,
             started_ms: oracle.clock().now_ms(),
             last_search_ms: AtomicU64::new(0),
+            subgraphs_built: AtomicU64::new(0),
             blobs: store.blobs().clone(),
             settings,
             oracle,

@@ -4,8 +4,8 @@
 
 use data::{Column, Consistency, Field, Schema, Type};
 use engine::api::{
-    Change, CreateCollection, CreateIndex, Flush, Load, NamedColumn, Queries, Rows, Search, System, Target,
-    Write,
+    Change, CreateCollection, CreateIndex, Flush, Load, NamedColumn, Queries, Rows, Search, SubgraphInfo,
+    System, Target, Write,
 };
 use engine::{Engine, Settings};
 use host::{ManualClock, Rng};
@@ -81,6 +81,10 @@ impl World {
         self.engine.describe(System).unwrap().memory_used_bytes
     }
 
+    fn subgraphs(&self) -> SubgraphInfo {
+        self.engine.describe(System).unwrap().subgraphs
+    }
+
     /// Searches so many times with a filter, then lets the engine work.
     fn ask(&self, filter: &str, count: usize) {
         let mut rng = Rng::new(2);
@@ -124,6 +128,7 @@ fn a_filter_that_is_asked_for_often_gets_a_graph_and_pays_for_it() {
     let world = World::new(None);
     let [before, with] = world.with_graph();
     assert!(world.way(FILTER) == GRAPH && with > before);
+    assert_eq!(world.subgraphs(), SubgraphInfo { count: 1, bytes: with - before, built: 1, dropped: 0 });
     // However it is written, and if it passes a few rows less.
     for filter in ["tag in [3]", "2 < tag < 4", "tag == 3 and id > 100"] {
         assert_eq!(world.way(filter), GRAPH, "{filter}");
@@ -142,6 +147,7 @@ fn a_filter_that_is_asked_for_often_gets_a_graph_and_pays_for_it() {
     let target = Target::new("", "c");
     world.engine.run(engine::api::Release { target, partitions: vec![] }).unwrap();
     assert_eq!(world.used_bytes(), 0);
+    assert_eq!(world.subgraphs(), SubgraphInfo { count: 0, bytes: 0, built: 1, dropped: 1 });
 }
 
 #[test]
@@ -157,6 +163,7 @@ fn a_graph_for_a_filter_takes_free_memory_and_gives_way() {
     assert_eq!((used, tight.way(FILTER)), (with, GRAPH));
     tight.load("other");
     assert_eq!((tight.used_bytes(), tight.way(FILTER)), (before + other, "nearest lists"));
+    assert_eq!(tight.subgraphs(), SubgraphInfo { count: 0, bytes: 0, built: 1, dropped: 1 });
     // Now there is none: what is asked for goes on as before.
     tight.ask(FILTER, ROWS as usize);
     assert_eq!((tight.used_bytes(), tight.way(FILTER)), (before + other, "nearest lists"));

@@ -339,6 +339,14 @@ impl Index {
         }
     }
 
+    /// How many subgraphs there are, and the bytes they take.
+    pub fn subgraphs(&self) -> (usize, u64) {
+        match &self.body {
+            Body::Graph(graph) => graph.subgraphs.sizes(),
+            _ => (0, 0),
+        }
+    }
+
     /// Bytes that [`Index::build_subgraph`] takes meanwhile, about.
     pub fn subgraph_build_bytes(&self, mask: &Bits) -> u64 {
         // Floats, rotated, codes, and candidates.

@@ -85,8 +85,16 @@ impl Sealed {
         self.index(field).is_some_and(|index| index.wants_subgraph().is_some())
     }
 
-    /// Builds the graph that [`Sealed::wants_subgraph`] speaks of and lets searches use it; `take` gives memory, first for the
-    /// build and then for what is kept. Where it gives none, the graph is wanted again when as much has been searched anew.
+    /// How many graphs that were made for filters there are now, and the bytes they take.
+    pub fn subgraphs(&self) -> (usize, u64) {
+        let indexes = self.indexed_fields().into_iter().filter_map(|field| self.index(field));
+        indexes
+            .map(|index| index.subgraphs())
+            .fold((0, 0), |(count, bytes), (more, more_bytes)| (count + more, bytes + more_bytes))
+    }
+
+    /// Builds the graph that [`Sealed::wants_subgraph`] speaks of and lets searches use it; whether there was still one to build. `take` gives
+    /// memory, first for the build and then for what is kept. Where it gives none, the graph is wanted again when as much has been searched anew.
     ///
     /// # Errors
     /// [`Error::Memory`] when `take` does, [`Error::Cancelled`], and what [`Sealed::column`] says.
@@ -96,10 +104,10 @@ impl Sealed {
         seed: u64,
         take: &dyn Fn(u64) -> Result<Ticket, OutOfMemory>,
         (pool, cancel): (&Pool, &Cancel),
-    ) -> Result<(), Error> {
-        let Some(index) = self.index(field) else { return Ok(()) };
-        let Some(mask) = index.wants_subgraph() else { return Ok(()) };
-        let build = || -> Result<(), Error> {
+    ) -> Result<bool, Error> {
+        let Some(index) = self.index(field) else { return Ok(false) };
+        let Some(mask) = index.wants_subgraph() else { return Ok(false) };
+        let build = || -> Result<bool, Error> {
             let column = self.column(field)?;
             let lists = items_of(&column);
             let vectors =
@@ -110,7 +118,7 @@ impl Sealed {
             drop(meanwhile);
             subgraph.charge(take(subgraph.memory_bytes())?);
             index.keep_subgraph(subgraph);
-            Ok(())
+            Ok(true)
         };
         build().inspect_err(|_| index.decline_subgraph(&mask))
     }

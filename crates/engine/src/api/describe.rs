@@ -285,8 +285,23 @@ pub struct NodeInfo {
     pub memory_used_bytes: u64,
     /// Bytes of its files.
     pub disk_used_bytes: u64,
+    /// Graphs for filters that are asked for often.
+    pub subgraphs: SubgraphInfo,
     /// Why it is not healthy; empty = it is.
     pub troubles: Vec<String>,
+}
+
+/// Graphs of the rows of filters that are asked for often, in all loaded segments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SubgraphInfo {
+    /// How many there are now.
+    pub count: u64,
+    /// Bytes of memory they take.
+    pub bytes: u64,
+    /// How many were built since the start.
+    pub built: u64,
+    /// How many of these went: for others that are asked for more, for memory, or with their segment.
+    pub dropped: u64,
 }
 
 /// The time zone in which a collection reads and writes moments: its own, else its database's, else UTC. The answer is a

@@ -13,7 +13,7 @@ pub use change::{Change, Changed, CreateCollection, CreateIndex, FieldName, Prop
 pub use describe::{
     AliasInfo, Aliases, Collection, CollectionInfo, Collections, DatabaseInfo, Databases, IndexBuild,
     IndexInfo, IndexState, Indexes, LoadInfo, LoadState, Loaded, NodeInfo, PartitionInfo, Question, RowCount,
-    SegmentInfo, SegmentState, Segments, System, TimeZone,
+    SegmentInfo, SegmentState, Segments, SubgraphInfo, System, TimeZone,
 };
 pub use query::{Queried, Query};
 pub use run::{

@@ -161,7 +161,7 @@ impl Graph {
             Listed::Bits(lists) => lists.0.memory_bytes(),
             Listed::Numbers(shares) => shares.0.bytes(),
         };
-        (codes + nodes + lists + 4 * self.entries.len()) as u64 + self.subgraphs.memory_bytes()
+        (codes + nodes + lists + 4 * self.entries.len()) as u64 + self.subgraphs.sizes().1
     }
 
     /// Whether a search among `matching` rows is one that a subgraph makes faster.

@@ -136,10 +136,10 @@ impl Subgraphs {
         self.demand.clear();
     }
 
-    /// Bytes in all of them.
-    pub(super) fn memory_bytes(&self) -> u64 {
+    /// How many there are, and bytes in all of them.
+    pub(crate) fn sizes(&self) -> (usize, u64) {
         let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
-        kept.iter().map(|subgraph| subgraph.memory_bytes()).sum()
+        (kept.len(), kept.iter().map(|subgraph| subgraph.memory_bytes()).sum())
     }
 }
 
