@@ -294,16 +294,17 @@ impl Beam {
         self.pool.clear();
     }
 
-    /// Scores the fresh rows into the pool; returns the lowest place that changed.
+    /// Scores the fresh rows and puts the `ef` nearest into the pool, which is empty.
     #[inline]
-    fn score_fresh<C: Codes>(&mut self, codes: &C, probe: &C::Probe, ef: usize) -> usize {
+    fn score_fresh<C: Codes>(&mut self, codes: &C, probe: &C::Probe, ef: usize) {
         let Self { pool, fresh, scores, .. } = self;
         codes.scores(probe, fresh, Reach::Scattered, scores);
-        let mut lowest = usize::MAX;
-        for (row, score) in fresh.iter().zip(scores.iter()) {
-            lowest = lowest.min(insert(pool, order(*score, row << 1), ef));
+        pool.extend(fresh.iter().zip(scores.iter()).map(|(row, score)| order(*score, row << 1)));
+        if pool.len() > ef {
+            pool.select_nth_unstable(ef);
+            pool.truncate(ef);
         }
-        lowest
+        pool.sort_unstable();
     }
 
     /// The rows found and their scores, nearest first.
