@@ -170,7 +170,8 @@ impl Head {
                 VERSION_DISK_LISTS
             } else if spec.shape() == Shape::Inverted && spec.metric() == Metric::Ip {
                 VERSION_RANKED
-            } else if spec.is_outlined() || spec.is_folded() || spec.is_planed() || spec.is_coded_twice() {
+            } else if spec.is_outlined() || spec.is_folded() || spec.is_planed() || spec.may_be_coded_twice()
+            {
                 VERSION_SECOND
             } else {
                 VERSION

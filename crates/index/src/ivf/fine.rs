@@ -57,7 +57,7 @@ impl Fine {
         rows: usize,
         image: &Image,
     ) -> Result<Option<Self>, Error> {
-        if !spec.is_coded_twice() || !image.has(SECTION) {
+        if !spec.may_be_coded_twice() || !image.has(SECTION) {
             return Ok(None);
         }
         let sketch = Sketch::plain(spec, BITS, space.clone());

@@ -35,8 +35,14 @@ pub(crate) struct Ivf {
     pub(super) gates: Option<Gates>,
     /// What rows that were found by the codes in lists are looked at by next.
     pub(super) fine: Option<Fine>,
+    /// Whether more rows are measured than a query says.
+    is_deep: bool,
     content: Content,
 }
+
+/// How many rows are measured then for each that a query says, and how many more.
+const DEEPER: usize = 2;
+const MORE: usize = 8;
 
 #[derive(Debug)]
 enum Content {
@@ -104,8 +110,8 @@ impl Ivf {
             let centroids = image.array("centroids", lists * space.stride())?;
             Ok((space, centroids))
         };
-        // The first version had no finer codes.
-        let recipe = if image.has(fine::SECTION) { spec.recipe() } else { spec.first_recipe() };
+        // The first version had no finer codes, a later one had them of shorter rows, too.
+        let recipe = spec.recipe_of(spec.may_be_coded_twice() && image.has(fine::SECTION));
         let content = match (spec.codec(), recipe) {
             // The first version had bytes row by row.
             _ if spec.is_planed() && !image.has("codes") => {
@@ -145,7 +151,20 @@ impl Ivf {
             Content::Packed { space, .. } => Fine::read(spec, space, rows, image)?,
             _ => None,
         };
-        Ok(Self { metric, dim, rows, starts, members, usual_costs, measured_costs, gates, fine, content })
+        let is_deep = spec.is_measured_deeply() && fine.is_none();
+        Ok(Self {
+            metric,
+            dim,
+            rows,
+            starts,
+            members,
+            usual_costs,
+            measured_costs,
+            gates,
+            fine,
+            is_deep,
+            content,
+        })
     }
 
     /// How many lists there are.
@@ -188,14 +207,21 @@ impl Ivf {
         nprobe * self.rows / self.lists()
     }
 
+    /// How many rows that were found by their codes may be measured. Short rows that have a code of two bits an element alone need more than
+    /// those that are looked at by four bits in between.
+    pub(super) fn depth(&self, query: &Query) -> usize {
+        let depth = query.depth();
+        if self.is_deep { depth.saturating_mul(DEEPER).saturating_add(MORE) } else { depth }
+    }
+
     /// Whether a search of which `matching` rows match measures all of them.
     pub(super) fn measures_all(&self, query: &Query, matching: usize) -> bool {
         let asked = Asked {
             lists: self.lists(),
             rows: self.members.len(),
             usual: self.usual(query),
-            measured: query.depth(),
-            judged: query.depth().min(query.judged()),
+            measured: self.depth(query),
+            judged: self.depth(query).min(query.judged()),
         };
         matching <= query.k() || self.costs().measures_all(asked, matching)
     }

@@ -163,7 +163,7 @@ impl<A: Codes, L: Lists> Walk<'_, A, L> {
         let mut nprobe = self.query.value("nprobe").clamp(1, lists);
         // With an inner bound the nearest may all be too near, so everything seen is measured.
         let all = self.query.range_filter().is_some();
-        let depth = if all { usize::MAX } else { self.query.depth() };
+        let depth = if all { usize::MAX } else { self.ivf.depth(self.query) };
         let fine = self.ivf.fine.as_ref().filter(|_| !all);
         let breadth = if fine.is_some() { Fine::breadth(depth) } else { depth };
         let twice = if self.ivf.is_spilled() { 2 } else { 1 };

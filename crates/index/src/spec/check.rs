@@ -17,8 +17,9 @@ const BLOCK_LINKS_MAX: usize = 32;
 const BLOCK_DIM_MIN: usize = 64;
 /// Elements of a row of which FLAT keeps the outline at least.
 const OUTLINE_DIM_MIN: usize = 64;
-/// Elements of a row of which lists have the signs at least, and elements of a part that is too long for these.
-const SIGNS_DIM_MIN: usize = 64;
+/// Elements of a row of which lists have the signs at least; of which some images have them; and elements of a part that is too long for these.
+const SIGNS_DIM_MIN: usize = 128;
+const SIGNS_DIM_FORMER: usize = 64;
 const PARTS_LONG: usize = 4;
 
 /// A valid specification of an index.
@@ -233,7 +234,17 @@ impl Spec {
     /// Whether rows have a coarse code in lists and a finer one beside them. Longer parts are asked for to save memory, and
     /// of short rows a bit an element says little.
     pub(crate) fn is_coded_twice(&self) -> bool {
-        self.is_spilled() && self.value("sub_dim") < PARTS_LONG && self.dim >= SIGNS_DIM_MIN
+        self.may_be_coded_twice() && self.dim >= SIGNS_DIM_MIN
+    }
+
+    /// Whether an image may have two codes of each row: of shorter rows, too, there were two once.
+    pub(crate) fn may_be_coded_twice(&self) -> bool {
+        self.is_spilled() && self.value("sub_dim") < PARTS_LONG && self.dim >= SIGNS_DIM_FORMER
+    }
+
+    /// Whether rows have one code where images may have two: more of them are measured instead.
+    pub(crate) fn is_measured_deeply(&self) -> bool {
+        self.may_be_coded_twice() && !self.is_coded_twice()
     }
 
     /// Codes of parts of a row, for products.
@@ -242,13 +253,13 @@ impl Spec {
         Recipe::Product { parts, bits: 4, rounds: 1, shaped: true }
     }
 
-    /// How rows were coded first; since then only of rows that are coded twice it is another way.
-    pub(crate) fn first_recipe(&self) -> Option<Recipe> {
-        if self.is_coded_twice() { Some(self.parts()) } else { self.recipe() }
-    }
-
     /// How rows are coded, where it is neither as they are nor a byte an element.
     pub(crate) fn recipe(&self) -> Option<Recipe> {
+        self.recipe_of(self.is_coded_twice())
+    }
+
+    /// The same in an image that has two codes of each row, or one.
+    pub(crate) fn recipe_of(&self, is_coded_twice: bool) -> Option<Recipe> {
         let turned = |bits| Recipe::Scalar { bits, turned: true };
         Some(match self.codec {
             Codec::Raw | Codec::Byte => return None,
@@ -264,7 +275,7 @@ impl Spec {
                 let rounds = self.value("nrq").max(1);
                 Recipe::Product { parts: self.value("m"), bits: self.value("nbits"), rounds, shaped: false }
             }
-            Codec::Parts if self.is_coded_twice() => turned(1),
+            Codec::Parts if is_coded_twice => turned(1),
             Codec::Parts => self.parts(),
             Codec::Budget => turned(self.code_bits()),
         })
