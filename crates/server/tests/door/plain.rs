@@ -30,6 +30,34 @@ async fn health_on_both_ports() {
     assert_eq!(client.check(request).await.unwrap_err().code(), tonic::Code::NotFound);
 }
 
+/// Every line of `/metrics` is a comment or a name and a number, and every name is said to be something first.
+#[tokio::test]
+async fn metrics_are_what_prometheus_reads() {
+    let world = World::new().await;
+    let (status, body) = get(world.admin, "/metrics").await;
+    assert_eq!(status, "HTTP/1.1 200 OK");
+    let mut kinds = std::collections::BTreeMap::new();
+    let mut values = std::collections::BTreeMap::new();
+    for line in body.lines() {
+        if let Some(kind) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = kind.split_once(' ').unwrap();
+            assert!(["gauge", "counter"].contains(&kind) && (kind == "counter") == name.ends_with("_total"));
+            assert!(
+                body.contains(&format!("# HELP {name} ")) && kinds.insert(name, kind).is_none(),
+                "{line}"
+            );
+        } else if !line.starts_with("# HELP ") {
+            let (name, value) = line.split_once(' ').unwrap();
+            assert!(kinds.contains_key(name), "{line}");
+            values.insert(name, value.parse::<u64>().unwrap());
+        }
+    }
+    assert!(kinds.len() == values.len() && values["elanus_memory_limit_bytes"] > 0);
+    assert_eq!((values["elanus_healthy"], values["elanus_subgraphs"]), (1, 0));
+    assert_eq!((values["elanus_subgraphs_built_total"], values["elanus_subgraphs_dropped_total"]), (0, 0));
+    assert!(values.contains_key("elanus_subgraph_bytes"));
+}
+
 #[tokio::test]
 async fn what_is_not_there_says_so_in_json() {
     let world = World::new().await;
