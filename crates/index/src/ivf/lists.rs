@@ -97,12 +97,7 @@ impl Ivf {
     pub(crate) fn read(spec: &Spec, rows: usize, image: &Image) -> Result<Self, Error> {
         let starts: Array<u32> = image.list("starts")?;
         let members: Array<u32> = image.list("members")?;
-        let rising = starts.windows(2).all(|pair| pair[0] <= pair[1]);
-        let whole =
-            starts.first() == Some(&0) && starts.last().is_some_and(|end| *end as usize == members.len());
-        if !rising || !whole {
-            return Err(Error::Corrupt { what: "starts" });
-        }
+        check_starts(&starts, members.len())?;
         check_members(&members, rows, spec.is_spilled())?;
         let lists = starts.len() - 1;
         let coded = || -> Result<(Space, Array<i8>), Error> {
@@ -322,6 +317,13 @@ impl Purpose for Measure<'_> {
     fn of<A: Codes, L: Lists>(self, walk: &Walk<'_, A, L>) -> Costs {
         walk.costs(self.0)
     }
+}
+
+/// Lists follow each other and have so many members in all.
+fn check_starts(starts: &[u32], members: usize) -> Result<(), Error> {
+    let rising = starts.windows(2).all(|pair| pair[0] <= pair[1]);
+    let whole = starts.first() == Some(&0) && starts.last().is_some_and(|end| *end as usize == members);
+    if rising && whole { Ok(()) } else { Err(Error::Corrupt { what: "starts" }) }
 }
 
 /// Checks that every row is there, once or, if `is_spilled`, up to twice.
