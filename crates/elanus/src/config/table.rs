@@ -93,7 +93,7 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         names: &["elanus.metricsPort", "metrics.port"],
-        doc: "The port of health; `none` opens no such port.",
+        doc: "The port of health and metrics; `none` opens no such port.",
         get: |config| {
             config.server.admin_address.map_or("none".to_owned(), |address| address.port().to_string())
         },

@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::among::Around;
 use super::block::{BlockAim, Blocks};
-use super::candidates::{Candidates, Flat, Shelved};
+use super::candidates::{Candidates, Flat, SHELVED, Shelved};
 use super::links::NONE;
 use super::visit::ListAim;
 use crate::codec::{Codes, Reach};
@@ -129,7 +129,7 @@ impl Beam {
             }
         }
         self.score_fresh(codes, probe, ef);
-        if ef <= LONG {
+        if ef <= SHELVED {
             let mut flat = Flat::new(std::mem::take(&mut self.pool));
             self.follow_links((codes, probe), links, ef, &mut flat);
             self.pool = flat.entries;
@@ -202,7 +202,7 @@ impl Beam {
     ) {
         self.seen.wipe(codes.len());
         self.begin((codes, probe), (blocks, aim), entries);
-        if ef <= LONG {
+        if ef <= SHELVED {
             let mut flat = Flat::new(std::mem::take(&mut self.pool));
             self.follow_blocks((codes, probe), (blocks, aim), ef, &mut flat);
             self.pool = flat.entries;
@@ -312,9 +312,6 @@ impl Beam {
         self.pool.iter().map(|entry| (row_of(*entry), key_of(*entry)))
     }
 }
-
-/// Searches that keep more than this have their candidates on shelves.
-const LONG: usize = 640;
 
 /// A search along blocks follows at most so many rows for each one it keeps, and so many more; about 3 are usual.
 const MOST: usize = 4;

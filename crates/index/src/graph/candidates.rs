@@ -22,6 +22,8 @@ pub(super) trait Candidates {
     fn take_in(&mut self, new: &mut Vec<u64>, most: usize, lost: impl FnMut(u32));
 }
 
+/// Who keeps more than this keeps them on shelves.
+pub(super) const SHELVED: usize = 640;
 /// Arrays longer than this are moved in runs.
 const LONG: usize = 64;
 
@@ -41,7 +43,7 @@ impl Flat {
 
     /// Takes new entries in; what lies between their places is moved in one go each.
     #[inline(never)]
-    fn take_in_runs(&mut self, new: &mut Vec<u64>, most: usize, mut lost: impl FnMut(u32)) {
+    fn take_in_runs(&mut self, new: &mut Vec<u64>, most: usize, lost: impl FnMut(u32)) {
         let Self { entries, next } = self;
         new.sort_unstable();
         let mut old = entries.len();
@@ -52,11 +54,7 @@ impl Flat {
             entries[place + before] = entry;
             old = place;
         }
-        for entry in entries.drain(most.min(entries.len())..) {
-            if entry & 1 == 0 {
-                lost(row_of(entry));
-            }
-        }
+        leave(entries, most, lost);
         *next = old.min(*next);
     }
 }
@@ -100,7 +98,7 @@ impl Candidates for Flat {
     }
 
     #[inline(always)]
-    fn take_in(&mut self, new: &mut Vec<u64>, most: usize, mut lost: impl FnMut(u32)) {
+    fn take_in(&mut self, new: &mut Vec<u64>, most: usize, lost: impl FnMut(u32)) {
         if new.is_empty() {
             return;
         }
@@ -127,12 +125,18 @@ impl Candidates for Flat {
                 }
             }
         }
-        for entry in entries.drain(most.min(entries.len())..) {
-            if entry & 1 == 0 {
-                lost(row_of(entry));
-            }
-        }
+        leave(entries, most, lost);
         *next = lowest.min(*next);
+    }
+}
+
+/// Leaves the nearest `most`, and says which of the others were not followed.
+#[inline]
+fn leave(entries: &mut Vec<u64>, most: usize, mut lost: impl FnMut(u32)) {
+    for entry in entries.drain(most.min(entries.len())..) {
+        if entry & 1 == 0 {
+            lost(row_of(entry));
+        }
     }
 }
 
@@ -175,7 +179,9 @@ impl Shelved {
     /// Puts an entry in its place.
     fn insert(&mut self, entry: u64) {
         if self.shelves.is_empty() {
-            self.put_up(0, |_| ());
+            let shelf = self.empty();
+            self.shelves.push(shelf);
+            self.lasts.push(entry);
         }
         let i = self.lasts.partition_point(|last| *last < entry).min(self.shelves.len() - 1);
         let shelf = &mut self.shelves[i];
@@ -192,29 +198,24 @@ impl Shelved {
         }
     }
 
-    /// Puts up an empty shelf as shelf `i`, and fills it.
-    fn put_up(&mut self, i: usize, fill: impl FnOnce(&mut Shelf)) {
+    /// An empty shelf.
+    fn empty(&mut self) -> Shelf {
         let mut shelf = self.spare.pop().unwrap_or_default();
         shelf.entries.clear();
         shelf.next = 0;
-        fill(&mut shelf);
-        self.lasts.insert(i, shelf.entries.last().copied().unwrap_or_default());
-        self.shelves.insert(i, shelf);
+        shelf
     }
 
     /// Puts the farther half of shelf `i` on one of its own.
     fn split(&mut self, i: usize) {
-        let (farther, next) = {
-            let shelf = &mut self.shelves[i];
-            let next = shelf.next.saturating_sub(SHELF / 2);
-            shelf.next = shelf.next.min(SHELF / 2);
-            (shelf.entries.split_off(SHELF / 2), next)
-        };
-        self.lasts[i] = self.shelves[i].entries[SHELF / 2 - 1];
-        self.put_up(i + 1, |shelf| {
-            shelf.entries.extend_from_slice(&farther);
-            shelf.next = next;
-        });
+        let mut farther = self.empty();
+        let shelf = &mut self.shelves[i];
+        farther.entries.extend(shelf.entries.drain(SHELF / 2..));
+        farther.next = shelf.next.saturating_sub(SHELF / 2);
+        shelf.next = shelf.next.min(SHELF / 2);
+        // What was last is so still.
+        self.lasts.insert(i, shelf.entries[SHELF / 2 - 1]);
+        self.shelves.insert(i + 1, farther);
     }
 
     /// Takes the entry at a place of shelf `i` away.

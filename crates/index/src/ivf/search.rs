@@ -255,11 +255,11 @@ impl<A: Codes, L: Lists> Walk<'_, A, L> {
         for rank in ranks.clone() {
             let list = buffers.ranked[rank] as u32;
             let range = self.ivf.range(list);
-            if self.mask.is_none() && rank + 1 < ranks.end {
-                let next = buffers.ranked[rank + 1] as u32;
-                self.lists.ask((next, self.ivf.range(next)), &self.ivf.members);
-            }
             let Some(mask) = self.mask else {
+                if rank + 1 < ranks.end {
+                    let next = buffers.ranked[rank + 1] as u32;
+                    self.lists.ask((next, self.ivf.range(next)), &self.ivf.members);
+                }
                 self.lists.look((list, range), &self.ivf.members, None, probe, nearest);
                 continue;
             };
