@@ -52,6 +52,33 @@ fn the_answer_is_that_of_a_scan_over_many_windows() {
     }
 }
 
+/// Rows whose indices are among `dims`, each with about two thirds of them.
+fn rows_of(dims: &[u32], rows: usize) -> Rows {
+    let (mut offsets, mut bytes) = (vec![0i64], Vec::new());
+    for row in 0..rows {
+        for (i, dim) in dims.iter().enumerate().filter(|(i, _)| !(row * 7 + i * 5).is_multiple_of(3)) {
+            bytes.extend(dim.to_le_bytes());
+            bytes.extend((((row * 31 + i * 17) % 113 + 1) as f32).to_le_bytes());
+        }
+        offsets.push(bytes.len() as i64);
+    }
+    Rows::Sparse(offsets, bytes)
+}
+
+#[test]
+fn dimensions_are_found_wherever_they_lie() {
+    for dims in [&[0][..], &[u32::MAX - 1], &[0, u32::MAX - 1], &[3, 4, 5, 1 << 31, u32::MAX - 2]] {
+        let rows = rows_of(dims, 9_000);
+        let mut asked = vec![1, 6, 1 << 16];
+        asked.extend(dims);
+        asked.sort_unstable();
+        let queries = rows_of(&asked, 3);
+        let spec = spec(Metric::Ip, &[]);
+        let index = opened(&spec, rows.view());
+        check(&spec, &index, rows.view(), queries.view(), None, &[]);
+    }
+}
+
 #[test]
 fn what_is_dropped_of_a_query_counts_in_scores_all_the_same() {
     let (rows, queries) = (Rows::new(Element::Sparse, 3_000, 0, 1), Rows::new(Element::Sparse, 20, 0, 2));

@@ -9,7 +9,7 @@
 //! [`Op`] has the f32 distances, [`Half`] those of rows of two-byte floats, [`Op::signed_pair`] and its like those of
 //! signed bytes, [`Planes`] those of packed codes of a few bits, [`FanQuery`] those of sixteen
 //! rows of single bits at once, [`Lookups`] sums of tables in blocks of rows, [`NibbleQuery`] products with bytes in two planes of four bits, [`dot`] and friends sums over bytes and bits, [`Tiles`] those of many rows and queries, [`near_folds`] bounds of distances of rows of bits; [`between`] and
-//! [`Sieve`] compare a slice with an interval or a set, one bit a value; [`find_keys`] finds keys in JSON texts; [`Bits`] is a
+//! [`Sieve`] compare a slice with an interval or a set, one bit a value; [`peaks`] are the largest of interleaved groups; [`find_keys`] finds keys in JSON texts; [`Bits`] is a
 //! set of row numbers.
 
 mod bits;
@@ -26,6 +26,7 @@ mod keys;
 mod level;
 mod nibbles;
 mod packed;
+mod peaks;
 mod planes;
 mod prefetch;
 mod signed;
@@ -49,6 +50,7 @@ pub use nibbles::{
     put_nibbles_at,
 };
 pub use packed::Lookups;
+pub use peaks::{peaks, peaks_at};
 pub use planes::Planes;
 pub use prefetch::{prefetch, prefetch_far};
 pub use tiles::{TILE_QUERIES, TILE_ROWS, Tiles};

@@ -2,11 +2,12 @@
 //! a step less; what [`Coded::read`] accepts names only rows that exist, none twice in a run.
 
 use std::cmp::Reverse;
+use std::sync::{Mutex, PoisonError};
 
 use host::Cancel;
 use simd::Bits;
 
-use super::sums;
+use super::sums::{self, Room};
 use crate::image::{Array, Head, Image, VERSION_RANKED};
 use crate::refine::Refiner;
 use crate::{Error, Hits, Query};
@@ -26,21 +27,51 @@ pub(crate) struct Coded {
     pub(super) is_ranked: bool,
     /// Dimensions that some row has, rising.
     dims: Array<u32>,
+    /// How many dimensions are below each multiple of a power of two, and that power.
+    below: Vec<u32>,
+    shift: u32,
     /// Where the postings of each start, and where the last end.
-    pub(super) starts: Array<u64>,
+    starts: Array<u64>,
     /// What a code of 1 stands for, for each dimension.
-    pub(super) steps: Array<f32>,
+    steps: Array<f32>,
     /// Where the runs of each start, and where the last end. A run is what a dimension has in a window.
     runs: Array<u32>,
     /// The window of each run, rising.
-    pub(super) windows: Array<u32>,
+    windows: Array<u32>,
     /// Where it ends, counted from the first posting of its dimension.
-    pub(super) ends: Array<u32>,
+    ends: Array<u32>,
     /// Its largest code.
-    pub(super) peaks: Array<u8>,
+    peaks: Array<u8>,
     /// Rows, counted from the start of their window.
-    pub(super) places: Array<u16>,
-    pub(super) codes: Array<u8>,
+    places: Array<u16>,
+    codes: Array<u8>,
+    /// What searches work in, while none does.
+    idle: Mutex<Vec<Room>>,
+}
+
+/// The sections as plain slices.
+#[derive(Clone, Copy)]
+pub(super) struct Lists<'a> {
+    pub(super) starts: &'a [u64],
+    pub(super) steps: &'a [f32],
+    pub(super) runs: &'a [u32],
+    pub(super) windows: &'a [u32],
+    pub(super) ends: &'a [u32],
+    pub(super) peaks: &'a [u8],
+    pub(super) places: &'a [u16],
+    pub(super) codes: &'a [u8],
+}
+
+impl Lists<'_> {
+    /// Asks for a run, and for the postings from `first` on, which are its.
+    #[inline]
+    pub(super) fn prefetch(&self, run: usize, first: usize) {
+        simd::prefetch(&self.windows[run..=run]);
+        simd::prefetch(&self.ends[run..=run]);
+        simd::prefetch(&self.peaks[run..=run]);
+        simd::prefetch(&self.places[first..=first]);
+        simd::prefetch(&self.codes[first..=first]);
+    }
 }
 
 /// The sections while they are written.
@@ -118,8 +149,11 @@ impl Coded {
         let dims: Array<u32> = image.list("dims")?;
         let windows: Array<u32> = image.list("windows")?;
         let places: Array<u16> = image.list("places")?;
-        let coded = Self {
+        let mut coded = Self {
             rows,
+            below: Vec::new(),
+            shift: 0,
+            idle: Mutex::default(),
             is_ranked: Head::version(image)? >= VERSION_RANKED,
             starts: image.array("starts", dims.len() + 1)?,
             steps: image.array("steps", dims.len())?,
@@ -144,6 +178,7 @@ impl Coded {
         if !rising(&coded.dims) {
             return Err(Error::Corrupt { what: "dims" });
         }
+        (coded.below, coded.shift) = directory(&coded.dims);
         if !coded.steps.iter().all(|step| step.is_finite() && *step > 0.0) {
             return Err(Error::Corrupt { what: "steps" });
         }
@@ -194,7 +229,25 @@ impl Coded {
         mask: Option<&Bits>,
         cancel: &Cancel,
     ) -> Result<Vec<Hits>, Error> {
-        sums::search(self, refiner, query, mask, cancel)
+        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut room = idle().pop().unwrap_or_default();
+        let hits = sums::search(self, &mut room, refiner, (query, mask), cancel)?;
+        idle().push(room);
+        Ok(hits)
+    }
+
+    /// The sections as they are searched.
+    pub(super) fn lists(&self) -> Lists<'_> {
+        Lists {
+            starts: &self.starts,
+            steps: &self.steps,
+            runs: &self.runs,
+            windows: &self.windows,
+            ends: &self.ends,
+            peaks: &self.peaks,
+            places: &self.places,
+            codes: &self.codes,
+        }
     }
 
     /// Rows of the index.
@@ -204,15 +257,34 @@ impl Coded {
 
     /// Bytes of the sections.
     pub(crate) fn memory_bytes(&self) -> u64 {
-        let dims = self.dims.len() * (4 + 8 + 4 + 4) + 8 + 4;
+        let dims = self.dims.len() * (4 + 8 + 4 + 4) + 8 + 4 + 4 * self.below.len();
         (dims + self.windows.len() * (4 + 4 + 1) + self.places.len() * (2 + 1)) as u64
     }
 
-    /// Where dimension `dim` stands among all, and its runs.
-    pub(super) fn of(&self, dim: u32) -> Option<(usize, std::ops::Range<usize>)> {
-        let at = self.dims.binary_search(&dim).ok()?;
-        Some((at, self.runs[at] as usize..self.runs[at + 1] as usize))
+    /// Where dimension `dim` stands among all.
+    #[inline]
+    pub(super) fn of(&self, dim: u32) -> Option<usize> {
+        let at = (dim >> self.shift) as usize;
+        let near = *self.below.get(at)? as usize..*self.below.get(at + 1)? as usize;
+        let place = self.dims[near.clone()].binary_search(&dim).ok()?;
+        Some(near.start + place)
     }
+}
+
+/// How many of the rising `dims` are below each multiple of a power of two, and the logarithm of that power: the least by which there are no more
+/// multiples than dimensions, about.
+fn directory(dims: &[u32]) -> (Vec<u32>, u32) {
+    let last = dims.last().copied().unwrap_or(0);
+    let bits = u32::BITS - last.leading_zeros();
+    let shift = bits.saturating_sub(dims.len().next_power_of_two().ilog2()).min(u32::BITS - 1);
+    let mut below = vec![0; (last >> shift) as usize + 2];
+    for dim in dims {
+        below[(dim >> shift) as usize + 1] += 1;
+    }
+    for at in 1..below.len() {
+        below[at] += below[at - 1];
+    }
+    (below, shift)
 }
 
 fn rising<T: PartialOrd>(numbers: &[T]) -> bool {

@@ -6,25 +6,26 @@
 //! product search on sparse vectors" (arXiv 2509.08395); here what is found is exact.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::ops::Range;
 
 use host::Cancel;
 use simd::Bits;
 
-use super::coded::{CODE_MAX, Coded, WINDOW};
+use super::coded::{CODE_MAX, Coded, Lists, WINDOW};
 use crate::refine::Refiner;
 use crate::vectors::pairs_of;
 use crate::{Error, Hits, Query, scan};
 
 /// The largest sum.
 const SUM_MAX: f64 = 65_000.0;
-/// A sum of nothing. With a sign, the larger of two sums is one instruction everywhere.
-const NONE: i16 = i16::MIN;
+/// A sum of nothing. With a sign, the larger of two sums is one instruction everywhere; of two equal bytes, it is quickly written.
+const NONE: i16 = i16::from_ne_bytes([0x80; 2]);
 /// The most dimensions of a query that are added up.
 const TERMS_MAX: usize = 4096;
-/// Groups of sums; a group is every so many-th sum, so that the peaks of all are found side by side.
-const GROUPS: usize = 1024;
+/// Groups of sums for each row that is looked for, so that few of the best are in one group; and how many groups there are at least, and at most.
+const GROUPS_EACH: usize = 8;
+const GROUPS_MIN: usize = 64;
+const GROUPS_MAX: usize = 1024;
 /// How far scores added up in another order may lie from each other, in parts of the largest sum.
 const ROUNDING: u32 = 8;
 /// What measuring a row costs, in postings added up.
@@ -35,10 +36,13 @@ const FIRST: usize = 6;
 const CUT_SHARE: f64 = 0.5;
 /// Bytes of a row that is to be measured that are asked for ahead.
 const AHEAD: usize = 1024;
-/// Postings of which it is asked once whether they still count, and groups of which it is asked once whether any may be among the best.
+/// Postings of which it is asked once whether they still count.
 const STEP: usize = 16;
+/// Postings from which on it pays to work out first what each code adds.
+const TABLE_POSTINGS_MIN: usize = 256;
 
 /// A dimension of the query.
+#[derive(Debug)]
 struct Term {
     /// What a code counts, in parts of 256 of a unit.
     weight: u16,
@@ -67,25 +71,49 @@ impl Scale {
     }
 }
 
+/// What a search works in. Between searches all sums are [`NONE`], and the rest is of no meaning.
+#[derive(Debug)]
+pub(super) struct Room {
+    /// Sums of the window's rows, from [`NONE`] on, and which of them are large enough.
+    sums: Box<[i16; WINDOW]>,
+    words: Box<[u64; WINDOW / 64]>,
+    /// The largest sum of each group.
+    peaks: Box<[i16; GROUPS_MAX]>,
+    /// The query; those of its dimensions that rows have, and where these stand.
+    pairs: Vec<(u32, f32)>,
+    terms: Vec<Term>,
+    known: Vec<(usize, f64)>,
+    /// What is added up in the window: weights, least codes, postings.
+    here: Vec<(u16, u8, Range<usize>)>,
+    /// Rows that were good enough when they were found, and their sums.
+    found: Vec<(u32, u32)>,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self {
+            sums: Box::new([NONE; WINDOW]),
+            words: Box::new([0; WINDOW / 64]),
+            peaks: Box::new([NONE; GROUPS_MAX]),
+            pairs: Vec::new(),
+            terms: Vec::new(),
+            known: Vec::new(),
+            here: Vec::new(),
+            found: Vec::new(),
+        }
+    }
+}
+
 /// The answers to all queries.
 pub(super) fn search(
     coded: &Coded,
+    room: &mut Room,
     refiner: &Refiner<'_>,
-    query: &Query,
-    mask: Option<&Bits>,
+    (query, mask): (&Query, Option<&Bits>),
     cancel: &Cancel,
 ) -> Result<Vec<Hits>, Error> {
-    let mut walk = Walk {
-        coded,
-        query,
-        mask,
-        sums: Box::new([NONE; WINDOW]),
-        peaks: Box::new([NONE; GROUPS]),
-        ordered: Box::new([NONE; GROUPS]),
-        found: Vec::new(),
-        best: BinaryHeap::new(),
-        least: 0,
-    };
+    let is_naive = query.name("search_algo") == "TAAT_NAIVE";
+    let mut walk = Walk { coded, lists: coded.lists(), query, mask, is_naive, room, least: 0 };
     (0..refiner.queries.len())
         .map(|q| {
             cancel.check()?;
@@ -96,25 +124,21 @@ pub(super) fn search(
 
 struct Walk<'a> {
     coded: &'a Coded,
+    lists: Lists<'a>,
     query: &'a Query,
     mask: Option<&'a Bits>,
-    /// Sums of the window's rows, from [`NONE`] on.
-    sums: Box<[i16; WINDOW]>,
-    /// The largest sum of each group, and room to order them.
-    peaks: Box<[i16; GROUPS]>,
-    ordered: Box<[i16; GROUPS]>,
-    /// Rows that were good enough when they were found, and their sums.
-    found: Vec<(u32, u32)>,
-    /// The best sums so far, the worst of them first.
-    best: BinaryHeap<Reverse<u32>>,
+    /// Whether everything is to be added up.
+    is_naive: bool,
+    room: &'a mut Room,
     /// What the sum of a row must be at least.
     least: u32,
 }
 
 impl Walk<'_> {
     fn one(&mut self, refiner: &Refiner<'_>, q: usize, cancel: &Cancel) -> Result<Hits, Error> {
-        let mut pairs: Vec<(u32, f32)> =
-            pairs_of(refiner.queries.bytes(q)).filter(|(_, weight)| *weight != 0.0).collect();
+        let pairs = &mut self.room.pairs;
+        pairs.clear();
+        pairs.extend(pairs_of(refiner.queries.bytes(q)).filter(|(_, weight)| *weight != 0.0));
         let ratio = f64::from(self.query.real("drop_ratio_search"));
         let dropped = if self.coded.is_ranked { 0 } else { (ratio * pairs.len() as f64) as usize };
         if dropped > 0 {
@@ -124,30 +148,29 @@ impl Walk<'_> {
         if pairs.iter().any(|(_, weight)| *weight < 0.0) || pairs.len() > TERMS_MAX {
             return self.measure_all(refiner, q, cancel);
         }
-        let (mut terms, scale) = self.terms(&pairs);
-        if self.mask.is_some_and(|mask| mask.count() * MEASURE_COST < postings(&terms, self.coded)) {
+        let scale = self.terms();
+        if self.mask.is_some_and(|mask| mask.count() * MEASURE_COST < self.postings()) {
             return self.measure_all(refiner, q, cancel);
         }
         // What is left out is unknown; the best by the rest are measured.
         let partial = Scale { unit: scale.unit, below: 0, above: 0 };
         if self.coded.is_ranked && ratio > 0.0 {
-            cut(&mut terms, ratio);
-            self.walk(&mut terms, &partial, cancel)?;
-            if self.found.len() >= self.query.k() {
+            cut(&mut self.room.terms, ratio);
+            self.walk(&partial, cancel)?;
+            if self.room.found.len() >= self.query.k() {
                 return Ok(self.measure(refiner, q, &partial));
             }
-            terms = self.terms(&pairs).0;
+            self.terms();
         }
         let scale = if dropped > 0 { partial } else { scale };
-        self.walk(&mut terms, &scale, cancel)?;
+        self.walk(&scale, cancel)?;
         Ok(self.measure(refiner, q, &scale))
     }
 
     /// Finds what may be among the best, window after window.
-    fn walk(&mut self, terms: &mut [Term], scale: &Scale, cancel: &Cancel) -> Result<(), Error> {
+    fn walk(&mut self, scale: &Scale, cancel: &Cancel) -> Result<(), Error> {
         let depth = if scale.is_known() { self.query.k() } else { self.query.depth() };
-        self.found.clear();
-        self.best.clear();
+        self.room.found.clear();
         self.least = 1;
         if let Some(radius) = self.query.radius().filter(|_| scale.is_known()) {
             let least = (f64::from(radius) * scale.unit).max(0.0) as u32;
@@ -155,143 +178,131 @@ impl Walk<'_> {
         }
         for window in 0..self.coded.rows().div_ceil(WINDOW) as u32 {
             cancel.check()?;
-            self.window(window, terms, depth, scale);
+            self.window(window, depth, scale);
         }
         Ok(())
     }
 
-    /// The dimensions that rows have, and the scale of their sums.
-    fn terms(&self, pairs: &[(u32, f32)]) -> (Vec<Term>, Scale) {
-        let coded = self.coded;
-        let known: Vec<_> =
-            pairs.iter().filter_map(|(dim, weight)| Some((coded.of(*dim)?, f64::from(*weight)))).collect();
-        for ((at, runs), _) in &known {
-            simd::prefetch(&coded.starts[*at..=*at]);
-            simd::prefetch(&coded.windows[runs.start..][..1]);
-            simd::prefetch(&coded.ends[runs.start..][..1]);
-            simd::prefetch(&coded.peaks[runs.start..][..1]);
+    /// Finds the dimensions that rows have, and gives the scale of their sums.
+    fn terms(&mut self) -> Scale {
+        let Self { coded, lists, room: Room { pairs, terms, known, .. }, .. } = self;
+        known.clear();
+        known.extend(pairs.iter().filter_map(|(dim, weight)| Some((coded.of(*dim)?, f64::from(*weight)))));
+        for (at, _) in &*known {
+            simd::prefetch(&lists.starts[*at..=*at]);
+            simd::prefetch(&lists.runs[*at..=*at]);
         }
-        let steps = known.iter().map(|((at, _), weight)| weight * f64::from(coded.steps[*at]));
+        let steps = known.iter().map(|(at, weight)| weight * f64::from(lists.steps[*at]));
         let most = steps.clone().map(|step| step * f64::from(CODE_MAX)).sum::<f64>();
         let unit = if most > 0.0 { (SUM_MAX - pairs.len() as f64) / most } else { 0.0 };
         let mut below = 0.0;
-        let terms: Vec<Term> = (known.iter().zip(steps))
-            .map(|(((at, runs), _), step)| {
-                let step = step * unit;
-                below += step + 1.0;
-                let first = coded.starts[*at] as usize;
-                Term { weight: (step * 256.0) as u16, cut: 0, runs: runs.clone(), first, next: first }
-            })
-            .collect();
-        let scale =
-            Scale { unit, below: below.ceil() as u32 + ROUNDING, above: terms.len() as u32 + ROUNDING };
-        (terms, scale)
+        terms.clear();
+        terms.extend(known.iter().zip(steps).map(|((at, _), step)| {
+            let step = step * unit;
+            below += step + 1.0;
+            let (first, runs) =
+                (lists.starts[*at] as usize, lists.runs[*at] as usize..lists.runs[at + 1] as usize);
+            lists.prefetch(runs.start, first);
+            Term { weight: (step * 256.0) as u16, cut: 0, runs, first, next: first }
+        }));
+        Scale { unit, below: below.ceil() as u32 + ROUNDING, above: terms.len() as u32 + ROUNDING }
+    }
+
+    /// Postings of all terms.
+    fn postings(&self) -> usize {
+        let last = |term: &Term| term.runs.end.checked_sub(1).map_or(0, |run| self.lists.ends[run] as usize);
+        self.room.terms.iter().map(last).sum()
     }
 
     /// Takes what may be among the best out of a window.
-    fn window(&mut self, window: u32, terms: &mut [Term], depth: usize, scale: &Scale) {
-        let coded = self.coded;
+    fn window(&mut self, window: u32, depth: usize, scale: &Scale) {
+        let Self { lists, room: Room { sums, terms, here, .. }, .. } = self;
         let mut bound = 0;
-        let here = terms.iter_mut().filter_map(|term| {
+        here.clear();
+        for term in terms.iter_mut() {
             let run = term.runs.start;
-            if term.runs.is_empty() || coded.windows[run] != window {
-                return None;
+            if term.runs.is_empty() || lists.windows[run] != window {
+                continue;
             }
-            let postings = term.next..term.first + coded.ends[run] as usize;
+            let postings = term.next..term.first + lists.ends[run] as usize;
             (term.runs.start, term.next) = (run + 1, postings.end);
-            if coded.peaks[run] < term.cut {
-                return None;
+            if !term.runs.is_empty() {
+                lists.prefetch(run + 1, postings.end);
             }
-            simd::prefetch(&coded.places[postings.start..][..1]);
-            simd::prefetch(&coded.codes[postings.start..][..1]);
-            bound += u32::from(share(coded.peaks[run], term.weight));
-            Some((term.weight, term.cut, postings))
-        });
-        let here: Vec<(u16, u8, Range<usize>)> = here.collect();
-        if here.is_empty() || bound < self.least && self.query.name("search_algo") != "TAAT_NAIVE" {
+            if lists.peaks[run] >= term.cut {
+                bound += u32::from(share(lists.peaks[run], term.weight));
+                here.push((term.weight, term.cut, postings));
+            }
+        }
+        if here.is_empty() || bound < self.least && !self.is_naive {
             return;
         }
-        for (weight, cut, postings) in here {
-            let places = &coded.places[postings.clone()];
-            add_up(&mut self.sums, places, &coded.codes[postings], weight, cut);
+        for (weight, cut, postings) in here.drain(..) {
+            add_up(sums, &lists.places[postings.clone()], &lists.codes[postings], weight, cut);
         }
         let start = window as usize * WINDOW;
         if let Some(mask) = self.mask {
-            leave(&mut self.sums, &mask.words()[start / 64..]);
+            leave(sums, &mask.words()[start / 64..]);
         }
-        self.take_out(start as u32, depth, scale);
-        self.sums.fill(NONE);
+        self.take_out(start as u32, depth, scale.below + scale.above);
+        self.room.sums.fill(NONE);
     }
 
-    /// Takes out the rows whose sums are large enough.
-    fn take_out(&mut self, start: u32, depth: usize, scale: &Scale) {
-        peaks(&self.sums, &mut self.peaks);
+    /// Takes out the rows whose sums are large enough; `margin` is how far below that of the worst they may be.
+    fn take_out(&mut self, start: u32, depth: usize, margin: u32) {
+        let Room { sums, words, peaks, found, .. } = &mut *self.room;
         let rises = self.query.range_filter().is_none() && depth > 0;
-        let margin = scale.below + scale.above;
-        if rises && self.best.len() < depth && depth <= self.peaks.len() {
+        let groups = (GROUPS_EACH * depth).next_power_of_two().clamp(GROUPS_MIN, GROUPS_MAX);
+        if rises && found.len() < depth && depth <= groups {
             // As many rows as are asked for have sums no smaller than this.
-            self.ordered.copy_from_slice(&*self.peaks);
-            let (_, peak, _) = self.ordered.select_nth_unstable_by(depth - 1, |a, b| b.cmp(a));
-            self.least = self.least.max(count(*peak).saturating_sub(margin)).max(1);
+            simd::peaks(&**sums, &mut peaks[..groups]);
+            let (_, peak, _) = peaks[..groups].select_nth_unstable(groups - depth);
+            self.least = self.least.max(count(*peak).saturating_sub(margin));
         }
-        for first in (0..GROUPS).step_by(STEP) {
-            let bar = (i32::from(NONE) + self.least.min(u32::from(u16::MAX)) as i32) as i16;
-            if self.peaks[first..first + STEP].iter().all(|peak| *peak < bar) {
-                continue;
-            }
-            for group in first..first + STEP {
-                if count(self.peaks[group]) >= self.least {
-                    self.take_group(start, group, depth, margin);
-                }
+        simd::between(&**sums, sum(self.least), i16::MAX, &mut **words);
+        let before = found.len();
+        for (w, word) in words.iter().enumerate() {
+            let mut word = *word;
+            while word != 0 {
+                let at = w * 64 + word.trailing_zeros() as usize;
+                word &= word - 1;
+                found.push((start + at as u32, count(sums[at])));
             }
         }
-    }
-
-    /// Takes out the rows of a group whose sums are large enough.
-    fn take_group(&mut self, start: u32, group: usize, depth: usize, margin: u32) {
-        for at in (group..WINDOW).step_by(GROUPS) {
-            let sum = count(self.sums[at]);
-            if sum < self.least {
-                continue;
-            }
-            self.found.push((start + at as u32, sum));
-            if self.query.range_filter().is_some() || depth == 0 {
-                continue;
-            }
-            self.best.push(Reverse(sum));
-            if self.best.len() > depth {
-                self.best.pop();
-            }
-            if let Some(Reverse(worst)) = self.best.peek().filter(|_| self.best.len() == depth) {
-                self.least = self.least.max(worst.saturating_sub(margin));
-            }
+        if rises && found.len() > before && found.len() >= depth {
+            let (_, (_, worst), _) = found.select_nth_unstable_by_key(depth - 1, |(_, sum)| Reverse(*sum));
+            self.least = self.least.max(worst.saturating_sub(margin));
+            found.retain(|(_, sum)| *sum >= self.least);
         }
     }
 
     /// Measures what was found, the best first, until no other can be among the best.
     fn measure(&mut self, refiner: &Refiner<'_>, q: usize, scale: &Scale) -> Hits {
-        let least = self.least;
-        self.found.retain(|(_, sum)| *sum >= least);
-        self.found.sort_unstable_by_key(|(row, sum)| (Reverse(*sum), *row));
-        let k = self.query.k();
-        let first = if scale.is_known() { k + FIRST } else { self.found.len() };
-        let split = first.min(self.found.len());
-        let rows = |found: &[(u32, u32)]| {
-            let rows: Vec<u32> = found.iter().map(|(row, _)| *row).collect();
+        let (found, least, k) = (&mut self.room.found, self.least, self.query.k());
+        found.retain(|(_, sum)| *sum >= least);
+        let first = k.saturating_add(FIRST);
+        let split = if scale.is_known() && first < found.len() {
+            found.select_nth_unstable_by_key(first, |(row, sum)| (Reverse(*sum), *row));
+            first
+        } else {
+            found.len()
+        };
+        let rows = |found: &mut dyn Iterator<Item = &(u32, u32)>| {
+            let rows: Vec<u32> = found.map(|(row, _)| *row).collect();
             for row in &rows {
                 let bytes = refiner.vectors.bytes(*row as usize);
                 simd::prefetch(&bytes[..bytes.len().min(AHEAD)]);
             }
             rows
         };
-        let mut hits = refiner.refine(q, &rows(&self.found[..split]), self.query).hits;
+        let (first, others) = found.split_at(split);
+        let mut hits = refiner.refine(q, &rows(&mut first.iter()), self.query).hits;
         let worst = hits.scores.get(k.wrapping_sub(1));
         let least =
             worst.map_or(0, |worst| ((f64::from(*worst) * scale.unit) as u32).saturating_sub(scale.below));
-        let others = &self.found[split..];
-        let others = &others[..others.partition_point(|(_, sum)| *sum >= least)];
+        let others = rows(&mut others.iter().filter(|(_, sum)| *sum >= least));
         if !others.is_empty() {
-            hits = hits.merge(&refiner.refine(q, &rows(others), self.query).hits, refiner.metric, k);
+            hits = hits.merge(&refiner.refine(q, &others, self.query).hits, refiner.metric, k);
         }
         // Products may be too small for a number.
         let count = hits.scores.partition_point(|score| *score > 0.0);
@@ -310,11 +321,6 @@ impl Walk<'_> {
     }
 }
 
-/// Postings of all terms.
-fn postings(terms: &[Term], coded: &Coded) -> usize {
-    terms.iter().map(|term| term.runs.end.checked_sub(1).map_or(0, |run| coded.ends[run] as usize)).sum()
-}
-
 /// What a code adds to a sum: never nothing, so that a row that has something in common with the query is seen.
 #[inline]
 fn share(code: u8, weight: u16) -> u16 {
@@ -328,13 +334,39 @@ fn count(sum: i16) -> u32 {
     (i32::from(sum) - i32::from(NONE)) as u32
 }
 
+/// The sum that stands for `count`, or the largest.
+#[inline]
+fn sum(count: u32) -> i16 {
+    (i32::from(NONE) + count.min(u32::from(u16::MAX)) as i32).min(i32::from(i16::MAX)) as i16
+}
+
 /// Adds what postings say whose codes are `cut` or more, and maybe a few more; where there is a cut, codes fall.
 fn add_up(sums: &mut [i16; WINDOW], places: &[u16], codes: &[u8], weight: u16, cut: u8) {
-    let steps = || codes.iter().step_by(STEP).take_while(|code| **code >= cut).count();
-    let count = if cut == 0 { codes.len() } else { codes.len().min(steps() * STEP) };
-    for (place, code) in places[..count].iter().zip(&codes[..count]) {
-        let sum = &mut sums[usize::from(*place) % WINDOW];
-        *sum = sum.wrapping_add(share(*code, weight) as i16);
+    if codes.get(TABLE_POSTINGS_MIN).is_some_and(|code| *code >= cut) {
+        let shares: [u16; 256] = std::array::from_fn(|code| share(code as u8, weight));
+        add_shares(sums, places, codes, cut, |code| shares[usize::from(code)]);
+    } else {
+        add_shares(sums, places, codes, cut, |code| share(code, weight));
+    }
+}
+
+/// The same, where `share` is what a code adds.
+#[inline(always)]
+fn add_shares(sums: &mut [i16; WINDOW], places: &[u16], codes: &[u8], cut: u8, share: impl Fn(u8) -> u16) {
+    let mut add = |place: u16, code: u8| {
+        let sum = &mut sums[usize::from(place) % WINDOW];
+        *sum = sum.wrapping_add(share(code) as i16);
+    };
+    let (places, last_places) = places.as_chunks::<STEP>();
+    let (codes, last_codes) = codes.as_chunks::<STEP>();
+    for (places, codes) in places.iter().zip(codes) {
+        if codes[0] < cut {
+            return;
+        }
+        places.iter().zip(codes).for_each(|(place, code)| add(*place, *code));
+    }
+    if last_codes.first().is_some_and(|code| *code >= cut) {
+        last_places.iter().zip(last_codes).for_each(|(place, code)| add(*place, *code));
     }
 }
 
@@ -346,14 +378,6 @@ fn cut(terms: &mut Vec<Term>, ratio: f64) {
         term.cut = code as u8;
         code <= f64::from(CODE_MAX)
     });
-}
-
-/// The largest sum of each group.
-fn peaks(sums: &[i16; WINDOW], peaks: &mut [i16; GROUPS]) {
-    peaks.fill(NONE);
-    for sums in sums.chunks_exact(GROUPS) {
-        peaks.iter_mut().zip(sums).for_each(|(peak, sum)| *peak = (*peak).max(*sum));
-    }
 }
 
 /// Leaves only the sums of rows that match.
