@@ -136,6 +136,8 @@ const MAGIC: [u8; 4] = *b"eIDX";
 /// all else. Older ones are read for ever.
 const VERSION_BLOCKS: u32 = VERSION_TIGHT;
 const VERSION_LINKS: u32 = VERSION_LEAN;
+/// The version since which counts of words have codes.
+const VERSION_COUNTS: u32 = 8;
 /// The version since which codes of sparse rows stand in the order of what they say.
 pub(crate) const VERSION_RANKED: u32 = 7;
 /// The version since which a graph without blocks takes no more room than it must either: as many numbers of a row as it has links, and codes
@@ -168,8 +170,8 @@ impl Head {
                 VERSION_LINKS
             } else if spec.shape() == Shape::Disk {
                 VERSION_DISK_LISTS
-            } else if spec.shape() == Shape::Inverted && spec.metric() == Metric::Ip {
-                VERSION_RANKED
+            } else if spec.shape() == Shape::Inverted {
+                if spec.metric() == Metric::Bm25 { VERSION_COUNTS } else { VERSION_RANKED }
             } else if spec.is_outlined() || spec.is_folded() || spec.is_planed() || spec.may_be_coded_twice()
             {
                 VERSION_SECOND

@@ -45,7 +45,7 @@ fn images_and_recall_are_what_they_were() {
 }
 
 /// Versions of the format, oldest first; one that changed a kind has an image of it.
-const VERSIONS: [&str; 7] = ["v1", "v2", "v3", "v4", "v5", "v6", "v7"];
+const VERSIONS: [&str; 8] = ["v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8"];
 
 fn fixture(spec: &Spec, version: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/formats/index");

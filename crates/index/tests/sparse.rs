@@ -80,24 +80,44 @@ fn dimensions_are_found_wherever_they_lie() {
 }
 
 #[test]
+fn rows_with_a_value_below_zero_have_the_answer_of_a_scan_too() {
+    let rows = Rows::new(Element::Sparse, 9_000, 0, 1);
+    let Rows::Sparse(offsets, mut bytes) = rows else { unreachable!("sparse rows") };
+    // The sign of the first value.
+    bytes[7] |= 0x80;
+    let (rows, queries) = (Rows::Sparse(offsets, bytes), Rows::new(Element::Sparse, 12, 0, 2));
+    let spec = spec(Metric::Ip, &[]);
+    let index = opened(&spec, rows.view());
+    check(&spec, &index, rows.view(), queries.view(), None, &[]);
+    let mask = Bits::from_fn(rows.view().len(), |row| row % 97 == 1);
+    check(&spec, &index, rows.view(), queries.view(), Some(&mask), &[]);
+}
+
+#[test]
 fn what_is_dropped_of_a_query_counts_in_scores_all_the_same() {
     let (rows, queries) = (Rows::new(Element::Sparse, 3_000, 0, 1), Rows::new(Element::Sparse, 20, 0, 2));
     let (rows, queries) = (rows.view(), queries.view());
-    let spec = spec(Metric::Ip, &[]);
-    let index = opened(&spec, rows);
-    let query = spec.query(10, &pairs(&[("drop_ratio_search", "0.3")])).unwrap();
-    let hits = index.search(rows, queries, &query, None, &Cancel::new()).unwrap();
-    let mut found = 0.0;
-    for (q, hits) in hits.iter().enumerate() {
-        for (row, score) in hits.rows.iter().zip(&hits.scores) {
-            let want = sets::naive_score(Metric::Ip, queries, q, rows, *row as usize);
-            assert!((f64::from(*score) - want).abs() < 1e-4);
+    for metric in [Metric::Ip, Metric::Bm25] {
+        let spec = spec(metric, &[("bm25_avgdl", "7")]);
+        let index = opened(&spec, rows);
+        let search = |ratio| {
+            let query = spec.query(10, &pairs(&[("drop_ratio_search", ratio)])).unwrap();
+            index.search(rows, queries, &query, None, &Cancel::new()).unwrap()
+        };
+        let all = spec.query(rows.len(), &[]).unwrap();
+        let truth = index.search(rows, queries, &all, None, &Cancel::new()).unwrap();
+        let (mut found, mut count) = (0, 0);
+        for ((few, best), truth) in search("0.3").iter().zip(search("0")).zip(truth) {
+            for (row, score) in few.rows.iter().zip(&few.scores) {
+                let place = truth.rows.iter().position(|other| other == row).unwrap();
+                assert_eq!(truth.scores[place].to_bits(), score.to_bits());
+                found += usize::from(best.rows.contains(row));
+            }
+            count += best.rows.len();
         }
-        let truth = sets::naive(Metric::Ip, rows, queries, q, 10, |_, _| true);
-        found += sets::recall(hits, &truth, Metric::Ip) / 20.0;
+        assert!(found * 10 > count * 7, "{found} of {count} by {metric}");
+        assert!(spec.query(10, &pairs(&[("drop_ratio_search", "1")])).is_err());
     }
-    assert!(found > 0.7, "recall {found}");
-    assert!(spec.query(10, &pairs(&[("drop_ratio_search", "1")])).is_err());
 }
 
 #[test]
@@ -122,7 +142,7 @@ proptest! {
 
     /// Few values, so that many rows are equally good, in any distribution, negative ones too.
     #[test]
-    fn ties_and_odd_rows(rows in proptest::collection::vec(proptest::collection::btree_map(0u32..12, -1i8..4, 0..6), 0..300), query in proptest::collection::btree_map(0u32..14, 1u8..4, 0..6)) {
+    fn ties_and_odd_rows(rows in proptest::collection::vec(proptest::collection::btree_map(0u32..12, -1i8..4, 0..6), 0..300), query in proptest::collection::btree_map(0u32..14, 1u8..4, 0..6), average in proptest::sample::select(vec!["0.01", "3", "7.5", "90000"])) {
         let make = |rows: Vec<Vec<(u32, f32)>>| {
             let (mut offsets, mut bytes) = (vec![0i64], Vec::new());
             for row in rows {
@@ -134,14 +154,20 @@ proptest! {
             }
             Rows::Sparse(offsets, bytes)
         };
-        let floats = |row: std::collections::BTreeMap<u32, i8>| {
-            row.into_iter().map(|(dim, value)| (dim, f32::from(value))).collect::<Vec<_>>()
-        };
-        let rows = make(rows.into_iter().map(floats).collect());
         let query = query.into_iter().map(|(dim, value)| (dim, f32::from(value)));
         let query = make(vec![query.collect()]);
-        let spec = spec(Metric::Ip, &[]);
-        let index = opened(&spec, rows.view());
-        check(&spec, &index, rows.view(), query.view(), None, &[]);
+        for metric in [Metric::Ip, Metric::Bm25] {
+            // No word occurs less than not at all.
+            let value = |value: i8| f32::from(if metric == Metric::Bm25 { value.abs() } else { value });
+            let floats = |row: &std::collections::BTreeMap<u32, i8>| {
+                row.iter().map(|(dim, own)| (*dim, value(*own))).collect::<Vec<_>>()
+            };
+            let rows = make(rows.iter().map(floats).collect());
+            let spec = spec(metric, &[]);
+            let index = opened(&spec, rows.view());
+            let params = [("bm25_avgdl", average)];
+            let own = usize::from(metric == Metric::Bm25);
+            check(&spec, &index, rows.view(), query.view(), None, &params[..own]);
+        }
     }
 }

@@ -60,8 +60,11 @@ const KINDS: &[(&str, Of, &str)] = &[
     ("HNSW", Of::Molecules, "metric_type=JACCARD M=16 efConstruction=100 ef=64"),
     ("MINHASH_LSH", Of::Signatures, "metric_type=MHJACCARD mh_lsh_band=16 mh_element_bit_width=32"),
     ("SPARSE_INVERTED_INDEX", Of::Questions, "metric_type=IP"),
+    ("SPARSE_INVERTED_INDEX", Of::Questions, "metric_type=IP drop_ratio_search=0.6"),
     ("SPARSE_WAND", Of::Words, "metric_type=IP"),
+    ("SPARSE_WAND", Of::Words, "metric_type=IP drop_ratio_search=0.6"),
     ("SPARSE_INVERTED_INDEX", Of::Counts, "metric_type=BM25 bm25_avgdl=145"),
+    ("SPARSE_INVERTED_INDEX", Of::Counts, "metric_type=BM25 bm25_avgdl=145 drop_ratio_search=0.6"),
 ];
 
 /// Rows and queries as they lie in memory, and masks that have to do with what rows are.
@@ -301,7 +304,8 @@ fn kind(
     has_mask: &dyn Fn(&str) -> bool,
     out: &mut impl Write,
 ) -> std::io::Result<()> {
-    const ASKED: [&str; 6] = ["nprobe", "ef", "search_list", "refine_k", "reorder_k", "bm25_avgdl"];
+    const ASKED: [&str; 7] =
+        ["nprobe", "ef", "search_list", "refine_k", "reorder_k", "bm25_avgdl", "drop_ratio_search"];
     let all = params.split(' ').filter_map(|pair| pair.split_once('='));
     let all: Vec<(String, String)> = all.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let (asked, mut built): (Vec<_>, Vec<_>) =

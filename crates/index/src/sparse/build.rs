@@ -3,6 +3,7 @@
 use host::{Cancel, Progress};
 
 use super::coded::Coded;
+use super::levels::constants;
 use super::postings::BLOCK;
 use crate::image::Image;
 use crate::vectors::pairs_of;
@@ -34,9 +35,13 @@ pub(crate) fn build(
     // A row that names a dimension twice would count twice.
     postings.dedup_by_key(|(place, _)| *place);
     cancel.check()?;
-    // Sums of codes are for what only adds; what a count adds to a score by BM25 is known when it is asked for.
-    if metric == Metric::Ip && postings.iter().all(|(_, value)| *value > 0.0) {
-        Coded::write(&postings, image);
+    // Sums of codes are for what only adds.
+    let is_plain = postings.iter().all(|(_, value)| *value > 0.0 && value.is_finite());
+    if is_plain && (metric == Metric::Ip || is_usual(&postings, &lengths)) {
+        match metric {
+            Metric::Bm25 => Coded::write_counts(&postings, &lengths, image),
+            _ => Coded::write(&postings, image),
+        }
         progress.add(vectors.len() as u64);
         return Ok(());
     }
@@ -62,4 +67,10 @@ pub(crate) fn build(
     image.push("lengths", lengths);
     progress.add(vectors.len() as u64);
     Ok(())
+}
+
+/// Whether rows of `lengths` have a mean length, and counts are none by which nothing can be divided.
+fn is_usual(postings: &[(u64, f32)], lengths: &[f32]) -> bool {
+    let average = constants(lengths).average;
+    average.is_normal() && postings.iter().all(|(_, count)| count.is_normal())
 }

@@ -1,5 +1,5 @@
-//! Postings at rest whose values are codes of one byte. Invariant: a code stands for at most its value, and for less than
-//! a step less; what [`Coded::read`] accepts names only rows that exist, none twice in a run.
+//! Postings at rest whose values are codes of one byte. Invariant: what a code stands for is known beforehand, see
+//! [`super::levels`]; what [`Coded::read`] accepts names only rows that exist, none twice in a run.
 
 use std::cmp::Reverse;
 use std::sync::{Mutex, PoisonError};
@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use host::Cancel;
 use simd::Bits;
 
+use super::levels::{Coder, Levels, Spans, constants};
 use super::sums::{self, Room};
 use crate::image::{Array, Head, Image, VERSION_RANKED};
 use crate::refine::Refiner;
@@ -14,7 +15,8 @@ use crate::{Error, Hits, Query};
 
 /// Rows of a window: as many as have sums of two bytes in half of the nearest cache.
 pub(super) const WINDOW: usize = 8192;
-/// The largest code.
+/// How many codes there are, and the largest.
+pub(super) const CODES: usize = 256;
 pub(super) const CODE_MAX: f32 = 255.0;
 /// The mark of a run that a row was not named by yet.
 const UNSEEN: u32 = u32::MAX;
@@ -32,8 +34,10 @@ pub(crate) struct Coded {
     shift: u32,
     /// Where the postings of each start, and where the last end.
     starts: Array<u64>,
-    /// What a code of 1 stands for, for each dimension.
+    /// What a code of 1 stands for, for each dimension; 1 where codes are of BM25.
     steps: Array<f32>,
+    /// What codes of BM25 are made of.
+    spans: Option<Spans>,
     /// Where the runs of each start, and where the last end. A run is what a dimension has in a window.
     runs: Array<u32>,
     /// The window of each run, rising.
@@ -89,20 +93,18 @@ struct Draft {
 }
 
 impl Draft {
-    /// Adds a dimension: its rows, rising, and their values, all above zero.
-    fn push(&mut self, dim: u32, postings: &[(u64, f32)]) {
+    /// Adds a dimension: its rows, rising, and the code of each posting.
+    fn push(&mut self, dim: u32, step: f32, postings: &[(u64, f32)], code: impl Fn(&(u64, f32)) -> u8) {
         self.dims.push(dim);
         self.starts.push(self.places.len() as u64);
         self.runs.push(self.windows.len() as u32);
-        let most = postings.iter().fold(0f32, |most, (_, value)| most.max(*value));
-        let step = (most / CODE_MAX).max(f32::MIN_POSITIVE);
         self.steps.push(step);
         let window = |place: u64| place as u32 / WINDOW as u32;
         let mut end = 0;
         for run in postings.chunk_by(|a, b| window(a.0) == window(b.0)) {
             let place = |place: u64| (place as u32 % WINDOW as u32) as u16;
             let mut ranked: Vec<(Reverse<u8>, u16)> =
-                run.iter().map(|(row, value)| (Reverse(code(*value, step)), place(*row))).collect();
+                run.iter().map(|posting| (Reverse(code(posting)), place(posting.0))).collect();
             ranked.sort_unstable();
             self.places.extend(ranked.iter().map(|(_, place)| place));
             self.codes.extend(ranked.iter().map(|(Reverse(code), _)| code));
@@ -139,9 +141,27 @@ impl Coded {
     pub(super) fn write(postings: &[(u64, f32)], image: &mut Image) {
         let mut draft = Draft::default();
         for group in postings.chunk_by(|a, b| a.0 >> 32 == b.0 >> 32) {
-            draft.push((group[0].0 >> 32) as u32, group);
+            let most = group.iter().fold(0f32, |most, (_, value)| most.max(*value));
+            let step = (most / CODE_MAX).max(f32::MIN_POSITIVE);
+            draft.push((group[0].0 >> 32) as u32, step, group, |(_, value)| code(*value, step));
         }
         draft.write(image);
+    }
+
+    /// The same of counts, for BM25; `lengths` has the sum of each row.
+    pub(super) fn write_counts(postings: &[(u64, f32)], lengths: &[f32], image: &mut Image) {
+        let counted = |(place, count): &(u64, f32)| (*count, lengths[*place as u32 as usize]);
+        let mut draft = Draft::default();
+        let mut coder = Coder::new(constants(lengths), postings.iter().map(counted));
+        postings.iter().map(counted).for_each(|(count, length)| coder.add(count, length));
+        for group in postings.chunk_by(|a, b| a.0 >> 32 == b.0 >> 32) {
+            draft.push((group[0].0 >> 32) as u32, 1.0, group, |posting| {
+                let (count, length) = counted(posting);
+                coder.code(count, length)
+            });
+        }
+        draft.write(image);
+        coder.write(image);
     }
 
     /// Reads the sections back.
@@ -157,6 +177,7 @@ impl Coded {
             is_ranked: Head::version(image)? >= VERSION_RANKED,
             starts: image.array("starts", dims.len() + 1)?,
             steps: image.array("steps", dims.len())?,
+            spans: Spans::read(image)?,
             runs: image.array("runs", dims.len() + 1)?,
             ends: image.array("ends", windows.len())?,
             peaks: image.array("peaks", windows.len())?,
@@ -236,6 +257,11 @@ impl Coded {
         Ok(hits)
     }
 
+    /// What codes stand for in a search; nothing if it cannot be said.
+    pub(super) fn levels(&self, query: &Query) -> Option<Levels> {
+        self.spans.as_ref().map_or_else(|| Some(Levels::steps()), |spans| Levels::of(spans, &query.bm25()))
+    }
+
     /// The sections as they are searched.
     pub(super) fn lists(&self) -> Lists<'_> {
         Lists {
@@ -258,6 +284,7 @@ impl Coded {
     /// Bytes of the sections.
     pub(crate) fn memory_bytes(&self) -> u64 {
         let dims = self.dims.len() * (4 + 8 + 4 + 4) + 8 + 4 + 4 * self.below.len();
+        let dims = dims + self.spans.as_ref().map_or(0, |_| CODES * 16 + 12);
         (dims + self.windows.len() * (4 + 4 + 1) + self.places.len() * (2 + 1)) as u64
     }
 

@@ -3,6 +3,7 @@
 
 mod build;
 mod coded;
+mod levels;
 mod postings;
 mod search;
 mod sums;

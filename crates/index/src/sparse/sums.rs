@@ -11,7 +11,8 @@ use std::ops::Range;
 use host::Cancel;
 use simd::Bits;
 
-use super::coded::{CODE_MAX, Coded, Lists, WINDOW};
+use super::coded::{CODE_MAX, CODES, Coded, Lists, WINDOW};
+use super::levels::Levels;
 use crate::refine::Refiner;
 use crate::vectors::pairs_of;
 use crate::{Error, Hits, Query, scan};
@@ -38,13 +39,15 @@ const CUT_SHARE: f64 = 0.5;
 const AHEAD: usize = 1024;
 /// Postings of which it is asked once whether they still count.
 const STEP: usize = 16;
+/// Matching rows of a window that are all taken out where it is not known how large sums must be.
+const FEW: usize = 512;
 /// Postings from which on it pays to work out first what each code adds.
 const TABLE_POSTINGS_MIN: usize = 256;
 
 /// A dimension of the query.
 #[derive(Debug)]
 struct Term {
-    /// What a code counts, in parts of 256 of a unit.
+    /// What a level of 65,536 would count, in units.
     weight: u16,
     /// The least code that counts.
     cut: u8,
@@ -113,7 +116,13 @@ pub(super) fn search(
     cancel: &Cancel,
 ) -> Result<Vec<Hits>, Error> {
     let is_naive = query.name("search_algo") == "TAAT_NAIVE";
-    let mut walk = Walk { coded, lists: coded.lists(), query, mask, is_naive, room, least: 0 };
+    let Some(levels) = coded.levels(query) else {
+        let Refiner { metric, vectors, queries, .. } = *refiner;
+        let mut hits = vec![Hits::default(); queries.len()];
+        scan(metric, vectors, queries, 0, mask, query, &mut hits, cancel)?;
+        return Ok(hits);
+    };
+    let mut walk = Walk { coded, lists: coded.lists(), levels, query, mask, is_naive, room, least: 0 };
     (0..refiner.queries.len())
         .map(|q| {
             cancel.check()?;
@@ -125,6 +134,7 @@ pub(super) fn search(
 struct Walk<'a> {
     coded: &'a Coded,
     lists: Lists<'a>,
+    levels: Levels,
     query: &'a Query,
     mask: Option<&'a Bits>,
     /// Whether everything is to be added up.
@@ -155,7 +165,7 @@ impl Walk<'_> {
         // What is left out is unknown; the best by the rest are measured.
         let partial = Scale { unit: scale.unit, below: 0, above: 0 };
         if self.coded.is_ranked && ratio > 0.0 {
-            cut(&mut self.room.terms, ratio);
+            self.cut(ratio);
             self.walk(&partial, cancel)?;
             if self.room.found.len() >= self.query.k() {
                 return Ok(self.measure(refiner, q, &partial));
@@ -185,27 +195,41 @@ impl Walk<'_> {
 
     /// Finds the dimensions that rows have, and gives the scale of their sums.
     fn terms(&mut self) -> Scale {
-        let Self { coded, lists, room: Room { pairs, terms, known, .. }, .. } = self;
+        let Self { coded, lists, levels, room: Room { pairs, terms, known, .. }, .. } = self;
         known.clear();
         known.extend(pairs.iter().filter_map(|(dim, weight)| Some((coded.of(*dim)?, f64::from(*weight)))));
         for (at, _) in &*known {
             simd::prefetch(&lists.starts[*at..=*at]);
             simd::prefetch(&lists.runs[*at..=*at]);
         }
-        let steps = known.iter().map(|(at, weight)| weight * f64::from(lists.steps[*at]));
-        let most = steps.clone().map(|step| step * f64::from(CODE_MAX)).sum::<f64>();
-        let unit = if most > 0.0 { (SUM_MAX - pairs.len() as f64) / most } else { 0.0 };
+        // What each adds at most.
+        let most = known.iter().map(|(at, weight)| weight * f64::from(lists.steps[*at]) * levels.most);
+        let all = most.clone().sum::<f64>();
+        let unit = if all > 0.0 { (SUM_MAX - pairs.len() as f64) / all } else { 0.0 };
         let mut below = 0.0;
         terms.clear();
-        terms.extend(known.iter().zip(steps).map(|((at, _), step)| {
-            let step = step * unit;
-            below += step + 1.0;
+        terms.extend(known.iter().zip(most).map(|((at, _), most)| {
+            let most = most * unit;
+            below += most * levels.gap + 1.0;
             let (first, runs) =
                 (lists.starts[*at] as usize, lists.runs[*at] as usize..lists.runs[at + 1] as usize);
             lists.prefetch(runs.start, first);
-            Term { weight: (step * 256.0) as u16, cut: 0, runs, first, next: first }
+            // The largest level is a code of the largest times 256.
+            let weight = most * (256.0 / f64::from(CODE_MAX));
+            Term { weight: weight as u16, cut: 0, runs, first, next: first }
         }));
         Scale { unit, below: below.ceil() as u32 + ROUNDING, above: terms.len() as u32 + ROUNDING }
+    }
+
+    /// Gives each term the least code that counts: one that adds as much as a share of what terms add at most, on average.
+    fn cut(&mut self, ratio: f64) {
+        let Self { levels, room: Room { terms, .. }, .. } = self;
+        let least = CUT_SHARE * ratio * SUM_MAX / terms.len().max(1) as f64;
+        terms.retain_mut(|term| {
+            let code = levels.code(least * 65_536.0 / f64::from(term.weight.max(1)));
+            term.cut = code as u8;
+            code < CODES
+        });
     }
 
     /// Postings of all terms.
@@ -216,7 +240,7 @@ impl Walk<'_> {
 
     /// Takes what may be among the best out of a window.
     fn window(&mut self, window: u32, depth: usize, scale: &Scale) {
-        let Self { lists, room: Room { sums, terms, here, .. }, .. } = self;
+        let Self { lists, levels, room: Room { sums, terms, here, .. }, .. } = self;
         let mut bound = 0;
         here.clear();
         for term in terms.iter_mut() {
@@ -230,36 +254,63 @@ impl Walk<'_> {
                 lists.prefetch(run + 1, postings.end);
             }
             if lists.peaks[run] >= term.cut {
-                bound += u32::from(share(lists.peaks[run], term.weight));
+                bound += u32::from(share(levels.top(lists.peaks[run]), term.weight));
                 here.push((term.weight, term.cut, postings));
             }
         }
-        if here.is_empty() || bound < self.least && !self.is_naive {
+        let start = window as usize * WINDOW;
+        let mask = self.mask.map(|mask| &mask.words()[start / 64..]);
+        let mask = mask.map(|mask| &mask[..mask.len().min(WINDOW / 64)]);
+        let matching = mask.map(|mask| mask.iter().map(|word| word.count_ones() as usize).sum());
+        if here.is_empty() || matching == Some(0) || bound < self.least && !self.is_naive {
             return;
         }
         for (weight, cut, postings) in here.drain(..) {
-            add_up(sums, &lists.places[postings.clone()], &lists.codes[postings], weight, cut);
+            let (places, codes) = (&lists.places[postings.clone()], &lists.codes[postings]);
+            match &levels.table {
+                None => add_up(sums, places, codes, cut, |code| share(u16::from(code) << 8, weight)),
+                Some(table) => {
+                    add_up(sums, places, codes, cut, |code| share(table[usize::from(code)], weight));
+                }
+            }
         }
-        let start = window as usize * WINDOW;
-        if let Some(mask) = self.mask {
-            leave(sums, &mask.words()[start / 64..]);
-        }
-        self.take_out(start as u32, depth, scale.below + scale.above);
+        let margin = scale.below + scale.above;
+        self.rise(mask.zip(matching), depth, margin);
+        self.take_out(start as u32, mask, depth, margin);
         self.room.sums.fill(NONE);
     }
 
-    /// Takes out the rows whose sums are large enough; `margin` is how far below that of the worst they may be.
-    fn take_out(&mut self, start: u32, depth: usize, margin: u32) {
-        let Room { sums, words, peaks, found, .. } = &mut *self.room;
-        let rises = self.query.range_filter().is_none() && depth > 0;
+    /// Whether rows are looked for that are better than others.
+    fn rises(&self, depth: usize) -> bool {
+        self.query.range_filter().is_none() && depth > 0
+    }
+
+    /// Finds out how large sums must be at least where nothing is known of it yet. `mask` says which rows match, and how many.
+    fn rise(&mut self, mask: Option<(&[u64], usize)>, depth: usize, margin: u32) {
         let groups = (GROUPS_EACH * depth).next_power_of_two().clamp(GROUPS_MIN, GROUPS_MAX);
-        if rises && found.len() < depth && depth <= groups {
-            // As many rows as are asked for have sums no smaller than this.
-            simd::peaks(&**sums, &mut peaks[..groups]);
-            let (_, peak, _) = peaks[..groups].select_nth_unstable(groups - depth);
-            self.least = self.least.max(count(*peak).saturating_sub(margin));
+        let is_early = self.rises(depth) && self.room.found.len() < depth && depth <= groups;
+        if !is_early || mask.is_some_and(|(_, matching)| matching <= FEW) {
+            return;
         }
+        let Room { sums, peaks, .. } = &mut *self.room;
+        if let Some((mask, _)) = mask {
+            leave(sums, mask);
+        }
+        // As many rows as are asked for have sums no smaller than this.
+        simd::peaks(&**sums, &mut peaks[..groups]);
+        let (_, peak, _) = peaks[..groups].select_nth_unstable(groups - depth);
+        self.least = self.least.max(count(*peak).saturating_sub(margin));
+    }
+
+    /// Takes out the rows whose sums are large enough; `margin` is how far below that of the worst they may be.
+    fn take_out(&mut self, start: u32, mask: Option<&[u64]>, depth: usize, margin: u32) {
+        let rises = self.rises(depth);
+        let Room { sums, words, found, .. } = &mut *self.room;
         simd::between(&**sums, sum(self.least), i16::MAX, &mut **words);
+        if let Some(mask) = mask {
+            let mask = mask.iter().chain(std::iter::repeat(&0));
+            words.iter_mut().zip(mask).for_each(|(word, mask)| *word &= mask);
+        }
         let before = found.len();
         for (w, word) in words.iter().enumerate() {
             let mut word = *word;
@@ -321,11 +372,11 @@ impl Walk<'_> {
     }
 }
 
-/// What a code adds to a sum: never nothing, so that a row that has something in common with the query is seen.
+/// What a code of this level adds to a sum: never nothing, so that a row that has something in common with the query is seen.
 #[inline]
-fn share(code: u8, weight: u16) -> u16 {
+fn share(level: u16, weight: u16) -> u16 {
     // 1 more, for a product of whole numbers loses less than that.
-    (((u32::from(code) << 8) * u32::from(weight)) >> 16) as u16 + 1
+    ((u32::from(level) * u32::from(weight)) >> 16) as u16 + 1
 }
 
 /// The sum that is meant.
@@ -340,17 +391,18 @@ fn sum(count: u32) -> i16 {
     (i32::from(NONE) + count.min(u32::from(u16::MAX)) as i32).min(i32::from(i16::MAX)) as i16
 }
 
-/// Adds what postings say whose codes are `cut` or more, and maybe a few more; where there is a cut, codes fall.
-fn add_up(sums: &mut [i16; WINDOW], places: &[u16], codes: &[u8], weight: u16, cut: u8) {
+/// Adds what postings say whose codes are `cut` or more, and maybe a few more; where there is a cut, codes fall. `share` is what a code adds.
+#[inline(always)]
+fn add_up(sums: &mut [i16; WINDOW], places: &[u16], codes: &[u8], cut: u8, share: impl Fn(u8) -> u16) {
     if codes.get(TABLE_POSTINGS_MIN).is_some_and(|code| *code >= cut) {
-        let shares: [u16; 256] = std::array::from_fn(|code| share(code as u8, weight));
+        let shares: [u16; CODES] = std::array::from_fn(|code| share(code as u8));
         add_shares(sums, places, codes, cut, |code| shares[usize::from(code)]);
     } else {
-        add_shares(sums, places, codes, cut, |code| share(code, weight));
+        add_shares(sums, places, codes, cut, share);
     }
 }
 
-/// The same, where `share` is what a code adds.
+/// The same, as `share` says it now.
 #[inline(always)]
 fn add_shares(sums: &mut [i16; WINDOW], places: &[u16], codes: &[u8], cut: u8, share: impl Fn(u8) -> u16) {
     let mut add = |place: u16, code: u8| {
@@ -368,16 +420,6 @@ fn add_shares(sums: &mut [i16; WINDOW], places: &[u16], codes: &[u8], cut: u8, s
     if last_codes.first().is_some_and(|code| *code >= cut) {
         last_places.iter().zip(last_codes).for_each(|(place, code)| add(*place, *code));
     }
-}
-
-/// Gives each of `terms` the least code that counts: one that adds as much as a share of what they add at most, on average.
-fn cut(terms: &mut Vec<Term>, ratio: f64) {
-    let least = CUT_SHARE * ratio * SUM_MAX / terms.len().max(1) as f64;
-    terms.retain_mut(|term| {
-        let code = (least * 256.0 / f64::from(term.weight.max(1))).ceil();
-        term.cut = code as u8;
-        code <= f64::from(CODE_MAX)
-    });
 }
 
 /// Leaves only the sums of rows that match.
