@@ -254,7 +254,9 @@ impl Index {
             // The first version was a graph in a mapped file.
             Shape::Disk => Body::Graph(Box::new(Graph::read(spec, rows, image)?)),
             Shape::Hash => Body::Hash(Box::new(Bands::read(spec, rows, image)?)),
-            Shape::Inverted if image.has("codes") => Body::Coded(Box::new(Coded::read(rows, image)?)),
+            Shape::Inverted if image.has("codes") => {
+                Body::Coded(Box::new(Coded::read(spec.metric(), rows, image)?))
+            }
             Shape::Inverted => Body::Inverted(Box::new(Inverted::read(rows, image)?)),
         };
         Ok(Self { spec: spec.clone(), rows, body })

@@ -11,7 +11,7 @@ use super::levels::{Coder, Levels, Spans, constants};
 use super::sums::{self, Room};
 use crate::image::{Array, Head, Image, VERSION_RANKED};
 use crate::refine::Refiner;
-use crate::{Error, Hits, Query};
+use crate::{Error, Hits, Metric, Query};
 
 /// Rows of a window: as many as have sums of two bytes in half of the nearest cache.
 pub(super) const WINDOW: usize = 8192;
@@ -165,7 +165,7 @@ impl Coded {
     }
 
     /// Reads the sections back.
-    pub(crate) fn read(rows: usize, image: &Image) -> Result<Self, Error> {
+    pub(crate) fn read(metric: Metric, rows: usize, image: &Image) -> Result<Self, Error> {
         let dims: Array<u32> = image.list("dims")?;
         let windows: Array<u32> = image.list("windows")?;
         let places: Array<u16> = image.list("places")?;
@@ -177,7 +177,7 @@ impl Coded {
             is_ranked: Head::version(image)? >= VERSION_RANKED,
             starts: image.array("starts", dims.len() + 1)?,
             steps: image.array("steps", dims.len())?,
-            spans: Spans::read(image)?,
+            spans: if metric == Metric::Bm25 { Some(Spans::read(image)?) } else { None },
             runs: image.array("runs", dims.len() + 1)?,
             ends: image.array("ends", windows.len())?,
             peaks: image.array("peaks", windows.len())?,
