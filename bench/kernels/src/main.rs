@@ -1,7 +1,14 @@
-//! Every kernel of one query and many rows, beside what a core reads from the second cache and from memory, and beside
-//! numkong's kernel of a pair in a loop over the same rows. By turns in one process; the best of many turns counts.
+//! Every kernel of one query and many rows, beside what bounds it and beside numkong's kernel of a pair in a loop over the same
+//! rows. By turns in one process; the best of many turns counts.
 //!
-//! `cargo run --release --manifest-path bench/kernels/Cargo.toml` writes a table in Markdown.
+//! A kernel is bound by reading, from the second cache or from memory, or by its instructions: the cycles that those which its
+//! sums cannot do without take in registers alone. These were measured on Zen 4 (`docs/decisions/0510-what-bounds-each-kernel.md`),
+//! and a cycle is that of one multiply-add of sixteen floats.
+//!
+//! What is called is what the indexes call: for rows in the cache the kernels of any rows, for rows in memory those of rows one after
+//! the other; where there are none of these, the caller asks for the rows to come.
+//!
+//! `cd bench/kernels && GLIBC_TUNABLES=glibc.malloc.hugetlb=1 cargo run --release -- [part of a kernel's name | dimension] ...` writes a table in Markdown.
 
 mod rows;
 
@@ -17,6 +24,8 @@ use std::time::{Duration, Instant};
 const PLACES: [(&str, usize); 2] = [("cache", 256 << 10), ("memory", 96 << 20)];
 /// How long each place and kernel is measured.
 const TURNS: Duration = Duration::from_millis(250);
+/// How far ahead a caller asks for rows whose kernels do not: bytes.
+const AHEAD: usize = 8 << 10;
 
 /// A kernel over all rows, as one pass.
 type Pass<'a> = Box<dyn FnMut() + 'a>;
@@ -25,13 +34,22 @@ type Pass<'a> = Box<dyn FnMut() + 'a>;
 struct Race<'a> {
     name: &'static str,
     row_bytes: usize,
+    /// Cycles that the instructions of a row take.
+    cycles: f64,
     ours: Pass<'a>,
     peer: Option<Pass<'a>>,
 }
 
 impl<'a> Race<'a> {
-    fn new(name: &'static str, row_bytes: usize, ours: impl FnMut() + 'a) -> Self {
-        Self { name, row_bytes, ours: Box::new(ours), peer: None }
+    /// Instructions take `each` cycles for `unit` bytes of a row.
+    fn new(
+        name: &'static str,
+        row_bytes: usize,
+        (each, unit): (f64, usize),
+        ours: impl FnMut() + 'a,
+    ) -> Self {
+        let cycles = each * row_bytes as f64 / unit as f64;
+        Self { name, row_bytes, cycles, ours: Box::new(ours), peer: None }
     }
 
     fn beside(self, peer: impl FnMut() + 'a) -> Self {
@@ -42,6 +60,16 @@ impl<'a> Race<'a> {
 /// Makes the compiler believe that a result is needed.
 fn keep<T>(result: T) {
     let _ = black_box(result);
+}
+
+/// Goes along items in pieces; where they lie in memory, asks for those to come.
+fn pieces<T>(items: &[T], unit: usize, is_far: bool) -> impl Iterator<Item = &[T]> {
+    let ahead = if is_far { AHEAD.div_ceil(unit) } else { usize::MAX };
+    let later = items.chunks_exact(unit).skip(ahead).map(Some).chain(std::iter::repeat(None));
+    items.chunks_exact(unit).zip(later).map(|(piece, later)| {
+        later.into_iter().for_each(simd::prefetch_far);
+        piece
+    })
 }
 
 /// The best time of each pass, by turns.
@@ -65,26 +93,39 @@ fn best<const N: usize>(mut passes: [Option<&mut dyn FnMut()>; N]) -> [f64; N] {
 fn main() {
     println!("# Kernels\n");
     println!(
-        "Instructions: {}. Rows of 256 KB together (the second cache) and of 96 MB (memory), one core; \"reading\" is a plain loop over the\n\
-         same bytes. Written by `cargo run --release --manifest-path bench/kernels/Cargo.toml`; what it means is in\n\
-         `decisions/0341-kernels-beside-numkong.md`.\n",
+        "Instructions: {}. Rows of 256 KB together (the second cache) and of 96 MB (memory), one core. A kernel is bound by reading, which is\n\
+         what a plain loop over the same bytes takes, or by its instructions, which is what they take alone: whichever is longer. Written by\n\
+         `GLIBC_TUNABLES=glibc.malloc.hugetlb=1 cargo run --release` in `bench/kernels` (memory in large pages); what it means is in\n\
+         `decisions/0510-what-bounds-each-kernel.md`.\n",
         Level::current().name()
     );
-    println!("| kernel | dim | place | ns a row | share of reading | numkong, ns | ours against it |");
-    println!("| --- | --- | --- | --- | --- | --- | --- |");
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    let (dims, names): (Vec<_>, Vec<_>) = wanted.iter().partition(|word| word.parse::<usize>().is_ok());
+    let products = rows::products_a_second();
+    println!(
+        "| kernel | dim | place | ns a row | bound by | share of that | numkong, ns | ours against it |"
+    );
+    println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
     for dim in [128, 768, 1536] {
+        if !dims.is_empty() && !dims.contains(&&dim.to_string()) {
+            continue;
+        }
         for (place, bytes) in PLACES {
             let rows = Rows::new(bytes, dim);
             for race in races(&rows) {
-                one(race, &rows, dim, place);
+                if names.is_empty() || names.iter().any(|name| race.name.contains(name.as_str())) {
+                    one(race, &rows, place, 16.0 / products);
+                }
             }
         }
     }
-    println!();
-    batches();
+    if wanted.is_empty() {
+        println!();
+        batches(products);
+    }
 }
 
-fn one(mut race: Race<'_>, rows: &Rows, dim: usize, place: &str) {
+fn one(mut race: Race<'_>, rows: &Rows, place: &str, cycle: f64) {
     let count = rows.bytes.len() / race.row_bytes;
     let span = &rows.bytes[..count * race.row_bytes];
     let mut reading = || keep(read(black_box(span)));
@@ -93,11 +134,15 @@ fn one(mut race: Race<'_>, rows: &Rows, dim: usize, place: &str) {
     let ns = |seconds: f64| seconds * 1e9 / count as f64;
     let versus =
         if peer.is_finite() { format!("{:.1} | {:.2}x", ns(peer), peer / ours) } else { "- | -".to_owned() };
+    let instructions = race.cycles * cycle * count as f64;
+    let (bound, least) =
+        if reading > instructions { ("reading", reading) } else { ("instructions", instructions) };
     println!(
-        "| {} | {dim} | {place} | {:.1} | {:.0} % | {versus} |",
+        "| {} | {} | {place} | {:.1} | {bound} | {:.0} % | {versus} |",
         race.name,
+        rows.dim,
         ns(ours),
-        100.0 * reading / ours
+        100.0 * least / ours
     );
 }
 
@@ -105,13 +150,17 @@ fn one(mut race: Race<'_>, rows: &Rows, dim: usize, place: &str) {
 fn races(rows: &Rows) -> Vec<Race<'_>> {
     let dim = rows.dim;
     let mut races = Vec::new();
-    for (name, op) in [("IP f32", Op::Ip), ("L2 f32", Op::L2)] {
+    for (name, op, cycles) in [("IP f32", Op::Ip, 1.0), ("L2 f32", Op::L2, 1.13)] {
         let mut out = vec![0f32; rows.floats.len() / dim];
         let ours = move || {
-            op.rows(&rows.query, &rows.floats, &mut out);
+            if rows.is_far() {
+                op.rows(&rows.query, &rows.floats, &mut out);
+            } else {
+                op.each(&rows.query, &rows.floats, |i| i * dim, &mut out);
+            }
             black_box(&out);
         };
-        races.push(Race::new(name, 4 * dim, ours).beside(move || {
+        races.push(Race::new(name, 4 * dim, (cycles, 64), ours).beside(move || {
             for row in rows.floats.chunks_exact(dim) {
                 match op {
                     Op::Ip => keep(f32::dot(&rows.query, row)),
@@ -129,19 +178,23 @@ fn races(rows: &Rows) -> Vec<Race<'_>> {
 fn halves(rows: &Rows) -> Vec<Race<'_>> {
     let dim = rows.dim;
     let mut races = Vec::new();
-    for (name, half, op) in [
-        ("IP f16", Half::F16, Op::Ip),
-        ("L2 f16", Half::F16, Op::L2),
-        ("IP bf16", Half::Bf16, Op::Ip),
-        ("L2 bf16", Half::Bf16, Op::L2),
+    for (name, half, op, cycles) in [
+        ("IP f16", Half::F16, Op::Ip, 1.66),
+        ("L2 f16", Half::F16, Op::L2, 2.0),
+        ("IP bf16", Half::Bf16, Op::Ip, 1.33),
+        ("L2 bf16", Half::Bf16, Op::L2, 1.86),
     ] {
         let whole = &rows.halves[..rows.halves.len() / (2 * dim) * 2 * dim];
         let mut out = vec![0f32; whole.len() / (2 * dim)];
         let ours = move || {
-            half.rows(op, &rows.query, whole, &mut out);
+            if rows.is_far() {
+                half.rows(op, &rows.query, whole, &mut out);
+            } else {
+                half.each(op, &rows.query, whole, |i| i * 2 * dim, &mut out);
+            }
             black_box(&out);
         };
-        let race = Race::new(name, 2 * dim, ours);
+        let race = Race::new(name, 2 * dim, (cycles, 32), ours);
         races.push(match half {
             Half::F16 => race.beside(pairs(&rows.f16s, dim, op)),
             Half::Bf16 => race.beside(pairs(&rows.bf16s, dim, op)),
@@ -166,34 +219,48 @@ fn pairs<T: Dot + Euclidean>(rows: &[T], dim: usize, op: Op) -> impl FnMut() {
 fn bytes(rows: &Rows) -> Vec<Race<'_>> {
     let dim = rows.dim;
     let mut races = Vec::new();
-    for (name, op) in [("IP i8", Op::Ip), ("L2 i8", Op::L2)] {
+    for (name, op, cycles) in [("IP i8", Op::Ip, 1.24), ("L2 i8", Op::L2, 3.0)] {
         let whole = &rows.signed[..rows.signed.len() / dim * dim];
         let mut out = vec![0i32; whole.len() / dim];
         let ours = move || {
-            op.signed_rows(&whole[..dim], whole, &mut out);
+            if rows.is_far() {
+                op.signed_rows(&whole[..dim], whole, &mut out);
+            } else {
+                op.signed_each(&whole[..dim], whole, |i| i * dim, |i, sum| out[i] = sum, whole.len() / dim);
+            }
             black_box(&out);
         };
-        races.push(Race::new(name, dim, ours).beside(pairs(whole, dim, op)));
+        races.push(Race::new(name, dim, (cycles, 64), ours).beside(pairs(whole, dim, op)));
     }
-    let mut out = vec![0i32; rows.signed.len() / dim];
-    races.push(Race::new("IP u8 x i8", dim, move || {
-        simd::dots(&rows.bytes[..dim], &rows.signed, |i| i * dim, &mut out);
+    let (whole, mut out) = (&rows.bytes, vec![0i32; rows.signed.len() / dim]);
+    races.push(Race::new("IP u8 x i8", dim, (1.0, 64), move || {
+        for (rows, out) in pieces(&rows.signed, 4 * dim, rows.is_far()).zip(out.as_chunks_mut::<4>().0) {
+            simd::dots(&whole[..dim], rows, |i| i * dim, out);
+        }
         black_box(&out);
     }));
     let width = dim / 8;
-    let query = &rows.bytes[..width];
-    let hamming = move || rows.bytes.chunks_exact(width).for_each(|row| keep(simd::hamming(query, row)));
+    let (query, count) = (&rows.bytes[..width], rows.bytes.len() / width);
+    let mut out = vec![0; count];
+    let hamming = move || {
+        simd::hamming_rows(query, &rows.bytes, &mut out);
+        black_box(&out);
+    };
     let peer = move || {
         let query = &rows.bits[..width];
         rows.bits.chunks_exact(width).for_each(|row| keep(numkong::u1x8::hamming(query, row)));
     };
-    races.push(Race::new("Hamming", width, hamming).beside(peer));
-    let jaccard = move || rows.bytes.chunks_exact(width).for_each(|row| keep(simd::and_or(query, row)));
+    races.push(Race::new("Hamming", width, (1.5, 64), hamming).beside(peer));
+    let mut out = vec![(0, 0); count];
+    let jaccard = move || {
+        simd::and_or_rows(query, &rows.bytes, &mut out);
+        black_box(&out);
+    };
     let peer = move || {
         let query = &rows.bits[..width];
         rows.bits.chunks_exact(width).for_each(|row| keep(numkong::u1x8::jaccard(query, row)));
     };
-    races.push(Race::new("Jaccard", width, jaccard).beside(peer));
+    races.push(Race::new("Jaccard", width, (2.5, 64), jaccard).beside(peer));
     races
 }
 
@@ -210,7 +277,7 @@ fn codes(rows: &Rows) -> Vec<Race<'_>> {
         nibble_dots(std::slice::from_ref(&aim), plane, &mut dots);
         black_box(&dots);
     };
-    races.push(Race::new("IP i8 x u4", width, ours).beside(move || {
+    races.push(Race::new("IP i8 x u4", width, (2.5, 64), ours).beside(move || {
         let query = &rows.fours[..width];
         rows.fours.chunks_exact(width).for_each(|row| keep(numkong::i4x2::dot(query, row)));
     }));
@@ -218,7 +285,7 @@ fn codes(rows: &Rows) -> Vec<Race<'_>> {
     if let Some(planes) = Planes::new(1) {
         let (width, query) = (planes.row_bytes(dim), vec![[3i8; 64]; dim.div_ceil(64)]);
         let mut dots = vec![0i32; rows.bytes.len() / width];
-        races.push(Race::new("IP i8 x u1", width, move || {
+        races.push(Race::new("IP i8 x u1", width, (2.0, 8), move || {
             planes.dots(&query, &rows.bytes, |i| i * width, &mut dots);
             black_box(&dots);
         }));
@@ -227,7 +294,7 @@ fn codes(rows: &Rows) -> Vec<Race<'_>> {
     let mut tables = Lookups::default();
     tables.aim_signs(&rows.query, 1.0);
     let block = Lookups::block_bytes(dim / 4);
-    races.push(Race::new("1-bit codes, 32 rows a block", block / Lookups::ROWS, move || {
+    races.push(Race::new("1-bit codes, 32 rows a block", block / Lookups::ROWS, (6.03, 64), move || {
         let mut scores = [0f32; Lookups::ROWS];
         rows.bytes.chunks_exact(block).for_each(|block| keep(tables.scores(block, 0.0, -1.0, &mut scores)));
     }));
@@ -235,19 +302,19 @@ fn codes(rows: &Rows) -> Vec<Race<'_>> {
     let mut aim = FanQuery::default();
     aim.aim(&rows.query);
     let fan = fan_bytes(dim);
-    races.push(Race::new("1-bit codes, 2 x 16 rows", fan / FAN, move || {
+    races.push(Race::new("1-bit codes, 2 x 16 rows", fan / FAN, (4.9, 64), move || {
         let mut scores = [0f32; 2 * FAN];
-        rows.bytes.chunks_exact(2 * fan).for_each(|fans| keep(aim.scores(fans, (0.0, -1.0), &mut scores)));
+        pieces(&rows.bytes, 2 * fan, rows.is_far())
+            .for_each(|fans| keep(aim.scores(fans, (0.0, -1.0), &mut scores)));
     }));
     races
 }
 
 /// Many queries and many rows in the cache, against what the core multiplies and adds at most.
-fn batches() {
+fn batches(most: f64) {
     println!("| batch, dim 768 | pairs a second | share of the most products |");
     println!("| --- | --- | --- |");
     let rows = Rows::new(192 << 10, 768);
-    let most = rows::products_a_second();
     let queries: Vec<f32> = rows.floats.iter().take(32 * 768).copied().collect();
     let count = rows.floats.len() / 768;
     let mut out = vec![0f32; 32 * count];

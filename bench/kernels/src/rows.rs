@@ -2,20 +2,49 @@
 
 use numkong::{bf16, f16, i4x2, u1x8};
 use std::hint::black_box;
+use std::ops::Deref;
 use std::time::Instant;
+
+/// Bytes of a line of the cache, at which rows begin as in files.
+const LINE: usize = 64;
+
+/// Items that begin with a line of the cache.
+pub(crate) struct Aligned<T> {
+    room: Vec<T>,
+    start: usize,
+}
+
+impl<T: Copy> Aligned<T> {
+    /// Takes `count` items.
+    fn new(count: usize, items: impl Iterator<Item = T>, zero: T) -> Self {
+        let mut room: Vec<T> = Vec::with_capacity(count + LINE);
+        let start = room.as_ptr().align_offset(LINE);
+        room.resize(start, zero);
+        room.extend(items.take(count));
+        Self { room, start }
+    }
+}
+
+impl<T> Deref for Aligned<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.room[self.start..]
+    }
+}
 
 /// The same number of bytes as each kind of element.
 pub(crate) struct Rows {
     pub(crate) dim: usize,
-    pub(crate) query: Vec<f32>,
-    pub(crate) bytes: Vec<u8>,
-    pub(crate) floats: Vec<f32>,
-    pub(crate) halves: Vec<u8>,
-    pub(crate) f16s: Vec<f16>,
-    pub(crate) bf16s: Vec<bf16>,
-    pub(crate) signed: Vec<i8>,
-    pub(crate) bits: Vec<u1x8>,
-    pub(crate) fours: Vec<i4x2>,
+    pub(crate) query: Aligned<f32>,
+    pub(crate) bytes: Aligned<u8>,
+    pub(crate) floats: Aligned<f32>,
+    pub(crate) halves: Aligned<u8>,
+    pub(crate) f16s: Aligned<f16>,
+    pub(crate) bf16s: Aligned<bf16>,
+    pub(crate) signed: Aligned<i8>,
+    pub(crate) bits: Aligned<u1x8>,
+    pub(crate) fours: Aligned<i4x2>,
 }
 
 impl Rows {
@@ -28,39 +57,46 @@ impl Rows {
             state ^= state << 17;
             state
         };
-        let bytes = bytes / (4 * dim) * 4 * dim;
-        let noise: Vec<u8> = (0..bytes).map(|_| (next() >> 32) as u8).collect();
+        let count = bytes / (4 * dim) * 4 * dim;
+        let bytes = Aligned::new(count, std::iter::repeat_with(|| (next() >> 32) as u8), 0);
         // Two-byte floats of either kind between 0.5 and 2, whatever the low bits say.
-        let halves: Vec<u8> = noise.chunks_exact(2).flat_map(|two| [two[0], 0x3c | two[1] & 0x83]).collect();
+        let half = |two: &[u8]| [two[0], 0x3c | two[1] & 0x83];
+        let halves = Aligned::new(count, bytes.chunks_exact(2).flat_map(half), 0);
         let words = || halves.chunks_exact(2).map(|two| u16::from_le_bytes([two[0], two[1]]));
         let float = |byte: &u8| f32::from(*byte) / 64.0 - 2.0;
         Self {
             dim,
-            query: noise.iter().rev().take(dim).map(float).collect(),
-            floats: noise.iter().take(bytes / 4).map(float).collect(),
-            f16s: words().map(f16).collect(),
-            bf16s: words().map(bf16).collect(),
-            signed: noise.iter().map(|byte| *byte as i8).collect(),
-            bits: noise.iter().map(|byte| u1x8(*byte)).collect(),
-            fours: noise.iter().map(|byte| i4x2(*byte)).collect(),
+            query: Aligned::new(dim, bytes.iter().rev().map(float), 0.0),
+            floats: Aligned::new(count / 4, bytes.iter().map(float), 0.0),
+            f16s: Aligned::new(count / 2, words().map(f16), f16(0)),
+            bf16s: Aligned::new(count / 2, words().map(bf16), bf16(0)),
+            signed: Aligned::new(count, bytes.iter().map(|byte| *byte as i8), 0),
+            bits: Aligned::new(count, bytes.iter().map(|byte| u1x8(*byte)), u1x8(0)),
+            fours: Aligned::new(count, bytes.iter().map(|byte| i4x2(*byte)), i4x2(0)),
             halves,
-            bytes: noise,
+            bytes,
         }
+    }
+
+    /// Whether they lie in memory rather than in the second cache.
+    pub(crate) fn is_far(&self) -> bool {
+        self.bytes.len() > 1 << 20
     }
 }
 
 /// Reads all bytes, as fast as a core does.
 pub(crate) fn read(bytes: &[u8]) -> u64 {
-    const WIDTH: usize = 512;
-    let mut lanes = [0u64; WIDTH / 8];
-    let (blocks, _) = bytes.as_chunks::<WIDTH>();
-    for (at, block) in blocks.iter().enumerate() {
+    let mut lanes = [0u64; 32];
+    let (spans, _) = bytes.as_chunks::<512>();
+    for (at, span) in spans.iter().enumerate() {
         // Memory foresees a stream to the end of a page only.
-        if let Some(ahead) = blocks.get(at + (16 << 10) / WIDTH) {
+        if let Some(ahead) = spans.get(at + (16 << 10) / 512) {
             simd::prefetch_far(&ahead[..64]);
         }
-        for (lane, word) in lanes.iter_mut().zip(block.as_chunks::<8>().0) {
-            *lane ^= u64::from_ne_bytes(*word);
+        for block in span.as_chunks::<256>().0 {
+            for (lane, word) in lanes.iter_mut().zip(block.as_chunks::<8>().0) {
+                *lane ^= u64::from_ne_bytes(*word);
+            }
         }
     }
     lanes.iter().fold(0, |sum, lane| sum ^ lane)

@@ -1,8 +1,7 @@
 //! Integer sums over bytes and bits. Invariant: exact, so trivially the same at every [`Level`].
 
 use crate::Level;
-use crate::kernel::{and_or_block, byte_block, xor_block};
-use crate::prefetch::prefetch_beyond;
+use crate::kernel::{and_or_block, and_or_stream, byte_block, xor_block, xor_stream};
 
 /// The sum of products of unsigned and signed bytes. Exact while the length is below 65,000.
 ///
@@ -72,7 +71,8 @@ pub fn hamming_rows(query: &[u8], rows: &[u8], out: &mut [u32]) {
 /// # Panics
 /// As there.
 pub fn hamming_rows_at(level: Level, query: &[u8], rows: &[u8], out: &mut [u32]) {
-    along(query, rows, out, |rows| xor_block(level, query, rows), |row| xor_block(level, query, [row])[0]);
+    assert_eq!(rows.len(), query.len() * out.len(), "one output a row");
+    xor_stream(level, query, rows, out);
 }
 
 /// [`and_or`] of one query and rows that lie one after the other: `out[i]` belongs to row `i`.
@@ -88,33 +88,8 @@ pub fn and_or_rows(query: &[u8], rows: &[u8], out: &mut [(u32, u32)]) {
 /// # Panics
 /// As there.
 pub fn and_or_rows_at(level: Level, query: &[u8], rows: &[u8], out: &mut [(u32, u32)]) {
-    let one = |row: &[u8]| and_or_block(level, query, [row])[0];
-    along(query, rows, out, |rows| and_or_block(level, query, rows), one);
-}
-
-/// Goes along rows four at a time, and asks for those to come.
-#[inline(always)]
-fn along<T>(
-    query: &[u8],
-    rows: &[u8],
-    out: &mut [T],
-    four: impl Fn([&[u8]; 4]) -> [T; 4],
-    one: impl Fn(&[u8]) -> T,
-) {
-    let len = query.len();
-    assert_eq!(rows.len(), len * out.len(), "one output a row");
-    if len == 0 {
-        return out.fill_with(|| one(&[]));
-    }
-    let (fours, rest) = out.as_chunks_mut::<4>();
-    let (whole, tail) = rows.split_at(fours.len() * 4 * len);
-    for (out, rows) in fours.iter_mut().zip(whole.chunks_exact(4 * len)) {
-        rows.chunks(512).for_each(|line| prefetch_beyond(&line[0]));
-        *out = four(std::array::from_fn(|i| &rows[i * len..][..len]));
-    }
-    for (i, out) in rest.iter_mut().enumerate() {
-        *out = one(&tail[i * len..][..len]);
-    }
+    assert_eq!(rows.len(), query.len() * out.len(), "one output a row");
+    and_or_stream(level, query, rows, out);
 }
 
 /// How many bits are in both, and how many in either.

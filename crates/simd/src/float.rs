@@ -4,10 +4,6 @@
 use crate::Level;
 use crate::kernel::{float_block, float_stream};
 
-/// From this length on rows that follow each other are better read one by one: the arithmetic still keeps up with the
-/// memory, which foresees one stream but not several.
-const STREAM_DIM: usize = 128;
-
 /// What is computed of two f32 vectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Op {
@@ -41,16 +37,19 @@ impl Op {
     /// # Panics
     /// When `rows` does not hold exactly `out.len()` rows of the query's length.
     pub fn rows(self, query: &[f32], rows: &[f32], out: &mut [f32]) {
+        self.rows_at(Level::current(), query, rows, out);
+    }
+
+    /// [`Op::rows`] at a chosen level.
+    ///
+    /// # Panics
+    /// As there.
+    pub fn rows_at(self, level: Level, query: &[f32], rows: &[f32], out: &mut [f32]) {
         assert_eq!(rows.len(), query.len() * out.len(), "one output a row");
-        if query.len() >= STREAM_DIM {
-            let level = Level::current();
-            match self {
-                Self::L2 => float_stream::<true>(level, query, rows, out),
-                Self::Ip => float_stream::<false>(level, query, rows, out),
-            }
-            return;
+        match self {
+            Self::L2 => float_stream::<true>(level, query, rows, out),
+            Self::Ip => float_stream::<false>(level, query, rows, out),
         }
-        self.each(query, rows, |i| i * query.len(), out);
     }
 
     /// One query against the rows `ids` of a matrix: `out[i]` is the score of row `ids[i]`.

@@ -6,9 +6,6 @@
 use crate::kernel::{half_block, half_stream, widen};
 use crate::{Level, Op};
 
-/// From this length on rows that follow each other are read one by one, as the memory foresees it.
-const STREAM_DIM: usize = 128;
-
 /// A float of two bytes, little-endian.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Half {
@@ -64,7 +61,7 @@ impl Half {
     #[inline]
     pub fn pair_at(self, level: Level, op: Op, query: &[f32], row: &[u8]) -> f32 {
         assert_eq!(row.len(), 2 * query.len(), "two vectors of one dimension");
-        self.block(level, op, [query], [row])[0][0]
+        self.block(level, op, query, [row])[0]
     }
 
     /// One query against many rows of its length: row `i` starts at byte `starts(i)` of `rows`.
@@ -79,10 +76,10 @@ impl Half {
         let whole = fours.len() * 4;
         for (b, four) in fours.iter_mut().enumerate() {
             let i = b * 4;
-            [*four] = self.block(level, op, [query], [row(i), row(i + 1), row(i + 2), row(i + 3)]);
+            *four = self.block(level, op, query, [row(i), row(i + 1), row(i + 2), row(i + 3)]);
         }
         for (i, out) in rest.iter_mut().enumerate() {
-            *out = self.block(level, op, [query], [row(whole + i)])[0][0];
+            *out = self.block(level, op, query, [row(whole + i)])[0];
         }
     }
 
@@ -91,11 +88,15 @@ impl Half {
     /// # Panics
     /// When `rows` does not hold exactly `out.len()` rows of the query's length.
     pub fn rows(self, op: Op, query: &[f32], rows: &[u8], out: &mut [f32]) {
+        self.rows_at(Level::current(), op, query, rows, out);
+    }
+
+    /// [`Half::rows`] at a chosen level.
+    ///
+    /// # Panics
+    /// As there.
+    pub fn rows_at(self, level: Level, op: Op, query: &[f32], rows: &[u8], out: &mut [f32]) {
         assert_eq!(rows.len(), 2 * query.len() * out.len(), "one output a row");
-        if query.len() < STREAM_DIM {
-            return self.each(op, query, rows, |i| i * 2 * query.len(), out);
-        }
-        let level = Level::current();
         match (op, self) {
             (Op::L2, Self::F16) => half_stream::<true, false>(level, query, rows, out),
             (Op::L2, Self::Bf16) => half_stream::<true, true>(level, query, rows, out),
@@ -105,18 +106,12 @@ impl Half {
     }
 
     #[inline]
-    fn block<const Q: usize, const R: usize>(
-        self,
-        level: Level,
-        op: Op,
-        queries: [&[f32]; Q],
-        rows: [&[u8]; R],
-    ) -> [[f32; R]; Q] {
+    fn block<const R: usize>(self, level: Level, op: Op, query: &[f32], rows: [&[u8]; R]) -> [f32; R] {
         match (op, self) {
-            (Op::L2, Self::F16) => half_block::<Q, R, true, false>(level, queries, rows),
-            (Op::L2, Self::Bf16) => half_block::<Q, R, true, true>(level, queries, rows),
-            (Op::Ip, Self::F16) => half_block::<Q, R, false, false>(level, queries, rows),
-            (Op::Ip, Self::Bf16) => half_block::<Q, R, false, true>(level, queries, rows),
+            (Op::L2, Self::F16) => half_block::<R, true, false>(level, query, rows),
+            (Op::L2, Self::Bf16) => half_block::<R, true, true>(level, query, rows),
+            (Op::Ip, Self::F16) => half_block::<R, false, false>(level, query, rows),
+            (Op::Ip, Self::Bf16) => half_block::<R, false, true>(level, query, rows),
         }
     }
 }

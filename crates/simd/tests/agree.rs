@@ -37,6 +37,12 @@ fn float_kernels_agree_at_every_length() {
                 for level in Level::available() {
                     let got = op.pair_at(level, a, b);
                     assert!(same(want, got), "{op:?} of {len} at {level:?}: {want} and {got}");
+                    let mut rows = [0.0; 7];
+                    op.rows_at(level, a, &b.repeat(7), &mut rows);
+                    assert!(
+                        rows.iter().all(|got| same(want, *got)),
+                        "{op:?} of {len} at {level:?}: {rows:?}"
+                    );
                 }
             }
         }
@@ -94,11 +100,11 @@ fn byte_and_bit_kernels_agree_and_are_exact() {
             assert_eq!(out, [dot; 5], "{len} bytes at {level:?}");
             assert_eq!(simd::hamming_at(level, a, b), xor);
             assert_eq!(simd::and_or_at(level, a, b), (and, or));
-            let rows = b.repeat(5);
-            let (mut differ, mut both) = ([0; 5], [(0, 0); 5]);
+            let rows = b.repeat(7);
+            let (mut differ, mut both) = ([0; 7], [(0, 0); 7]);
             simd::hamming_rows_at(level, a, &rows, &mut differ);
             simd::and_or_rows_at(level, a, &rows, &mut both);
-            assert_eq!((differ, both), ([xor; 5], [(and, or); 5]));
+            assert_eq!((differ, both), ([xor; 7], [(and, or); 7]));
         }
     }
 }
@@ -151,10 +157,12 @@ fn half_kernels_score_as_widened_rows_do_at_every_length() {
                     assert!(wide.iter().zip(&again).all(|(a, b)| same(*a, *b)), "{len} at {level:?}");
                     let got = half.pair_at(level, op, query, row);
                     assert!(same(want, got), "{half:?} {op:?} of {len} at {level:?}: {want} and {got}");
+                    let mut rows = [0.0; 7];
+                    // At an odd address.
+                    half.rows_at(level, op, query, &[&[0], &row.repeat(7)[..]].concat()[1..], &mut rows);
+                    assert!(rows.iter().all(|got| same(want, *got)), "{half:?} {op:?} of {len} at {level:?}");
                 }
                 assert!(each.iter().all(|got| same(want, *got)));
-                half.rows(op, query, &row.repeat(3), &mut each[..3]);
-                assert!(each.iter().all(|got| same(want, *got)), "{len} in a row");
             }
         }
     }
@@ -195,7 +203,8 @@ fn signed_kernels_agree_and_are_exact() {
     for len in (0..=257).chain([32_768]) {
         let bytes = |seed| noise(seed, len + 1).iter().map(|n| *n as i8).collect::<Vec<i8>>();
         let (a, b) = (bytes(1), bytes(2));
-        for (a, b) in [(&a[1..], &b[1..]), (&vec![127; len], &vec![-128; len])] {
+        let extremes = [(127, -128), (-128, 127), (-128, -128)].map(|(a, b)| (vec![a; len], vec![b; len]));
+        for (a, b) in [(&a[1..], &b[1..])].into_iter().chain(extremes.iter().map(|(a, b)| (&a[..], &b[..]))) {
             let pairs = || a.iter().zip(b).map(|(a, b)| (i64::from(*a), i64::from(*b)));
             let ip: i64 = pairs().map(|(a, b)| a * b).sum();
             let l2: i64 = pairs().map(|(a, b)| (a - b) * (a - b)).sum();
@@ -205,9 +214,11 @@ fn signed_kernels_agree_and_are_exact() {
             }
             Op::L2.signed_each(a, b, |_| 0, |_, sum| assert_eq!(i64::from(sum), l2), 6);
             for (op, want) in [(Op::L2, l2), (Op::Ip, ip)] {
-                let mut sums = [0; 3];
-                op.signed_rows(a, &b.repeat(3), &mut sums);
-                assert!(sums.iter().all(|sum| i64::from(*sum) == want), "{len} in a row");
+                for level in Level::available() {
+                    let mut sums = [0; 7];
+                    op.signed_rows_at(level, a, &b.repeat(7), &mut sums);
+                    assert!(sums.iter().all(|sum| i64::from(*sum) == want), "{len} in a row at {level:?}");
+                }
             }
         }
     }
@@ -320,6 +331,44 @@ fn transforms_agree_and_undo_themselves() {
             assert!(want.iter().zip(&got).all(|(a, b)| same(*a, *b)), "{level:?} {power}");
             hadamard_at(level, &mut got);
             assert!(values.iter().zip(&got).all(|(a, b)| (a - b).abs() < 1e-2), "{level:?} {power}");
+        }
+    }
+}
+
+#[test]
+fn rows_after_one_another_score_as_their_pairs_do() {
+    const ROWS: usize = 7;
+    for dim in [1, 16, 17, 31, 33, 63, 65, 127, 128, 129, 255, 256, 260, 600] {
+        let (query, rows) = (floats(1, dim), floats(2, ROWS * dim));
+        let halves = &halves(3, ROWS * dim)[1..];
+        let bytes: Vec<u8> = noise(4, (ROWS + 1) * dim).iter().map(|n| *n as u8).collect();
+        let signed: Vec<i8> = bytes.iter().map(|byte| *byte as i8).collect();
+        for (level, op) in Level::available().into_iter().flat_map(|level| [(level, Op::L2), (level, Op::Ip)])
+        {
+            let mut scores = [0.0; ROWS];
+            op.rows_at(level, &query, &rows, &mut scores);
+            for (score, row) in scores.iter().zip(rows.chunks_exact(dim)) {
+                assert!(same(*score, op.pair_at(Level::SCALAR, &query, row)), "{op:?} {dim} at {level:?}");
+            }
+            for half in [Half::F16, Half::Bf16] {
+                half.rows_at(level, op, &query, halves, &mut scores);
+                for (score, row) in scores.iter().zip(halves.chunks_exact(2 * dim)) {
+                    let want = half.pair_at(Level::SCALAR, op, &query, row);
+                    assert!(same(*score, want), "{half:?} {op:?} {dim} at {level:?}");
+                }
+            }
+            let ((query, rows), mut sums) = (signed.split_at(dim), [0; ROWS]);
+            op.signed_rows_at(level, query, rows, &mut sums);
+            for (sum, row) in sums.iter().zip(rows.chunks_exact(dim)) {
+                assert_eq!(*sum, op.signed_pair_at(Level::SCALAR, query, row), "{op:?} {dim} at {level:?}");
+            }
+            let ((query, rows), mut differ, mut both) = (bytes.split_at(dim), [0; ROWS], [(0, 0); ROWS]);
+            simd::hamming_rows_at(level, query, rows, &mut differ);
+            simd::and_or_rows_at(level, query, rows, &mut both);
+            for (r, row) in rows.chunks_exact(dim).enumerate() {
+                assert_eq!(differ[r], simd::hamming_at(Level::SCALAR, query, row), "{dim} at {level:?}");
+                assert_eq!(both[r], simd::and_or_at(Level::SCALAR, query, row), "{dim} at {level:?}");
+            }
         }
     }
 }

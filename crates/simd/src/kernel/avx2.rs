@@ -5,6 +5,8 @@ use std::arch::x86_64::*;
 use super::scalar::fold_words;
 use super::{LANES, reduce};
 
+streams!([#[target_feature(enable = "avx2,fma,f16c,popcnt")]] float half signed xor and_or);
+
 #[inline]
 #[target_feature(enable = "avx2,fma")]
 #[expect(unsafe_code, reason = "the vector load")]
@@ -47,6 +49,7 @@ fn add<const L2: bool>(sum: [__m256; 2], a: [__m256; 2], b: [__m256; 2]) -> [__m
     }
 }
 
+#[inline]
 #[target_feature(enable = "avx2,fma")]
 pub(super) fn float_block<const Q: usize, const R: usize, const L2: bool>(
     queries: [&[f32]; Q],
@@ -80,32 +83,6 @@ fn float_row<const R: usize, const L2: bool>(query: &[f32], rows: [&[f32]; R]) -
     sums.map(|sum| reduce(store(sum)))
 }
 
-#[target_feature(enable = "avx2,fma")]
-pub(super) fn float_stream<const L2: bool>(query: &[f32], rows: &[f32], out: &mut [f32]) {
-    for (row, out) in rows.chunks_exact(query.len()).zip(out) {
-        *out = stream_row::<L2>(query, row);
-    }
-}
-
-#[inline]
-#[target_feature(enable = "avx2,fma")]
-fn stream_row<const L2: bool>(query: &[f32], row: &[f32]) -> f32 {
-    let (chunks, rest) = query.as_chunks::<LANES>();
-    let row_chunks = row.as_chunks::<LANES>().0;
-    let mut sum = [_mm256_setzero_ps(); 2];
-    for (c, (a, b)) in chunks.iter().zip(row_chunks).enumerate() {
-        if c.is_multiple_of(8) {
-            crate::prefetch::prefetch_beyond(b);
-        }
-        sum = add::<L2>(sum, load(a), load(b));
-    }
-    if !rest.is_empty() {
-        let b = load(&padded(&row[query.len() - rest.len()..query.len()]));
-        sum = add::<L2>(sum, load(&padded(rest)), b);
-    }
-    reduce(store(sum))
-}
-
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
 #[expect(unsafe_code, reason = "the vector load")]
@@ -124,33 +101,30 @@ fn load_halves<const BF: bool>(halves: &[[u8; 2]; LANES]) -> [__m256; 2] {
     wide
 }
 
+#[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn half_block<const Q: usize, const R: usize, const L2: bool, const BF: bool>(
-    queries: [&[f32]; Q],
+pub(super) fn half_block<const R: usize, const L2: bool, const BF: bool>(
+    query: &[f32],
     rows: [&[u8]; R],
-) -> [[f32; R]; Q] {
-    let mut out = [[0f32; R]; Q];
-    for (out, query) in out.iter_mut().zip(queries) {
-        let (chunks, rest) = query.as_chunks::<LANES>();
-        let rows = rows.map(|row| &row.as_chunks::<2>().0[..query.len()]);
-        let row_chunks = rows.map(|row| &row.as_chunks::<LANES>().0[..chunks.len()]);
-        let mut sums = [[_mm256_setzero_ps(); 2]; R];
-        for (c, chunk) in chunks.iter().enumerate() {
-            let a = load(chunk);
-            for r in 0..R {
-                sums[r] = add::<L2>(sums[r], a, load_halves::<BF>(&row_chunks[r][c]));
-            }
+) -> [f32; R] {
+    let (chunks, rest) = query.as_chunks::<LANES>();
+    let rows = rows.map(|row| &row.as_chunks::<2>().0[..query.len()]);
+    let row_chunks = rows.map(|row| &row.as_chunks::<LANES>().0[..chunks.len()]);
+    let mut sums = [[_mm256_setzero_ps(); 2]; R];
+    for (c, chunk) in chunks.iter().enumerate() {
+        let a = load(chunk);
+        for r in 0..R {
+            sums[r] = add::<L2>(sums[r], a, load_halves::<BF>(&row_chunks[r][c]));
         }
-        if !rest.is_empty() {
-            let a = load(&padded(rest));
-            for r in 0..R {
-                let b = load_halves::<BF>(&padded(&rows[r][query.len() - rest.len()..]));
-                sums[r] = add::<L2>(sums[r], a, b);
-            }
-        }
-        *out = sums.map(|sum| reduce(store(sum)));
     }
-    out
+    if !rest.is_empty() {
+        let a = load(&padded(rest));
+        for r in 0..R {
+            let b = load_halves::<BF>(&padded(&rows[r][query.len() - rest.len()..]));
+            sums[r] = add::<L2>(sums[r], a, b);
+        }
+    }
+    sums.map(|sum| reduce(store(sum)))
 }
 
 #[target_feature(enable = "avx2,fma,f16c")]
@@ -165,8 +139,20 @@ pub(super) fn widen<const BF: bool>(source: &[u8], out: &mut [f32]) {
     super::scalar::widen::<BF>(rest, out_rest);
 }
 
+/// Nothing: differences are widened.
+#[inline]
 #[target_feature(enable = "avx2,fma")]
-pub(super) fn signed_block<const R: usize, const L2: bool>(query: &[i8], rows: [&[i8]; R]) -> [i32; R] {
+pub(super) fn signed_alone<const L2: bool>(_query: &[i8]) -> i32 {
+    0
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+pub(super) fn signed_block<const R: usize, const L2: bool>(
+    query: &[i8],
+    _alone: i32,
+    rows: [&[i8]; R],
+) -> [i32; R] {
     let (chunks, rest) = query.as_chunks::<16>();
     let row_chunks = rows.map(|row| &row.as_chunks::<16>().0[..chunks.len()]);
     let mut sums = [_mm256_setzero_si256(); R];
@@ -253,6 +239,7 @@ fn add_up(sum: __m256i) -> i32 {
     _mm_cvtsi128_si32(_mm_add_epi32(quarter, _mm_shuffle_epi32::<0b00_00_00_01>(quarter)))
 }
 
+#[inline]
 #[target_feature(enable = "avx2,fma,popcnt")]
 pub(super) fn xor_block<const R: usize>(query: &[u8], rows: [&[u8]; R]) -> [u32; R] {
     let mut out = [0; R];
@@ -262,6 +249,7 @@ pub(super) fn xor_block<const R: usize>(query: &[u8], rows: [&[u8]; R]) -> [u32;
     out
 }
 
+#[inline]
 #[target_feature(enable = "avx2,fma,popcnt")]
 pub(super) fn and_or_block<const R: usize>(query: &[u8], rows: [&[u8]; R]) -> [(u32, u32); R] {
     let mut out = [(0, 0); R];
@@ -381,20 +369,4 @@ pub(super) fn fan_sums<const G: usize>(
 #[target_feature(enable = "avx2,fma")]
 pub(super) fn hadamard(values: &mut [f32]) {
     super::scalar::hadamard(values);
-}
-
-#[target_feature(enable = "avx2,fma")]
-pub(super) fn signed_stream<const L2: bool>(query: &[i8], rows: &[i8], out: &mut [i32]) {
-    for (row, out) in rows.chunks_exact(query.len()).zip(out) {
-        row.as_chunks::<512>().0.iter().for_each(crate::prefetch::prefetch_beyond);
-        [*out] = signed_block::<1, L2>(query, [row]);
-    }
-}
-
-#[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn half_stream<const L2: bool, const BF: bool>(query: &[f32], rows: &[u8], out: &mut [f32]) {
-    for (row, out) in rows.chunks_exact(2 * query.len()).zip(out) {
-        row.as_chunks::<512>().0.iter().for_each(crate::prefetch::prefetch_beyond);
-        [[*out]] = half_block::<1, 1, L2, BF>([query], [row]);
-    }
 }

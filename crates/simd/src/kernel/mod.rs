@@ -4,6 +4,9 @@
 //! A *block* is `R` rows against one query. Sums of f32 have one order everywhere: lane `i mod 16` takes element `i`
 //! by a fused multiply-add, in rising order; then lanes `j` and `j + 8` are added, then `j + 4`, `j + 2`, `j + 1`.
 
+#[macro_use]
+mod streams;
+
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
@@ -49,22 +52,22 @@ pub(crate) fn float_block<const Q: usize, const R: usize, const L2: bool>(
     dispatch!(level, float_block::<Q, R, L2>(queries, rows))
 }
 
-/// [`float_block`] of one query and rows that lie one after the other, one by one; as it goes along, the memory is
-/// asked for what comes a few pages later.
+/// [`float_block`] of one query and rows that lie one after the other; as it goes along, the memory is asked for what
+/// comes a few pages later.
 #[inline]
 pub(crate) fn float_stream<const L2: bool>(level: Level, query: &[f32], rows: &[f32], out: &mut [f32]) {
     dispatch!(level, float_stream::<L2>(query, rows, out))
 }
 
-/// As [`float_block`] for rows of two-byte floats: bfloat16 (`BF`) or IEEE half precision, little-endian. Widening is
+/// As [`float_block`] of one query, for rows of two-byte floats: bfloat16 (`BF`) or IEEE half precision, little-endian. Widening is
 /// exact, so the result is that of the widened row.
 #[inline]
-pub(crate) fn half_block<const Q: usize, const R: usize, const L2: bool, const BF: bool>(
+pub(crate) fn half_block<const R: usize, const L2: bool, const BF: bool>(
     level: Level,
-    queries: [&[f32]; Q],
+    query: &[f32],
     rows: [&[u8]; R],
-) -> [[f32; R]; Q] {
-    dispatch!(level, half_block::<Q, R, L2, BF>(queries, rows))
+) -> [f32; R] {
+    dispatch!(level, half_block::<R, L2, BF>(query, rows))
 }
 
 /// [`half_block`] of one query and rows that lie one after the other, as [`float_stream`].
@@ -90,14 +93,22 @@ pub(crate) fn widen<const BF: bool>(level: Level, halves: &[u8], out: &mut [f32]
     dispatch!(level, widen::<BF>(halves, out))
 }
 
-/// L2 squared (`L2`) or inner products of signed bytes, all of one length. Exact up to 32,768 bytes.
+/// What a level wants to know of a query for [`signed_block`]: a part of the sums, or nothing.
+#[inline]
+pub(crate) fn signed_alone<const L2: bool>(level: Level, query: &[i8]) -> i32 {
+    dispatch!(level, signed_alone::<L2>(query))
+}
+
+/// L2 squared (`L2`) or inner products of signed bytes, all of one length; `alone` is [`signed_alone`] of the query. Exact up
+/// to 32,768 bytes.
 #[inline]
 pub(crate) fn signed_block<const R: usize, const L2: bool>(
     level: Level,
     query: &[i8],
+    alone: i32,
     rows: [&[i8]; R],
 ) -> [i32; R] {
-    dispatch!(level, signed_block::<R, L2>(query, rows))
+    dispatch!(level, signed_block::<R, L2>(query, alone, rows))
 }
 
 /// Sums of signed query bytes times codes of `B` bits in chunks of `N = 8 B` bytes, each of 64 codes; see
@@ -130,10 +141,22 @@ pub(crate) fn xor_block<const R: usize>(level: Level, query: &[u8], rows: [&[u8]
     dispatch!(level, xor_block::<R>(query, rows))
 }
 
+/// [`xor_block`] of one query and rows that lie one after the other, as [`float_stream`].
+#[inline]
+pub(crate) fn xor_stream(level: Level, query: &[u8], rows: &[u8], out: &mut [u32]) {
+    dispatch!(level, xor_stream(query, rows, out))
+}
+
 /// Bits in both and bits in either.
 #[inline]
 pub(crate) fn and_or_block<const R: usize>(level: Level, query: &[u8], rows: [&[u8]; R]) -> [(u32, u32); R] {
     dispatch!(level, and_or_block::<R>(query, rows))
+}
+
+/// [`and_or_block`] of one query and rows that lie one after the other, as [`float_stream`].
+#[inline]
+pub(crate) fn and_or_stream(level: Level, query: &[u8], rows: &[u8], out: &mut [(u32, u32)]) {
+    dispatch!(level, and_or_stream(query, rows, out))
 }
 
 /// The tables of [`crate::FanQuery`]: for every four elements what each choice of signs adds up to, in steps of which one

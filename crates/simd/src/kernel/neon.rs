@@ -5,6 +5,8 @@ use std::arch::aarch64::*;
 use super::{LANES, reduce};
 use crate::planes::has_plane;
 
+streams!([#[target_feature(enable = "neon")]] float half signed xor and_or);
+
 type Sixteen = [float32x4_t; 4];
 
 #[inline]
@@ -49,6 +51,7 @@ fn add<const L2: bool>(mut sum: Sixteen, a: Sixteen, b: Sixteen) -> Sixteen {
     sum
 }
 
+#[inline]
 #[target_feature(enable = "neon")]
 pub(super) fn float_block<const Q: usize, const R: usize, const L2: bool>(
     queries: [&[f32]; Q],
@@ -77,14 +80,6 @@ pub(super) fn float_block<const Q: usize, const R: usize, const L2: bool>(
         }
     }
     out
-}
-
-#[target_feature(enable = "neon")]
-pub(super) fn float_stream<const L2: bool>(query: &[f32], rows: &[f32], out: &mut [f32]) {
-    for (row, out) in rows.chunks_exact(query.len()).zip(out) {
-        row.as_chunks::<128>().0.iter().for_each(crate::prefetch::prefetch_beyond);
-        *out = float_block::<1, 1, L2>([query], [row])[0][0];
-    }
 }
 
 /// Four two-byte floats, widened. IEEE half precision by arithmetic that is exact for every number, the least included: its
@@ -121,35 +116,30 @@ fn load_halves<const BF: bool>(halves: &[[u8; 2]; LANES]) -> Sixteen {
     ]
 }
 
+#[inline]
 #[target_feature(enable = "neon")]
-pub(super) fn half_block<const Q: usize, const R: usize, const L2: bool, const BF: bool>(
-    queries: [&[f32]; Q],
+pub(super) fn half_block<const R: usize, const L2: bool, const BF: bool>(
+    query: &[f32],
     rows: [&[u8]; R],
-) -> [[f32; R]; Q] {
-    let mut out = [[0f32; R]; Q];
-    for (out, query) in out.iter_mut().zip(queries) {
-        let (chunks, rest) = query.as_chunks::<LANES>();
-        let rows = rows.map(|row| &row.as_chunks::<2>().0[..query.len()]);
-        let row_chunks = rows.map(|row| &row.as_chunks::<LANES>().0[..chunks.len()]);
-        let mut sums = [[vdupq_n_f32(0.0); 4]; R];
-        for (c, chunk) in chunks.iter().enumerate() {
-            let a = load(chunk);
-            for r in 0..R {
-                sums[r] = add::<L2>(sums[r], a, load_halves::<BF>(&row_chunks[r][c]));
-            }
-        }
-        if !rest.is_empty() {
-            let a = load(&padded(rest));
-            for r in 0..R {
-                let b = load_halves::<BF>(&padded(&rows[r][query.len() - rest.len()..]));
-                sums[r] = add::<L2>(sums[r], a, b);
-            }
-        }
-        for (out, sum) in out.iter_mut().zip(sums) {
-            *out = reduce(store(sum));
+) -> [f32; R] {
+    let (chunks, rest) = query.as_chunks::<LANES>();
+    let rows = rows.map(|row| &row.as_chunks::<2>().0[..query.len()]);
+    let row_chunks = rows.map(|row| &row.as_chunks::<LANES>().0[..chunks.len()]);
+    let mut sums = [[vdupq_n_f32(0.0); 4]; R];
+    for (c, chunk) in chunks.iter().enumerate() {
+        let a = load(chunk);
+        for r in 0..R {
+            sums[r] = add::<L2>(sums[r], a, load_halves::<BF>(&row_chunks[r][c]));
         }
     }
-    out
+    if !rest.is_empty() {
+        let a = load(&padded(rest));
+        for r in 0..R {
+            let b = load_halves::<BF>(&padded(&rows[r][query.len() - rest.len()..]));
+            sums[r] = add::<L2>(sums[r], a, b);
+        }
+    }
+    sums.map(|sum| reduce(store(sum)))
 }
 
 #[target_feature(enable = "neon")]
@@ -193,8 +183,20 @@ fn add_signed<const L2: bool>(sum: int32x4_t, a: int8x16_t, b: int8x16_t) -> int
     })
 }
 
+/// Nothing: differences are widened.
+#[inline]
 #[target_feature(enable = "neon")]
-pub(super) fn signed_block<const R: usize, const L2: bool>(query: &[i8], rows: [&[i8]; R]) -> [i32; R] {
+pub(super) fn signed_alone<const L2: bool>(_query: &[i8]) -> i32 {
+    0
+}
+
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn signed_block<const R: usize, const L2: bool>(
+    query: &[i8],
+    _alone: i32,
+    rows: [&[i8]; R],
+) -> [i32; R] {
     let (chunks, rest) = query.as_chunks::<16>();
     let mut out = [0i32; R];
     for (out, row) in out.iter_mut().zip(rows) {
@@ -251,6 +253,7 @@ fn count(sum: uint32x4_t, bytes: uint8x16_t) -> uint32x4_t {
     vpadalq_u16(sum, vpaddlq_u8(vcntq_u8(bytes)))
 }
 
+#[inline]
 #[target_feature(enable = "neon")]
 pub(super) fn xor_block<const R: usize>(query: &[u8], rows: [&[u8]; R]) -> [u32; R] {
     let (chunks, rest) = query.as_chunks::<16>();
@@ -269,6 +272,7 @@ pub(super) fn xor_block<const R: usize>(query: &[u8], rows: [&[u8]; R]) -> [u32;
     out
 }
 
+#[inline]
 #[target_feature(enable = "neon")]
 pub(super) fn and_or_block<const R: usize>(query: &[u8], rows: [&[u8]; R]) -> [(u32, u32); R] {
     let (chunks, rest) = query.as_chunks::<16>();
@@ -375,22 +379,6 @@ fn add_plane(sum: int32x4_t, codes: [uint8x16_t; 4], query: &[[i8; 16]]) -> int3
 #[target_feature(enable = "neon")]
 pub(super) fn columns_block<const L2: bool>(point: &[f32], columns: &[f32], out: &mut [f32]) {
     super::scalar::columns_block::<L2>(point, columns, out);
-}
-
-#[target_feature(enable = "neon")]
-pub(super) fn signed_stream<const L2: bool>(query: &[i8], rows: &[i8], out: &mut [i32]) {
-    for (row, out) in rows.chunks_exact(query.len()).zip(out) {
-        row.as_chunks::<512>().0.iter().for_each(crate::prefetch::prefetch_beyond);
-        [*out] = signed_block::<1, L2>(query, [row]);
-    }
-}
-
-#[target_feature(enable = "neon")]
-pub(super) fn half_stream<const L2: bool, const BF: bool>(query: &[f32], rows: &[u8], out: &mut [f32]) {
-    for (row, out) in rows.chunks_exact(2 * query.len()).zip(out) {
-        row.as_chunks::<512>().0.iter().for_each(crate::prefetch::prefetch_beyond);
-        [[*out]] = half_block::<1, 1, L2, BF>([query], [row]);
-    }
 }
 
 // What follows is plain code; that its answers are the same is what matters here, and the compiler makes vector code of most

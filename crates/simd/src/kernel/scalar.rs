@@ -2,17 +2,13 @@
 
 use super::{LANES, reduce};
 
+streams!([] float half signed xor and_or);
+
 pub(super) fn float_block<const Q: usize, const R: usize, const L2: bool>(
     queries: [&[f32]; Q],
     rows: [&[f32]; R],
 ) -> [[f32; R]; Q] {
     queries.map(|query| rows.map(|row| float_pair::<L2>(query, row)))
-}
-
-pub(super) fn float_stream<const L2: bool>(query: &[f32], rows: &[f32], out: &mut [f32]) {
-    for (row, out) in rows.chunks_exact(query.len()).zip(out) {
-        *out = float_pair::<L2>(query, row);
-    }
 }
 
 fn float_pair<const L2: bool>(a: &[f32], b: &[f32]) -> f32 {
@@ -47,26 +43,33 @@ pub(super) fn widen<const BF: bool>(halves: &[u8], out: &mut [f32]) {
     }
 }
 
-pub(super) fn half_block<const Q: usize, const R: usize, const L2: bool, const BF: bool>(
-    queries: [&[f32]; Q],
+pub(super) fn half_block<const R: usize, const L2: bool, const BF: bool>(
+    query: &[f32],
     rows: [&[u8]; R],
-) -> [[f32; R]; Q] {
-    queries.map(|query| {
-        rows.map(|row| {
-            let mut lanes = [0f32; LANES];
-            let mut wide = [0f32; LANES];
-            for (a, b) in query.chunks(LANES).zip(row.chunks(2 * LANES)) {
-                widen::<BF>(b, &mut wide);
-                for ((lane, a), b) in lanes.iter_mut().zip(a).zip(wide) {
-                    *lane = if L2 { (a - b).mul_add(a - b, *lane) } else { a.mul_add(b, *lane) };
-                }
+) -> [f32; R] {
+    rows.map(|row| {
+        let mut lanes = [0f32; LANES];
+        let mut wide = [0f32; LANES];
+        for (a, b) in query.chunks(LANES).zip(row.chunks(2 * LANES)) {
+            widen::<BF>(b, &mut wide);
+            for ((lane, a), b) in lanes.iter_mut().zip(a).zip(wide) {
+                *lane = if L2 { (a - b).mul_add(a - b, *lane) } else { a.mul_add(b, *lane) };
             }
-            reduce(lanes)
-        })
+        }
+        reduce(lanes)
     })
 }
 
-pub(super) fn signed_block<const R: usize, const L2: bool>(query: &[i8], rows: [&[i8]; R]) -> [i32; R] {
+/// Nothing: differences are widened.
+pub(super) fn signed_alone<const L2: bool>(_query: &[i8]) -> i32 {
+    0
+}
+
+pub(super) fn signed_block<const R: usize, const L2: bool>(
+    query: &[i8],
+    _alone: i32,
+    rows: [&[i8]; R],
+) -> [i32; R] {
     let term = |(a, b): (&i8, &i8)| {
         let (a, b) = (i32::from(*a), i32::from(*b));
         if L2 { (a - b) * (a - b) } else { a * b }
@@ -249,17 +252,5 @@ pub(super) fn butterflies(values: &mut [f32], half: usize) {
         for (low, high) in low.iter_mut().zip(high) {
             (*low, *high) = (*low + *high, *low - *high);
         }
-    }
-}
-
-pub(super) fn signed_stream<const L2: bool>(query: &[i8], rows: &[i8], out: &mut [i32]) {
-    for (row, out) in rows.chunks_exact(query.len()).zip(out) {
-        [*out] = signed_block::<1, L2>(query, [row]);
-    }
-}
-
-pub(super) fn half_stream<const L2: bool, const BF: bool>(query: &[f32], rows: &[u8], out: &mut [f32]) {
-    for (row, out) in rows.chunks_exact(2 * query.len()).zip(out) {
-        [[*out]] = half_block::<1, 1, L2, BF>([query], [row]);
     }
 }

@@ -4,8 +4,10 @@ mod signed;
 
 use std::arch::x86_64::*;
 
-pub(super) use self::signed::{signed_block, signed_stream};
+pub(super) use self::signed::{signed_alone, signed_block};
 use super::LANES;
+
+streams!([#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq")]] float half signed xor and_or);
 
 /// Defines a load of a whole chunk and of a short rest.
 macro_rules! loads {
@@ -22,8 +24,8 @@ macro_rules! loads {
         #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
         #[expect(unsafe_code, reason = "the vector load")]
         fn $rest(rest: &[$item]) -> $vector {
-            debug_assert!(rest.len() < $lanes);
-            let mask: $mask = (1 << rest.len()) - 1;
+            debug_assert!(rest.len() <= $lanes && rest.len() < 64);
+            let mask = ((1u64 << rest.len()) - 1) as $mask;
             // SAFETY: the mask keeps the load inside the slice; lanes outside it are not touched.
             unsafe { $masked(mask, rest.as_ptr().cast()) }
         }
@@ -34,17 +36,40 @@ loads!(floats, floats_rest, f32, 16, __m512, _mm512_loadu_ps, _mm512_maskz_loadu
 loads!(bytes, bytes_rest, u8, 64, __m512i, _mm512_loadu_si512, _mm512_maskz_loadu_epi8, u64);
 loads!(signed, signed_rest, i8, 64, __m512i, _mm512_loadu_si512, _mm512_maskz_loadu_epi8, u64);
 
-loads!(halves, halves_rest, [u8; 2], 16, __m256i, _mm256_loadu_si256, _mm256_maskz_loadu_epi16, u16);
-loads!(smalls, smalls_rest, i8, 32, __m256i, _mm256_loadu_si256, _mm256_maskz_loadu_epi8, u32);
+loads!(halves, halves_rest, [u8; 2], 32, __m512i, _mm512_loadu_si512, _mm512_maskz_loadu_epi16, u32);
 
+/// Two-byte floats, widened: the first sixteen and the others.
 #[inline]
-#[target_feature(enable = "avx512f")]
-fn wide<const BF: bool>(halves: __m256i) -> __m512 {
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+fn wide<const BF: bool>(halves: __m512i) -> [__m512; 2] {
     if BF {
-        _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(halves)))
+        let first = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+        let second = _mm512_add_epi32(first, _mm512_set1_epi32(16));
+        [upper_words(first, halves), upper_words(second, halves)]
     } else {
-        _mm512_cvtph_ps(halves)
+        let high = _mm512_extracti64x4_epi64::<1>(halves);
+        [_mm512_cvtph_ps(_mm512_castsi512_si256(halves)), _mm512_cvtph_ps(high)]
     }
+}
+
+/// Sixteen of 32 words, each as the upper half of a float. The compiler would make two instructions of the one if it knew it.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+#[expect(unsafe_code, reason = "an instruction by name")]
+fn upper_words(places: __m512i, words: __m512i) -> __m512 {
+    let floats;
+    // SAFETY: the CPU has the instruction, which touches these registers alone.
+    unsafe {
+        std::arch::asm!(
+            "vpermw {floats}{{{odd}}}{{z}}, {places}, {words}",
+            floats = lateout(zmm_reg) floats,
+            odd = in(kreg) 0xaaaa_aaaa_u32,
+            places = in(zmm_reg) _mm512_slli_epi32::<16>(places),
+            words = in(zmm_reg) words,
+            options(pure, nomem, nostack, preserves_flags)
+        );
+    }
+    floats
 }
 
 #[inline]
@@ -58,6 +83,7 @@ fn add<const L2: bool>(sum: __m512, a: __m512, b: __m512) -> __m512 {
     }
 }
 
+#[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
 pub(super) fn float_block<const Q: usize, const R: usize, const L2: bool>(
     queries: [&[f32]; Q],
@@ -88,113 +114,54 @@ pub(super) fn float_block<const Q: usize, const R: usize, const L2: bool>(
         }
     }
     let mut out = [[0f32; R]; Q];
-    for q in 0..Q {
-        for r in 0..R {
-            out[q][r] = reduce(sums[q][r]);
-        }
+    for (out, sums) in out.iter_mut().zip(sums) {
+        *out = reduce_all(sums);
     }
     out
 }
 
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-pub(super) fn float_stream<const L2: bool>(query: &[f32], rows: &[f32], out: &mut [f32]) {
-    for (row, out) in rows.chunks_exact(query.len()).zip(out) {
-        *out = stream_row::<L2>(query, row);
-    }
-}
-
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-fn stream_row<const L2: bool>(query: &[f32], row: &[f32]) -> f32 {
-    let (chunks, rest) = query.as_chunks::<LANES>();
-    let (eights, ones) = chunks.as_chunks::<8>();
-    let row = &row[..query.len()];
-    let (row_eights, row_ones) = row.as_chunks::<LANES>().0.as_chunks::<8>();
-    let mut sum = _mm512_setzero_ps();
-    for (a, b) in eights.iter().zip(row_eights) {
-        crate::prefetch::prefetch_beyond(b);
-        for (a, b) in a.iter().zip(b) {
-            sum = add::<L2>(sum, floats(a), floats(b));
-        }
-    }
-    for (a, b) in ones.iter().zip(row_ones) {
-        sum = add::<L2>(sum, floats(a), floats(b));
-    }
-    if !rest.is_empty() {
-        sum = add::<L2>(sum, floats_rest(rest), floats_rest(&row[query.len() - rest.len()..]));
-    }
-    reduce(sum)
-}
-
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-pub(super) fn half_block<const Q: usize, const R: usize, const L2: bool, const BF: bool>(
-    queries: [&[f32]; Q],
+pub(super) fn half_block<const R: usize, const L2: bool, const BF: bool>(
+    query: &[f32],
     rows: [&[u8]; R],
-) -> [[f32; R]; Q] {
-    let (len, count) = (queries[0].len(), queries[0].len() / LANES);
-    let query_chunks = queries.map(|query| &query.as_chunks::<LANES>().0[..count]);
-    let rows = rows.map(|row| &row.as_chunks::<2>().0[..len]);
-    let row_chunks = rows.map(|row| &row.as_chunks::<LANES>().0[..count]);
-    let mut sums = [[_mm512_setzero_ps(); R]; Q];
-    for c in 0..count {
-        let mut a = [_mm512_setzero_ps(); Q];
-        for q in 0..Q {
-            a[q] = floats(&query_chunks[q][c]);
-        }
+) -> [f32; R] {
+    let (chunks, rest) = query.as_chunks::<{ 2 * LANES }>();
+    let rows = rows.map(|row| &row.as_chunks::<2>().0[..query.len()]);
+    let row_chunks = rows.map(|row| &row.as_chunks::<{ 2 * LANES }>().0[..chunks.len()]);
+    let mut sums = [_mm512_setzero_ps(); R];
+    for (c, chunk) in chunks.iter().enumerate() {
+        let [low, high] = chunk.as_chunks::<LANES>().0 else { return [0.0; R] };
+        let a = [floats(low), floats(high)];
         for r in 0..R {
             let b = wide::<BF>(halves(&row_chunks[r][c]));
-            for q in 0..Q {
-                sums[q][r] = add::<L2>(sums[q][r], a[q], b);
-            }
+            sums[r] = add::<L2>(add::<L2>(sums[r], a[0], b[0]), a[1], b[1]);
         }
     }
-    if !len.is_multiple_of(LANES) {
+    if !rest.is_empty() {
+        let (low, high) = rest.split_at(rest.len().min(LANES));
+        let a = [floats_rest(low), floats_rest(high)];
         for r in 0..R {
-            let b = wide::<BF>(halves_rest(&rows[r][count * LANES..]));
-            for q in 0..Q {
-                sums[q][r] = add::<L2>(sums[q][r], floats_rest(&queries[q][count * LANES..]), b);
-            }
+            let b = wide::<BF>(halves_rest(&rows[r][query.len() - rest.len()..]));
+            sums[r] = add::<L2>(add::<L2>(sums[r], a[0], b[0]), a[1], b[1]);
         }
     }
-    sums.map(|sums| {
-        let mut out = [0f32; R];
-        for r in 0..R {
-            out[r] = reduce(sums[r]);
-        }
-        out
-    })
+    reduce_all(sums)
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 #[expect(unsafe_code, reason = "the vector store")]
 pub(super) fn widen<const BF: bool>(source: &[u8], out: &mut [f32]) {
     let source = &source.as_chunks::<2>().0[..out.len()];
-    let (chunks, rest) = source.as_chunks::<LANES>();
-    let (out_chunks, out_rest) = out.as_chunks_mut::<LANES>();
+    let (chunks, rest) = source.as_chunks::<{ 2 * LANES }>();
+    let (out_chunks, out_rest) = out.as_chunks_mut::<{ 2 * LANES }>();
     for (chunk, out) in chunks.iter().zip(out_chunks) {
-        // SAFETY: the chunk of the output has 16 floats; the store needs no alignment.
-        unsafe { _mm512_storeu_ps(out.as_mut_ptr(), wide::<BF>(halves(chunk))) };
+        for (wide, out) in wide::<BF>(halves(chunk)).into_iter().zip(out.as_chunks_mut::<LANES>().0) {
+            // SAFETY: the chunk of the output has 16 floats; the store needs no alignment.
+            unsafe { _mm512_storeu_ps(out.as_mut_ptr(), wide) };
+        }
     }
     super::scalar::widen::<BF>(rest.as_flattened(), out_rest);
-}
-
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-pub(super) fn half_stream<const L2: bool, const BF: bool>(query: &[f32], rows: &[u8], out: &mut [f32]) {
-    for (row, out) in rows.chunks_exact(2 * query.len()).zip(out) {
-        let (chunks, rest) = query.as_chunks::<LANES>();
-        let (row_chunks, row_rest) = row.as_chunks::<2>().0.as_chunks::<LANES>();
-        let mut sum = _mm512_setzero_ps();
-        for (i, (a, b)) in chunks.iter().zip(row_chunks).enumerate() {
-            if i.is_multiple_of(16) {
-                crate::prefetch::prefetch_beyond(b);
-            }
-            sum = add::<L2>(sum, floats(a), wide::<BF>(halves(b)));
-        }
-        if !rest.is_empty() {
-            sum = add::<L2>(sum, floats_rest(rest), wide::<BF>(halves_rest(row_rest)));
-        }
-        *out = reduce(sum);
-    }
 }
 
 /// The same tree as everywhere: 8 apart, 4, 2, 1.
@@ -205,6 +172,32 @@ fn reduce(sum: __m512) -> f32 {
     let four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps::<1>(eight));
     let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
     _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps::<1>(two, two)))
+}
+
+/// [`reduce`] of each.
+#[inline]
+#[target_feature(enable = "avx512f,avx512dq,avx512vl")]
+fn reduce_all<const R: usize>(sums: [__m512; R]) -> [f32; R] {
+    let mut out = [0f32; R];
+    for (out, sum) in out.iter_mut().zip(sums) {
+        *out = reduce(sum);
+    }
+    out
+}
+
+/// What the lanes add up to, of each.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+fn add_up<const R: usize>(sums: [__m512i; R]) -> [i32; R] {
+    let mut out = [0i32; R];
+    let (fours, ones) = out.as_chunks_mut::<4>();
+    for (out, sums) in fours.iter_mut().zip(sums.as_chunks::<4>().0) {
+        *out = four_sums(*sums);
+    }
+    for (out, sum) in ones.iter_mut().zip(sums.as_chunks::<4>().1) {
+        *out = _mm512_reduce_add_epi32(*sum);
+    }
+    out
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
@@ -225,44 +218,37 @@ pub(super) fn byte_block<const R: usize>(query: &[u8], rows: [&[i8]; R]) -> [i32
             sums[r] = _mm512_dpbusd_epi32(sums[r], a, b);
         }
     }
-    let mut out = [0i32; R];
-    let (fours, ones) = out.as_chunks_mut::<4>();
-    for (out, sums) in fours.iter_mut().zip(sums.as_chunks::<4>().0) {
-        *out = four_sums(*sums);
-    }
-    for (out, sum) in ones.iter_mut().zip(sums.as_chunks::<4>().1) {
-        *out = _mm512_reduce_add_epi32(*sum);
-    }
-    out
+    add_up(sums)
 }
 
+#[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vpopcntdq")]
 pub(super) fn xor_block<const R: usize>(query: &[u8], rows: [&[u8]; R]) -> [u32; R] {
     let (chunks, rest) = query.as_chunks::<64>();
-    let mut out = [0; R];
-    for (out, row) in out.iter_mut().zip(rows) {
+    let count = |sum, a, b| _mm512_add_epi32(sum, _mm512_popcnt_epi32(_mm512_xor_si512(a, b)));
+    let mut sums = [_mm512_setzero_si512(); R];
+    // One row after the other, as they lie in memory.
+    for (sum, row) in sums.iter_mut().zip(rows) {
         let (row_chunks, row_rest) = row[..query.len()].as_chunks::<64>();
-        let mut sum = _mm512_setzero_si512();
         for (a, b) in chunks.iter().zip(row_chunks) {
-            sum = _mm512_add_epi64(sum, _mm512_popcnt_epi64(_mm512_xor_si512(bytes(a), bytes(b))));
+            *sum = count(*sum, bytes(a), bytes(b));
         }
         if !rest.is_empty() {
-            let differ = _mm512_xor_si512(bytes_rest(rest), bytes_rest(row_rest));
-            sum = _mm512_add_epi64(sum, _mm512_popcnt_epi64(differ));
+            *sum = count(*sum, bytes_rest(rest), bytes_rest(row_rest));
         }
-        *out = _mm512_reduce_add_epi64(sum) as u32;
     }
-    out
+    add_up(sums).map(i32::cast_unsigned)
 }
 
+#[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vpopcntdq")]
 pub(super) fn and_or_block<const R: usize>(query: &[u8], rows: [&[u8]; R]) -> [(u32, u32); R] {
     let (chunks, rest) = query.as_chunks::<64>();
-    let mut out = [(0, 0); R];
-    for (out, row) in out.iter_mut().zip(rows) {
+    let mut both = [_mm512_setzero_si512(); R];
+    for (both, row) in both.iter_mut().zip(rows) {
         let (row_chunks, row_rest) = row[..query.len()].as_chunks::<64>();
         let (mut and, mut or) = (_mm512_setzero_si512(), _mm512_setzero_si512());
-        let mut count = |a: __m512i, b: __m512i| {
+        let mut count = |a, b| {
             and = _mm512_add_epi64(and, _mm512_popcnt_epi64(_mm512_and_si512(a, b)));
             or = _mm512_add_epi64(or, _mm512_popcnt_epi64(_mm512_or_si512(a, b)));
         };
@@ -272,8 +258,33 @@ pub(super) fn and_or_block<const R: usize>(query: &[u8], rows: [&[u8]; R]) -> [(
         if !rest.is_empty() {
             count(bytes_rest(rest), bytes_rest(row_rest));
         }
-        *out = (_mm512_reduce_add_epi64(and) as u32, _mm512_reduce_add_epi64(or) as u32);
+        // One number of both, so that they are added up together.
+        *both = _mm512_or_si512(and, _mm512_slli_epi64::<32>(or));
     }
+    let mut out = [0u64; R];
+    let (fours, ones) = out.as_chunks_mut::<4>();
+    for (out, both) in fours.iter_mut().zip(both.as_chunks::<4>().0) {
+        *out = four_wide_sums(*both);
+    }
+    for (out, both) in ones.iter_mut().zip(both.as_chunks::<4>().1) {
+        *out = _mm512_reduce_add_epi64(*both).cast_unsigned();
+    }
+    out.map(|both| (both as u32, (both >> 32) as u32))
+}
+
+/// The sums of four registers of eight numbers.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+#[expect(unsafe_code, reason = "the vector store")]
+fn four_wide_sums(sums: [__m512i; 4]) -> [u64; 4] {
+    let [a, b, c, d] =
+        sums.map(|v| _mm256_add_epi64(_mm512_castsi512_si256(v), _mm512_extracti64x4_epi64::<1>(v)));
+    let twos = |a, b| _mm256_add_epi64(_mm256_unpacklo_epi64(a, b), _mm256_unpackhi_epi64(a, b));
+    let (ab, cd) = (twos(a, b), twos(c, d));
+    let halves = [_mm256_permute2x128_si256::<0x20>(ab, cd), _mm256_permute2x128_si256::<0x31>(ab, cd)];
+    let mut out = [0; 4];
+    // SAFETY: four numbers, no alignment needed.
+    unsafe { _mm256_storeu_si256(out.as_mut_ptr().cast(), _mm256_add_epi64(halves[0], halves[1])) };
     out
 }
 
@@ -430,9 +441,9 @@ pub(super) fn fan_sums<const G: usize>(
         let all = _mm256_set_m128i(_mm_unpackhi_epi16(even, odd), _mm_unpacklo_epi16(even, odd));
         let sum = _mm512_cvtepi32_ps(_mm512_cvtepu16_epi32(all));
         let product = _mm512_add_ps(_mm512_mul_ps(sum, _mm512_set1_ps(step)), _mm512_set1_ps(low));
-        let [adds, weights] = fans[g][..64].as_chunks::<2>().0.as_chunks::<16>().0 else { return masks };
-        let rest =
-            _mm512_sub_ps(wide::<true>(halves(adds)), _mm512_mul_ps(wide::<true>(halves(weights)), product));
+        let Some(factors) = fans[g].first_chunk::<64>() else { return masks };
+        let [adds, weights] = wide::<true>(bytes(factors));
+        let rest = _mm512_sub_ps(adds, _mm512_mul_ps(weights, product));
         let score = _mm512_add_ps(_mm512_set1_ps(base), rest);
         masks[g] = _mm512_cmp_ps_mask::<_CMP_LT_OQ>(score, _mm512_set1_ps(limit));
         // SAFETY: 16 floats, no alignment needed.
