@@ -19,7 +19,12 @@ def rate(point):
     return max(statistics.median(rounds) for rounds in (point["each"], point.get("together")) if rounds)
 
 
-def at(points, recall):
+def rate_each(point):
+    """With one query a call, Python's part of the call included."""
+    return statistics.median(point["each"])
+
+
+def at(points, recall, rate=rate):
     """Queries a second at a recall, log-linear on the front; None where no point reaches it."""
     front, best = [], 0.0
     for point in sorted(points, key=lambda point: -point["recall"]):
@@ -43,10 +48,10 @@ class Race:
         self.said, self.runners = said, {runner["name"]: runner for runner in said["runners"]}
         self.name = said["set"]
 
-    def speed(self, name, k, recall):
+    def speed(self, name, k, recall, rate=rate):
         runner = self.runners.get(name)
         points = runner and runner["points"].get(str(k))
-        return at(points, recall) if points else None
+        return at(points, recall, rate) if points else None
 
     def best(self, names, k, recall):
         """The fastest of `names`, and its speed."""
@@ -123,7 +128,9 @@ def goals(race):
         for recall in (0.95, 0.99):
             ours, theirs = race.speed(name, 10, recall), race.speed(peer, 10, recall)
             if theirs:
-                lines.append(verdict(quotient(ours, theirs), 1.5, f"{name} against {peer}, k = 10, recall {recall}, goal 1.5x"))
+                each = quotient(race.speed(name, 10, recall, rate_each), race.speed(peer, 10, recall, rate_each))
+                each = f"; {each:.2f}x if {peer}, too, is asked one query a call" if each and each > 1.05 * ours / theirs else ""
+                lines.append(verdict(quotient(ours, theirs), 1.5, f"{name} against {peer}, k = 10, recall {recall}, goal 1.5x") + each)
             else:
                 lines.append(f"{name} against {peer}, k = 10, recall {recall}: {'only ours reaches it' if ours else 'neither reaches it'}")
         lines.append(verdict(quotient(race.cost(peer, "build_cpu_s"), race.cost(name, "build_cpu_s")), 2.0, f"build of {name} against {peer}'s, CPU time, goal 2x less"))
