@@ -192,8 +192,9 @@ pub(crate) fn pairs(params: &[(&str, &str)]) -> Vec<(String, String)> {
     params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
-/// Elements of long rows.
+/// Elements of long rows, and of rows of which SCANN has two codes.
 const WIDE: usize = 100;
+const TWICE_CODED: usize = 128;
 
 /// Every kind with every element and metric it takes, small; of narrow floats one metric.
 pub(crate) fn specs() -> Vec<Spec> {
@@ -253,7 +254,7 @@ pub(crate) fn specs() -> Vec<Spec> {
             specs.push(Spec::parse(element, dim, &pairs(&params)).expect("a valid specification"));
         }
     }
-    // Rows long enough for blocks, of several widths, for outlines, for folds and for two codes.
+    // Rows long enough for blocks, of several widths, for outlines and for folds; then rows long enough for two codes.
     for (name, element, metric, m) in [
         ("HNSW", Element::F32, "L2", "16"),
         ("HNSW", Element::F32, "IP", "8"),
@@ -283,6 +284,10 @@ pub(crate) fn specs() -> Vec<Spec> {
         let dim = if element == Element::Bits { THIN } else { WIDE };
         specs.push(Spec::parse(element, dim, &pairs(&params)).expect("a valid specification"));
     }
+    for (element, metric) in [(Element::F32, "IP"), (Element::F32, "COSINE"), (Element::Bf16, "L2")] {
+        let params = pairs(&[("index_type", "SCANN"), ("metric_type", metric)]);
+        specs.push(Spec::parse(element, TWICE_CODED, &params).expect("a valid specification"));
+    }
     specs
 }
 
@@ -301,7 +306,7 @@ pub(crate) fn effort(of: usize) -> Vec<(String, String)> {
 /// The kind, the element where it is none of the usual two, and the metric.
 pub(crate) fn name_of(spec: &Spec) -> String {
     match spec.element() {
-        element if [WIDE, THIN].contains(&spec.dim()) => {
+        element if [WIDE, TWICE_CODED, THIN].contains(&spec.dim()) => {
             format!("{}-{element}-{}-{}", spec.index_type(), spec.dim(), spec.metric())
         }
         Element::F32 | Element::Bits | Element::Sparse => format!("{}-{}", spec.index_type(), spec.metric()),
