@@ -63,6 +63,20 @@ impl Pool {
             _ => (0..count).map(map).collect(),
         }
     }
+
+    /// Has `fill` fill every `len` places of `out`, or as many as are left at its end; it is told which they are, counted from 0. They
+    /// are shared out among the threads.
+    pub fn fill<T: Send>(&self, out: &mut [T], len: usize, fill: impl Fn(usize, &mut [T]) + Sync + Send) {
+        use rayon::iter::{IndexedParallelIterator, ParallelIterator};
+        use rayon::slice::ParallelSliceMut;
+        let len = len.max(1);
+        match &self.threads {
+            Some(pool) if out.len() > len => {
+                pool.install(|| out.par_chunks_mut(len).enumerate().for_each(|(i, places)| fill(i, places)));
+            }
+            _ => out.chunks_mut(len).enumerate().for_each(|(i, places)| fill(i, places)),
+        }
+    }
 }
 
 /// Lets this thread stand back behind others: `niceness` is 0 for not at all to 19 for as far as can be. A system that
@@ -87,5 +101,18 @@ mod tests {
         let want: Vec<usize> = (0..50).map(|n| n * n).collect();
         assert_eq!(Pool::inline().map(50, |n| n * n), want);
         assert_eq!(Pool::new("test", 2).unwrap().map(50, |n| n * n), want);
+    }
+
+    #[test]
+    fn every_place_is_filled_once_with_and_without_threads() {
+        for pool in [Pool::inline(), Pool::new("test", 2).unwrap()] {
+            for (count, len) in [(50, 7), (49, 7), (3, 7), (0, 7), (5, 0)] {
+                let mut out = vec![0; count];
+                pool.fill(&mut out, len, |i, places| {
+                    (i * len.max(1)..).zip(places).for_each(|(n, out)| *out += n)
+                });
+                assert_eq!(out, (0..count).collect::<Vec<_>>());
+            }
+        }
     }
 }

@@ -8,6 +8,7 @@
 use host::{Cancel, Pool};
 use simd::{Bits, FOLD_ROWS, near_folds};
 
+use crate::course::{Course, in_waves};
 use crate::hits::Top;
 use crate::image::{Array, Image};
 use crate::outline::{bar_of, ones};
@@ -63,26 +64,42 @@ fn count_ones(row: &[u8]) -> u64 {
 
 impl Folds {
     /// The folds of all rows, if they are thin enough to be told apart by them.
-    pub(crate) fn build(vectors: Vectors<'_>, pool: &Pool, cancel: &Cancel) -> Result<Option<Self>, Error> {
-        let (rows, chunks) = (vectors.len(), vectors.len().div_ceil(CHUNK));
-        let range = |c: usize| c * CHUNK..((c + 1) * CHUNK).min(rows);
-        let counts =
-            pool.map(chunks, |c| range(c).map(|row| count_ones(vectors.bytes(row))).collect::<Vec<_>>());
-        cancel.check()?;
-        let counts = counts.concat();
-        let Some(words) = words(counts.iter().sum(), rows, vectors.dim()) else { return Ok(None) };
-        let lanes = pool.map(chunks, |c| {
-            let mut lanes = vec![0; range(c).len().next_multiple_of(FOLD_ROWS) * words];
-            for (i, row) in range(c).enumerate().take_while(|_| !cancel.is_cancelled()) {
+    pub(crate) fn build(
+        vectors: Vectors<'_>,
+        (pool, cancel): (&Pool, &Cancel),
+        course: &mut Course<'_>,
+    ) -> Result<Option<Self>, Error> {
+        let rows = vectors.len();
+        let mut ones = vec![0f32; rows.next_multiple_of(FOLD_ROWS)];
+        let chunks = rows.div_ceil(CHUNK);
+        let count = |c: usize| {
+            let range = c * CHUNK..((c + 1) * CHUNK).min(rows);
+            range.map(|row| count_ones(vectors.bytes(row)) as f32).collect::<Vec<f32>>()
+        };
+        in_waves(chunks, (pool, cancel), count, |c, counts| {
+            ones[c * CHUNK..][..counts.len()].copy_from_slice(&counts);
+            course.at(c + 1, 2 * chunks);
+            Ok(())
+        })?;
+        let all = ones.iter().map(|ones| *ones as u64).sum();
+        let Some(words) = words(all, rows, vectors.dim()) else { return Ok(None) };
+        let mut lanes = vec![0; ones.len() * words];
+        pool.fill(&mut lanes, CHUNK * words, |c, lanes| {
+            let range = c * CHUNK..((c + 1) * CHUNK).min(rows);
+            for (i, row) in range.enumerate().take_while(|_| !cancel.is_cancelled()) {
                 let place = i / FOLD_ROWS * FOLD_ROWS * words + i % FOLD_ROWS;
                 fold(vectors.bytes(row), (words, FOLD_ROWS), &mut lanes[place..]);
             }
-            lanes
         });
         cancel.check()?;
-        let mut ones: Vec<f32> = counts.into_iter().map(|count| count as f32).collect();
-        ones.resize(rows.next_multiple_of(FOLD_ROWS), 0.0);
-        Ok(Some(Self { words, lanes: Array::Copied(lanes.concat()), ones: Array::Copied(ones) }))
+        Ok(Some(Self { words, lanes: Array::Copied(lanes), ones: Array::Copied(ones) }))
+    }
+
+    /// Bytes that [`Folds::build`] takes at most of rows of `dim` bits.
+    pub(crate) fn need_bytes(rows: usize, dim: usize) -> usize {
+        // Folds of half as many words as rows have, at most.
+        let words = WORDS.into_iter().rfind(|words| *words * 64 <= dim).unwrap_or(0);
+        4 * rows.next_multiple_of(FOLD_ROWS) * (1 + words)
     }
 
     /// Writes the sections `folds` and `ones`.

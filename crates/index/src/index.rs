@@ -1,160 +1,29 @@
-//! An index as a whole: build, open, search. Invariant: the shapes meet here and nowhere else.
+//! An index as a whole, opened and searched. Invariant: here and in [`mod@crate::build`] the shapes meet, and nowhere else.
 
-use std::io;
 use std::sync::Arc;
 
-use host::{Cancel, Pool, Progress};
+use host::{Cancel, Pool};
 use simd::Bits;
 
-use crate::codec::{BitRows, ByteRows, Sketch, Space};
-use crate::disk::{self, Disk, Pages, Reads};
+use crate::disk::{Disk, Pages, Reads};
 use crate::fold::{Folds, scan_folded};
-use crate::graph::{self, Blocks, Costs, Graph, Lists, Subgraph};
-use crate::hash::{self, Bands};
+use crate::graph::{Costs, Graph, Subgraph};
+use crate::hash::Bands;
 use crate::image::Head;
-use crate::ivf::{self, Ivf};
+use crate::ivf::Ivf;
 use crate::outline::{Outline, Outlined, scan_outlined};
 use crate::refine::Refiner;
 use crate::scan::{check_alike, scan};
-use crate::shares::Shared;
-use crate::sparse::{self, Coded, Inverted};
-use crate::spec::{Codec, Shape};
-use crate::vectors::Chosen;
+use crate::sparse::{Coded, Inverted};
+use crate::spec::Shape;
 use crate::{Error, Hits, Image, Metric, Query, Spec, Vectors};
 
-/// Builds an index of `vectors`. The same input and `seed` give the same bytes with any number of threads.
-/// `progress` counts rows.
-///
-/// # Errors
-/// [`Error::OtherVectors`] when the vectors are not those of `spec`, [`Error::TooManyRows`], [`Error::Cancelled`].
-pub fn build(
-    spec: &Spec,
-    vectors: Vectors<'_>,
-    seed: u64,
-    pool: &Pool,
-    cancel: &Cancel,
-    progress: &Progress,
-) -> Result<Image, Error> {
-    let mut nodes = Vec::new();
-    let mut keep = |bytes: Vec<u8>| {
-        nodes.extend_from_slice(&bytes);
-        Ok(())
-    };
-    let mut image = build_paged(spec, vectors, seed, pool, cancel, progress, (u64::MAX, &mut keep))?;
-    if let Some(section) = spec.paged_section() {
-        image.push(section, nodes);
-    }
-    Ok(image)
-}
-
-/// The same, but for the section that [`Spec::paged_section`] names: its bytes are handed to `pages`, piece by piece as they are made, and
-/// are not in the image. So a graph on disk is built in a part of the memory that its rows take, and in parts where it would take more
-/// than about the number of bytes that comes before `pages`: see [`Spec::build_bytes`].
-///
-/// # Errors
-/// As [`build`], and [`Error::Unwritable`] with what `pages` says.
-pub fn build_paged(
-    spec: &Spec,
-    vectors: Vectors<'_>,
-    seed: u64,
-    pool: &Pool,
-    cancel: &Cancel,
-    progress: &Progress,
-    (memory_bytes, pages): (u64, &mut dyn FnMut(Vec<u8>) -> io::Result<()>),
-) -> Result<Image, Error> {
-    check_vectors(spec, vectors)?;
-    check_rows(vectors.len())?;
-    cancel.check()?;
-    progress.set_total(vectors.len() as u64);
-    let mut image = Image::default();
-    Head::write(spec, vectors.len(), &mut image);
-    let work = Work { spec, vectors, seed, pool, cancel, progress };
-    match spec.shape() {
-        Shape::Flat => {
-            if spec.is_outlined() {
-                Outline::build(vectors, pool, cancel)?.write(&mut image);
-            }
-            if spec.is_folded()
-                && let Some(folds) = Folds::build(vectors, pool, cancel)?
-            {
-                folds.write(&mut image);
-            }
-            progress.add(vectors.len() as u64);
-        }
-        Shape::Ivf => ivf::build(spec, vectors, seed, pool, (cancel, progress), &mut image)?,
-        Shape::Graph | Shape::Disk => work.graph(&mut image, memory_bytes, pages)?,
-        Shape::Hash => hash::build(spec, vectors, pool, (cancel, progress), &mut image)?,
-        Shape::Inverted => sparse::build(spec.metric(), vectors, (cancel, progress), &mut image)?,
-    }
-    Ok(image)
-}
-
-/// A build on its way.
-struct Work<'a> {
-    spec: &'a Spec,
-    vectors: Vectors<'a>,
-    seed: u64,
-    pool: &'a Pool,
-    cancel: &'a Cancel,
-    progress: &'a Progress,
-}
-
-impl Work<'_> {
-    fn graph(
-        &self,
-        image: &mut Image,
-        memory_bytes: u64,
-        pages: &mut dyn FnMut(Vec<u8>) -> io::Result<()>,
-    ) -> Result<(), Error> {
-        let Self { spec, vectors, seed, pool, cancel, progress } = *self;
-        let (m, ef) = spec.degree();
-        let plan = (spec.shape() == Shape::Disk).then(|| disk::Plan::new(spec));
-        let degree = (plan.map_or(m, disk::Plan::degree), ef, spec.block_width());
-        if spec.codec() == Codec::Raw {
-            let codes = BitRows { metric: spec.metric(), vectors };
-            Graph::write(spec, graph::build(&codes, degree, seed, pool, cancel, progress)?, image);
-            return Ok(());
-        }
-        // Whatever is looked at while searching, links are chosen by a byte an element.
-        let space = Space::of(spec.metric(), vectors, pool);
-        let space = if spec.shape() == Shape::Graph { space.tight() } else { space };
-        let codes = space.code(vectors, vectors.len(), |row| row, pool, cancel)?;
-        let rows = ByteRows::new(&space, &codes);
-        if let Some(plan) = plan {
-            let work = (pool, cancel, progress);
-            let built = disk::link((&rows, vectors), (degree.0, ef), memory_bytes, seed, work)?;
-            let rows = disk::Coded { space: &space, codes };
-            return disk::write((spec, plan), (rows, vectors), built, seed, (pool, cancel), image, pages);
-        }
-        let built = graph::build(&rows, degree, seed, pool, cancel, progress)?;
-        if spec.block_width() > 0 {
-            let nodes = (&built.links[..], &built.entries[..]);
-            Blocks::build((spec, &space), Chosen::all(vectors), nodes, seed, (pool, cancel), image)?;
-            image.push("entries", built.entries);
-            Lists::build((spec.metric(), &rows), vectors, seed, (pool, cancel), image)?;
-        } else {
-            Graph::write(spec, built, image);
-            if let Some(shared) = Shared::new(&rows, vectors, seed, (pool, cancel))? {
-                shared.write(image);
-            }
-        }
-        space.write(image);
-        let Some(recipe) = spec.recipe() else {
-            image.push("codes", codes);
-            return Ok(());
-        };
-        drop(codes);
-        Sketch::build_lean(spec, recipe, &space, vectors, seed, (pool, cancel), image)
-    }
-}
-
-/// Row numbers leave one bit of 32 for the mark that a search makes.
-/// Whether an index can hold so many rows.
+/// Whether an index can hold so many rows. Row numbers leave one bit of 32 for the mark that a search makes.
 pub(crate) fn check_rows(rows: usize) -> Result<(), Error> {
     if rows < 1 << 31 { Ok(()) } else { Err(Error::TooManyRows { rows }) }
 }
 
-fn check_vectors(spec: &Spec, vectors: Vectors<'_>) -> Result<(), Error> {
+pub(crate) fn check_vectors(spec: &Spec, vectors: Vectors<'_>) -> Result<(), Error> {
     let (element, dim) = (spec.element(), spec.dim());
     if (element, dim) == (vectors.element(), vectors.dim()) {
         return Ok(());

@@ -9,7 +9,10 @@ use crate::codec::{Beside, Pairs, Reach};
 use crate::hits::{key_of, order};
 
 /// Rows of the sample a centroid.
-const SAMPLE: usize = 24;
+pub(crate) const SAMPLE: usize = 24;
+/// Pairs of rows and centroids that are looked at between two looks at the cancel flag, about, and rows at least.
+const PAIRS: usize = 1 << 24;
+const ROWS_MIN: usize = 256;
 /// How often centroids are moved.
 const ROUNDS: usize = 5;
 /// Rows whose nearest centroids are looked for together, so that a centroid serves all of them while it is near.
@@ -33,19 +36,28 @@ pub(crate) fn train<M>(
     let mut sample: Vec<u32> = (0..rows as u32).collect();
     rng.shuffle(&mut sample);
     sample.truncate((count * SAMPLE).max(count));
+    sample.shrink_to_fit();
     let seeds: Vec<Vec<u32>> = sample.iter().take(count).map(|row| vec![*row]).collect();
     sample.sort_unstable();
     let mut centroids = means(&seeds);
     for _ in 0..ROUNDS {
         cancel.check()?;
         let mut lists = vec![Vec::new(); count];
-        for (row, list) in sample.iter().zip(nearest(&centroids, &sample)) {
-            lists[list as usize].push(*row);
+        for rows in sample.chunks(rows_at_once(count)) {
+            cancel.check()?;
+            rows.iter()
+                .zip(nearest(&centroids, rows))
+                .for_each(|(row, list)| lists[list as usize].push(*row));
         }
         share_with_empty(&mut lists, rng);
         centroids = means(&lists);
     }
     Ok(centroids)
+}
+
+/// Rows that are shared out to `count` centroids between two looks at the cancel flag.
+pub(crate) fn rows_at_once(count: usize) -> usize {
+    (PAIRS / count.max(1)).clamp(ROWS_MIN, PAIRS / ROWS_MIN)
 }
 
 /// An empty list takes one half, drawn by lot, of the longest.

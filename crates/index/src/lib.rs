@@ -19,7 +19,9 @@
 //! Results always carry exact scores. The same vectors and the same seed make the same image, whatever the number of
 //! threads and the instruction set.
 
+mod build;
 mod codec;
+mod course;
 mod disk;
 mod error;
 mod fold;
@@ -33,6 +35,8 @@ mod kmeans;
 mod maxsim;
 mod metric;
 mod nearest;
+mod need;
+mod nibbles;
 mod outline;
 mod refine;
 mod scan;
@@ -44,14 +48,16 @@ mod vectors;
 mod visit;
 mod weights;
 
+pub use build::{build, build_paged};
 pub use disk::{PAGE_BYTES, Pages, Reads};
 pub use error::Error;
 pub use graph::{Costs, GrowingGraph, Subgraph};
 pub use hits::Hits;
 pub use image::Image;
-pub use index::{Index, Way, build, build_paged};
+pub use index::{Index, Way};
 pub use maxsim::MaxSim;
 pub use metric::{Element, Metric};
+pub use need::BuildBytes;
 pub use outline::{Outline, Outlined, scan_outlined};
 pub use scan::scan;
 pub use spec::{Kind, Query, Spec};

@@ -10,8 +10,10 @@
 use host::{Cancel, Pool};
 use simd::{Bar, Bits, Columns, Grain, NibbleQuery, fine_of, nibble_bytes, nibble_dots, put_nibbles};
 
+use crate::course::Course;
 use crate::hits::Top;
 use crate::image::{Array, Image};
+use crate::nibbles::Nibbles;
 use crate::scan::{BLOCK, Exact, GROUP, check_alike, start, word_at};
 use crate::score::{Scorer, norm};
 use crate::{Element, Error, Hits, Metric, Query, Vectors};
@@ -23,8 +25,6 @@ const SLACK: f32 = 1e-5;
 const SLACK_ROOT: f32 = 2e-6;
 /// Shorter and longer rows are always looked at themselves: their squares, or sums of them, may leave the range of floats.
 const LENGTHS: std::ops::Range<f32> = 1e-15..1e15;
-/// Rows coded by one task.
-const CHUNK: usize = 512;
 /// Columns of numbers: what [`Columns`] has of the upper plane, then square and miss of both planes together.
 const COLUMNS: usize = 7;
 /// Of fewer rows than this in a block that match it is quicker to look at the rows themselves.
@@ -41,31 +41,16 @@ pub struct Outline {
     margins: Array<f32>,
 }
 
-/// Rows as one task codes them.
-#[derive(Default)]
-struct Coded {
-    high: Vec<u8>,
-    low: Vec<u8>,
-    margins: [Vec<f32>; COLUMNS],
-}
-
-impl Coded {
-    fn of(vectors: Vectors<'_>) -> Self {
-        let (count, bytes) = (vectors.len(), nibble_bytes(vectors.dim()));
-        let mut coded = Self { high: vec![0; count * bytes], low: vec![0; count * bytes], ..Self::default() };
-        let mut room = Vec::new();
-        for row in 0..count {
-            let values = vectors.floats(row, &mut room);
-            let high = &mut coded.high[row * bytes..][..bytes];
-            let [coarse, fine] = put_nibbles(values, high, &mut coded.low[row * bytes..][..bytes]);
-            let length = norm(values);
-            let [coarse_miss, fine_miss] = [coarse, fine].map(|grain| miss(grain.off, length, values.len()));
-            let numbers =
-                [coarse.base, coarse.step, coarse.square, coarse_miss, length, fine.square, fine_miss];
-            coded.margins.iter_mut().zip(numbers).for_each(|(column, number)| column.push(number));
-        }
-        coded
-    }
+/// Some rows, coded.
+fn coded(vectors: Vectors<'_>) -> Nibbles<COLUMNS> {
+    let mut room = Vec::new();
+    Nibbles::of(vectors.len(), vectors.dim(), |row, high, low| {
+        let values = vectors.floats(row, &mut room);
+        let [coarse, fine] = put_nibbles(values, high, low);
+        let length = norm(values);
+        let [coarse_miss, fine_miss] = [coarse, fine].map(|grain| miss(grain.off, length, values.len()));
+        [coarse.base, coarse.step, coarse.square, coarse_miss, length, fine.square, fine_miss]
+    })
 }
 
 /// How far what codes stand for is from a vector of this length, at most, if it is `off` by sums of floats.
@@ -82,7 +67,7 @@ impl Outline {
     /// The outline of all rows of `vectors`; `None` when they are not floats, or empty.
     pub fn of(vectors: Vectors<'_>) -> Option<Self> {
         let has_one = Self::fits(vectors.element()) && !vectors.is_empty();
-        has_one.then(|| Self::joined(vectors.dim(), vectors.len(), &[Coded::of(vectors)]))
+        has_one.then(|| Self::made(vectors, coded(vectors)))
     }
 
     /// Whether rows of such elements have an outline.
@@ -91,26 +76,24 @@ impl Outline {
     }
 
     /// The same of any number of rows of floats, by several threads.
-    pub(crate) fn build(vectors: Vectors<'_>, pool: &Pool, cancel: &Cancel) -> Result<Self, Error> {
-        let rows = vectors.len();
-        let parts = pool.map(rows.div_ceil(CHUNK), |c| {
-            let range = c * CHUNK..((c + 1) * CHUNK).min(rows);
-            if cancel.is_cancelled() { Coded::default() } else { Coded::of(vectors.slice(range)) }
-        });
-        cancel.check()?;
-        Ok(Self::joined(vectors.dim(), rows, &parts))
+    pub(crate) fn build(
+        vectors: Vectors<'_>,
+        work: (&Pool, &Cancel),
+        course: &mut Course<'_>,
+    ) -> Result<Self, Error> {
+        let size = (vectors.len(), vectors.dim());
+        Ok(Self::made(vectors, Nibbles::build(size, work, course, |range| coded(vectors.slice(range)))?))
     }
 
-    fn joined(dim: usize, rows: usize, parts: &[Coded]) -> Self {
-        let plane = |of: fn(&Coded) -> &[u8]| parts.iter().map(of).collect::<Vec<_>>().concat();
-        let columns = (0..COLUMNS).flat_map(|c| parts.iter().flat_map(move |part| &part.margins[c]));
-        Self {
-            dim,
-            rows,
-            high: Array::Copied(plane(|part| &part.high)),
-            low: Array::Copied(plane(|part| &part.low)),
-            margins: Array::Copied(columns.copied().collect()),
-        }
+    /// Bytes of the outline of rows of `dim` elements.
+    pub(crate) fn need_bytes(rows: usize, dim: usize) -> usize {
+        Nibbles::<COLUMNS>::bytes_of(rows, dim)
+    }
+
+    fn made(vectors: Vectors<'_>, coded: Nibbles<COLUMNS>) -> Self {
+        let Nibbles { high, low, margins, .. } = coded;
+        let (high, low, margins) = (Array::Copied(high), Array::Copied(low), Array::Copied(margins));
+        Self { dim: vectors.dim(), rows: vectors.len(), high, low, margins }
     }
 
     /// The outline of the rows of `parts`, one part after the other; `None` when there are none, or of several dims.

@@ -32,7 +32,7 @@ pub(crate) const LATE: f32 = 0.1;
 pub(crate) const LOOKED_AT: f32 = 25.0;
 
 /// How many lists `rows` rows are shared out to.
-fn count_of(rows: usize) -> usize {
+pub(crate) fn count_of(rows: usize) -> usize {
     (rows.isqrt() * 3 / 2).max(1)
 }
 
@@ -67,10 +67,18 @@ impl Shared {
             cancel.check()?;
             ids.iter().zip(near(&coded, ids)).for_each(|(id, list)| lists[list as usize].push(*id));
         }
+        lists.iter_mut().for_each(Vec::shrink_to_fit);
         let filled = coded.chunks_exact(stride).zip(&lists).filter(|(_, list)| !list.is_empty());
         let centers = filled.flat_map(|(center, _)| center).copied().collect();
         lists.retain(|list| !list.is_empty());
         Ok(Some(Self { lists, centers }))
+    }
+
+    /// Bytes that [`Shared::new`] takes of `rows` rows of `stride` bytes, what it returns with it: numbers of rows, of the sample and in
+    /// lists, which are half empty while they are made, and centres, which are floats while they are made.
+    pub(crate) fn need_bytes(rows: usize, stride: usize) -> usize {
+        let centers = count_of(rows);
+        16 * rows + centers * (5 * stride + 48)
     }
 
     /// Bytes of the sections.

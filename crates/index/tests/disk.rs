@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use host::{Cancel, Pool, Progress};
 use index::{
-    Element, Error, Hits, Image, Index, Metric, PAGE_BYTES, Pages, Query, Spec, Vectors, build_paged, scan,
+    BuildBytes, Element, Error, Hits, Image, Index, Metric, PAGE_BYTES, Pages, Query, Spec, Vectors,
+    build_paged, scan,
 };
 use proptest::prelude::*;
 use sets::{Rows, built, naive, pairs, recall};
@@ -215,7 +216,7 @@ fn a_graph_made_in_parts_finds_as_much_and_is_the_same_at_any_number_of_threads(
     let (rows, queries) = (rows.view(), queries.view());
     for metric in ["L2", "IP"] {
         let spec = spec(Element::F32, 40, &[("metric_type", metric)]);
-        let (whole, least) = spec.build_bytes(6000).unwrap();
+        let BuildBytes { whole, least } = spec.build_bytes(rows, 1);
         assert!(least < whole);
         let made = |bytes: u64, pool: &Pool| {
             let (mut nodes, progress) = (Vec::new(), Progress::new());

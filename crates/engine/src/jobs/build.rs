@@ -25,6 +25,9 @@ const DAMAGED_MS: u64 = 600_000;
 /// Searches are taken to come when the last one is this new.
 const SEARCHED_MS: u64 = 1_000;
 
+/// Bytes that a build may take uncharged, so that small ones are never refused: what one has in hand whatever its rows are, mostly.
+const UNCOUNTED: u64 = 32 << 20;
+
 /// How many times the bytes at which growing rows are flushed may wait for an index; the last flush alone always may.
 const HELD_SHARE: u64 = 2;
 
@@ -333,9 +336,16 @@ impl Node {
             }
             _ => {
                 let column = sealed.column(index.field)?;
-                let bytes = self.build_bytes(&spec, &column);
+                let bytes = self.build_bytes(&spec, &column, pool)?;
                 need(bytes).map_err(segment::Error::from)?;
-                opened::build(&spec, &column, place, pool, (cancel, progress), bytes)
+                opened::build(
+                    &spec,
+                    &column,
+                    place,
+                    pool,
+                    (cancel, progress),
+                    bytes.saturating_add(UNCOUNTED),
+                )
             }
         };
         let bytes = built.map_err(|error| error.context(&format!("build of index {}", index.name)))?;
@@ -346,18 +356,13 @@ impl Node {
         Ok((entry, opened))
     }
 
-    /// Bytes of memory for a build of `spec` over `column`. For a graph on disk what there is of what it would take, but no less than
-    /// it takes when made in parts, or than its rows do if that is less.
-    fn build_bytes(&self, spec: &IndexSpec, column: &Column) -> u64 {
-        let bytes = column.bytes() as u64;
-        let need = match spec {
-            IndexSpec::Vector(spec) => spec.build_bytes(column.len()),
-            _ => None,
-        };
-        need.map_or(bytes, |(whole, least)| {
-            let free = self.budget.limit_bytes().saturating_sub(self.budget.used_bytes());
-            whole.min(free.max(least.min(bytes)))
-        })
+    /// Bytes of memory that a build of `spec` over `column` is charged, besides [`UNCOUNTED`]: for what it takes, or as many as there are of
+    /// these, but no fewer than for what it takes at least.
+    fn build_bytes(&self, spec: &IndexSpec, column: &Column, pool: &Pool) -> Result<u64, Error> {
+        let (need, rows) = (opened::build_bytes(spec, column, pool)?, column.bytes() as u64);
+        let counted = |bytes: u64| bytes.saturating_sub(UNCOUNTED).max(rows.min(bytes));
+        let free = self.budget.limit_bytes().saturating_sub(self.budget.used_bytes());
+        Ok(counted(need.whole).min(free.max(counted(need.least))))
     }
 
     /// Takes an index that was just attached out of use again when it was dropped, or its collection released, in the

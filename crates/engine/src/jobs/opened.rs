@@ -5,6 +5,7 @@ use crate::{Error, ErrorKind};
 use bytes::Bytes;
 use data::{Column, FieldId, IndexId};
 use host::{Cancel, Pool, Progress};
+use index::BuildBytes;
 use segment::{ScalarIndex, Sealed};
 use std::io;
 use std::sync::Arc;
@@ -25,32 +26,40 @@ pub(crate) enum Opened {
     Scalar(Arc<ScalarIndex>),
 }
 
-/// Builds what `spec` asks for over all rows of `column`, which are vectors, and writes it as `file`; its size in bytes. A graph on disk
-/// takes no more than about `memory_bytes` to build, if that is enough for it made in parts.
+/// What an index on vectors is made by, and of: the rows of `column`, or the vectors of all its lists. `with` is handed both.
+fn with_vectors<T>(
+    spec: &IndexSpec,
+    column: &Column,
+    with: impl FnOnce(&index::Spec, index::Vectors<'_>) -> T,
+) -> Result<T, Error> {
+    let none = || Error::internal("an index on no vectors");
+    match spec {
+        IndexSpec::Vector(spec) => Ok(with(spec, segment::vectors_of(column).ok_or_else(none)?)),
+        IndexSpec::Items(items) => {
+            let lists = segment::items_of(column).ok_or_else(none)?;
+            Ok(with(&items.spec, segment::vectors_of(lists.items()).ok_or_else(none)?))
+        }
+        IndexSpec::Scalar(_) => Err(none()),
+    }
+}
+
+/// Bytes of memory that [`build`] takes with the threads of `pool`.
+pub(crate) fn build_bytes(spec: &IndexSpec, column: &Column, pool: &Pool) -> Result<BuildBytes, Error> {
+    with_vectors(spec, column, |spec, vectors| spec.build_bytes(vectors, pool.threads()))
+}
+
+/// Builds what `spec` asks for over all rows of `column`, which are vectors or lists of them, and writes it as `file`; its size in bytes.
+/// A graph on disk takes no more than `memory_bytes` to build, if that is enough for it made in parts.
 pub(crate) fn build(
     spec: &IndexSpec,
     column: &Column,
-    (blobs, file): (&Blobs, &str),
+    place: (&Blobs, &str),
     pool: &Pool,
     (cancel, progress): (&Cancel, &Progress),
     memory_bytes: u64,
 ) -> Result<u64, Error> {
     let work = (cancel, progress, memory_bytes);
-    match spec {
-        IndexSpec::Vector(spec) => {
-            let vectors =
-                segment::vectors_of(column).ok_or_else(|| Error::internal("an index on no vectors"))?;
-            write(spec, vectors, (blobs, file), pool, work)
-        }
-        IndexSpec::Items(items) => {
-            let lists = segment::items_of(column);
-            let lists = lists.ok_or_else(|| Error::internal("an index on no lists of vectors"))?;
-            let vectors = segment::vectors_of(lists.items());
-            let vectors = vectors.ok_or_else(|| Error::internal("an index on no vectors"))?;
-            write(&items.spec, vectors, (blobs, file), pool, work)
-        }
-        IndexSpec::Scalar(_) => Err(Error::internal("no index on vectors")),
-    }
+    with_vectors(spec, column, |spec, vectors| write(spec, vectors, place, pool, work))?
 }
 
 impl Opened {
@@ -214,5 +223,31 @@ impl index::Pages for Nodes {
         let place = |page: &u64| self.offset + page * index::PAGE_BYTES as u64;
         let places: Vec<u64> = first.iter().map(place).collect();
         self.file.announce(&places, each * index::PAGE_BYTES);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use data::{Field, Lists, Schema, Struct, Type, Values};
+
+    #[test]
+    fn lists_of_vectors_are_charged_for_all_their_vectors() {
+        let pool = Pool::inline();
+        let name = Struct::field_name("parts", "lists");
+        let field = Field { dim: 8, ..Field::new(&name, Type::Array).with_elements(Type::FloatVector, 25) };
+        let params = [("index_type", "HNSW"), ("metric_type", "MAX_SIM_L2"), ("M", "16")];
+        let params = params.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let items = IndexSpec::parse(&field, &Schema::default(), &params).unwrap();
+        let values = vec![1.0; 8 * 1000];
+        let offsets: Vec<i64> = (0..=40).map(|list| 25 * list).collect();
+        let lists = Lists::new(offsets.into(), Column::from_vectors(8, values.clone()).unwrap()).unwrap();
+        let column = Column::new(Values::Array(lists), None).unwrap();
+        let params = params.map(|(key, value)| (key, value.replace("MAX_SIM_", "")));
+        let spec = index::Spec::parse(index::Element::F32, 8, &params).unwrap();
+        let vectors = index::Vectors::F32 { dim: 8, values: &values };
+        let said = build_bytes(&items, &column, &pool).unwrap();
+        assert_eq!(said, spec.build_bytes(vectors, 1));
+        assert!(said.whole > 1000 * 8 * 4);
     }
 }

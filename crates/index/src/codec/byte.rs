@@ -128,6 +128,11 @@ impl Space {
         (dim + size_of::<Factors>()).next_multiple_of(LINE)
     }
 
+    /// The same for rows that take no more room than they must.
+    pub(crate) fn tight_stride_of(dim: usize) -> usize {
+        (dim + size_of::<Factors>()).next_multiple_of(size_of::<Factors>())
+    }
+
     /// Codes the rows `rows(0) .. rows(count)` of `vectors`, one after the other.
     pub(crate) fn code(
         &self,
@@ -138,8 +143,8 @@ impl Space {
         cancel: &Cancel,
     ) -> Result<Vec<i8>, Error> {
         let stride = self.stride();
-        let chunks = pool.map(count.div_ceil(CHUNK), |c| {
-            let mut codes = vec![0i8; ((c + 1) * CHUNK).min(count).saturating_sub(c * CHUNK) * stride];
+        let mut codes = vec![0i8; count * stride];
+        pool.fill(&mut codes, CHUNK * stride, |c, codes| {
             let (mut moved, mut room) = (Vec::with_capacity(self.mean.len()), Vec::new());
             for (i, row) in codes.chunks_exact_mut(stride).enumerate() {
                 if cancel.is_cancelled() {
@@ -147,26 +152,25 @@ impl Space {
                 }
                 self.code_row(vectors.floats(rows(c * CHUNK + i), &mut room), &mut moved, row);
             }
-            codes
         });
         cancel.check()?;
-        Ok(chunks.concat())
+        Ok(codes)
     }
 
     /// The means of lists of rows of `vectors`, coded; those of rows brought to length one for COSINE.
     pub(crate) fn means(&self, vectors: Vectors<'_>, lists: &[Vec<u32>], pool: &Pool) -> Vec<i8> {
         let dim = self.mean.len();
-        let means = pool.map(lists.len(), |list| {
-            let (mut mean, mut room) = (vec![0f32; dim], Vec::new());
+        let mut means = vec![0f32; lists.len() * dim];
+        pool.fill(&mut means, dim, |list, mean| {
+            let mut room = Vec::new();
             for row in &lists[list] {
                 let values = vectors.floats(*row as usize, &mut room);
                 let length = if self.metric == Metric::Cosine { norm(values) } else { 1.0 };
                 let share = if length > 0.0 { 1.0 / (length * lists[list].len() as f32) } else { 0.0 };
                 mean.iter_mut().zip(values).for_each(|(mean, value)| *mean += value * share);
             }
-            mean
         });
-        let means = Vectors::F32 { dim, values: &means.concat() };
+        let means = Vectors::F32 { dim, values: &means };
         // Nothing is cancelled half-way through so small a piece of work.
         self.code(means, lists.len(), |row| row, pool, &Cancel::new()).unwrap_or_default()
     }

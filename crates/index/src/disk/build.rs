@@ -5,19 +5,21 @@ use std::io;
 use host::{Cancel, Pool};
 
 use super::arrange::arrange;
-use super::layout::Layout;
+use super::layout::{Layout, row_bytes};
 use super::plan::{LINKS_MIN, Plan};
 use crate::codec::{ByteRows, Members, ROW_BY_ROW, Sketch, Space};
+use crate::course::{A_THREAD, Course, in_waves};
 use crate::graph::{Built, NONE};
 use crate::image::Image;
 use crate::shares::Shared;
 use crate::{Error, Spec, Vectors};
 
+/// Percent of the work of writing that is done when rows are shared out and coded.
+const SHARED: u64 = 50;
 /// Numbers before the starts of links in memory, and after the last.
 const HEAD: usize = 3;
-/// Blocks written by one task, and tasks whose blocks are in memory at once.
-const TASK: usize = 64;
-const TASKS: usize = 64;
+/// Bytes of the blocks that one task makes, unless a block has more.
+const TASK: usize = 1 << 18;
 
 /// Adds the sections of `built` over `vectors` to an image, but for the nodes: their bytes are handed to `pages` as they are made.
 pub(crate) fn write(
@@ -25,11 +27,12 @@ pub(crate) fn write(
     (rows, vectors): (Coded<'_>, Vectors<'_>),
     built: Built,
     seed: u64,
-    (pool, cancel): (&Pool, &Cancel),
+    (pool, cancel, mut course): (&Pool, &Cancel, Course<'_>),
     image: &mut Image,
     pages: &mut dyn FnMut(Vec<u8>) -> io::Result<()>,
 ) -> Result<(), Error> {
     let space = rows.space;
+    course.stage(SHARED);
     let lists = match plan.is_inline {
         true => None,
         false => Shared::new(&rows.view(), vectors, seed, (pool, cancel))?,
@@ -55,29 +58,35 @@ pub(crate) fn write(
         *link = slots[*link as usize];
     }
     let entries: Vec<u32> = entries.iter().map(|row| slots[*row as usize]).collect();
+    drop(slots);
+    course.stage(100);
     let nodes = Nodes { layout, vectors, order: &order, links: &links, codes: &codes };
-    let tasks = rows.div_ceil(layout.per_block).div_ceil(TASK);
-    for first in (0..tasks).step_by(TASKS) {
-        let blocks = pool.map(TASKS.min(tasks - first), |task| nodes.blocks(first + task, cancel));
-        cancel.check()?;
-        for blocks in blocks {
-            pages(blocks).map_err(|error| Error::Unwritable { reason: error.to_string() })?;
-        }
-    }
-    let (lists, links) = cached(budget(spec, plan, &nodes), &nodes, lists);
+    let tasks = rows.div_ceil(layout.per_block).div_ceil(nodes.blocks_a_task());
+    in_waves(
+        tasks,
+        (pool, cancel),
+        |task| nodes.blocks(task, cancel),
+        |task, blocks| {
+            course.at(task + 1, tasks);
+            pages(blocks).map_err(|error| Error::Unwritable { reason: error.to_string() })
+        },
+    )?;
+    let (lists, cached) = cached(budget(spec, plan, &nodes), &nodes, lists);
     space.write(image);
     if let Some(lists) = lists {
         lists.write(image);
     }
+    drop(links);
     image.push("entries", entries.clone());
-    image.push("order", order.clone());
-    image.push("links", links);
+    image.push("order", order);
+    image.push("links", cached);
     let stride = sketch.stride();
     let kept = match layout.code_bytes {
         0 => codes,
         _ => entries.iter().flat_map(|slot| &codes[*slot as usize * stride..][..stride]).copied().collect(),
     };
     image.push("codes", kept);
+    course.finish();
     Ok(())
 }
 
@@ -108,12 +117,16 @@ impl Nodes<'_> {
         &self.links[self.order[slot] as usize * self.layout.width..][..self.layout.width]
     }
 
+    fn blocks_a_task(&self) -> usize {
+        (TASK / self.layout.block_bytes()).max(1)
+    }
+
     /// The blocks of one task.
     fn blocks(&self, task: usize, cancel: &Cancel) -> Vec<u8> {
-        let layout = &self.layout;
+        let (layout, each) = (&self.layout, self.blocks_a_task());
         let rows = self.order.len();
         let last = rows.div_ceil(layout.per_block);
-        let range = task * TASK..((task + 1) * TASK).min(last);
+        let range = task * each..((task + 1) * each).min(last);
         let mut blocks = vec![0u8; range.len() * layout.block_bytes()];
         let mut inline = Vec::new();
         for (number, block) in range.zip(blocks.chunks_exact_mut(layout.block_bytes())) {
@@ -175,17 +188,37 @@ fn cached(budget: usize, nodes: &Nodes<'_>, lists: Option<Shared>) -> (Option<Sh
         can_hold && taken <= room
     };
     let most = (1..=width).take_while(fits).last().unwrap_or(0);
-    let (mut starts, mut links) = (vec![0u32], Vec::new());
     let is_whole = most == width || most < LINKS_MIN;
-    for slot in 0..rows {
+    let len = |slot| if is_whole { degree(slot) } else { degree(slot).min(most) };
+    let mut end = 0;
+    let ends = (0..rows).map(|slot| {
+        end += len(slot);
+        end
+    });
+    let fits = |(slot, end): &(usize, usize)| !is_whole || can_hold && HEAD + slot + 1 + end <= budget / 4;
+    let ends: Vec<usize> = ends.enumerate().take_while(fits).map(|(_, end)| end).collect();
+    let mut kept = Vec::with_capacity(HEAD + ends.len() + ends.last().unwrap_or(&0));
+    kept.extend([ends.len() as u32, u32::from(is_whole), 0]);
+    kept.extend(ends.iter().map(|end| *end as u32));
+    for slot in 0..ends.len() {
         let near = &nodes.links(slot)[..degree(slot)];
-        if is_whole && (!can_hold || HEAD + starts.len() + links.len() + near.len() > budget / 4) {
-            break;
-        }
-        links.extend(if is_whole { near.to_vec() } else { some(near, most) });
-        starts.push(links.len() as u32);
+        if is_whole { kept.extend_from_slice(near) } else { kept.extend(some(near, most)) }
     }
-    (lists, [vec![starts.len() as u32 - 1, u32::from(is_whole)], starts, links].concat())
+    (lists, kept)
+}
+
+/// Bytes that [`write`] takes at most for `rows` rows, whose links there are already: with their bytes, by which lists are made, and
+/// with what is kept and written.
+pub(super) fn need_bytes(spec: &Spec, plan: Plan, rows: usize, threads: usize) -> usize {
+    let stride = Space::stride_of(spec.dim());
+    let shared = if plan.is_inline { 0 } else { Shared::need_bytes(rows, stride) };
+    let budget = (spec.cache_share() * (rows * row_bytes(spec)) as f64) as usize;
+    let cached = budget.min(rows * (4 + 4 * plan.width));
+    // Codes, and the order of rows as it is made; then blocks.
+    let code_bytes = plan.stride(spec.dim());
+    let blocks = A_THREAD * threads * TASK.max(Layout::of(spec, plan, code_bytes).block_bytes());
+    let writing = shared / 2 + rows * (code_bytes + 4 + 8 + 5) + cached + 8 * rows + blocks;
+    writing.max(rows * stride + shared)
 }
 
 /// Up to `most` of some links: the nearest, and as many spread over the others.

@@ -66,6 +66,11 @@ impl Plan {
         Self { bits, width: even(width.min(fits(pages, bits))), ..all }
     }
 
+    /// Bytes of a code of a row of `dim` elements.
+    pub(super) fn stride(self, dim: usize) -> usize {
+        stride(dim, self.bits)
+    }
+
     /// How rows are coded.
     pub(crate) fn recipe(self) -> Recipe {
         Recipe::Scalar { bits: self.bits, turned: true }

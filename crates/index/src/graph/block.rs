@@ -18,7 +18,7 @@ use crate::vectors::Chosen;
 use crate::{Error, Metric, Spec, Vectors};
 
 /// Elements are filled up to a multiple of this.
-const CHUNK: usize = 32;
+pub(super) const CHUNK: usize = 32;
 /// Rows worked on by one task.
 const TASK: usize = 256;
 /// The share of the variance that the kept elements have.
@@ -92,6 +92,16 @@ impl Blocks {
         width * wide.bytes() + width / FAN * fan_bytes(dim)
     }
 
+    /// Bytes of the blocks of `rows` rows, at most.
+    pub(crate) fn need_bytes(spec: &Spec, rows: usize) -> usize {
+        rows * Self::stride((spec.block_width(), Wide::of(rows)), spec.dim().next_multiple_of(CHUNK))
+    }
+
+    /// Bytes of rows of `dim` elements as blocks are made of them, at most.
+    pub(crate) fn turned_bytes(rows: usize, dim: usize) -> usize {
+        4 * rows * dim.next_multiple_of(CHUNK)
+    }
+
     /// Packs `links`, `width` a row, and adds the sections to an image.
     pub(crate) fn build(
         (spec, space): (&Spec, &Space),
@@ -129,10 +139,10 @@ impl Blocks {
         let width = spec.block_width();
         let wide = Wide::of(rows);
         let stride = Self::stride((width, wide), dim);
-        let packed = pool.map(rows.div_ceil(TASK), |task| {
-            let range = task * TASK..((task + 1) * TASK).min(rows);
-            let mut blocks = vec![0u8; range.len() * stride];
-            for (row, block) in range.zip(blocks.chunks_exact_mut(stride)) {
+        let mut lines = vec![Line::zeroed(); (rows * stride).div_ceil(size_of::<Line>())];
+        let blocks = &mut bytemuck::cast_slice_mut::<Line, u8>(&mut lines)[..rows * stride];
+        pool.fill(blocks, TASK * stride, |task, blocks| {
+            for (row, block) in (task * TASK..).zip(blocks.chunks_exact_mut(stride)) {
                 if cancel.is_cancelled() {
                     break;
                 }
@@ -141,7 +151,6 @@ impl Blocks {
                 wide.put(links, ids);
                 turned.pack(turned.row(row as u32), links, fans);
             }
-            blocks
         });
         cancel.check()?;
         let mut gates = vec![0u8; entries.len().div_ceil(FAN) * fan_bytes(dim)];
@@ -152,9 +161,6 @@ impl Blocks {
         image.push("kept", view.kept);
         image.push("turn", vec![turn_seed]);
         image.push("gates", gates);
-        let mut lines = vec![Line::zeroed(); (rows * stride).div_ceil(size_of::<Line>())];
-        let places = bytemuck::cast_slice_mut::<Line, u8>(&mut lines).chunks_mut((TASK * stride).max(1));
-        places.zip(packed).for_each(|(place, packed)| place[..packed.len()].copy_from_slice(&packed));
         image.push("blocks", lines);
         Ok(())
     }

@@ -134,7 +134,10 @@ impl Links {
     pub(crate) fn write(links: &[u32], width: usize, image: &mut Image) {
         let rows = links.len() / width;
         let wide = Wide::of(rows);
-        let (mut groups, mut starts, mut all, mut packed) = (Vec::new(), Vec::new(), 0u64, Vec::new());
+        let count = links.iter().filter(|link| **link != NONE).count();
+        let mut packed = Vec::with_capacity(count * wide.bytes() + wide.behind());
+        let (mut groups, mut starts) = (Vec::with_capacity(rows / GROUP + 1), Vec::with_capacity(rows + 1));
+        let mut all = 0u64;
         for row in 0..=rows {
             if row % GROUP == 0 {
                 groups.push(all);
@@ -151,6 +154,13 @@ impl Links {
         image.push("links", packed);
         image.push("link-groups", groups);
         image.push("link-starts", starts);
+    }
+
+    /// Bytes of the sections of `rows` rows of `width` links at most.
+    pub(crate) fn need_bytes(rows: usize, width: usize) -> usize {
+        rows * (width * Wide::of(rows).bytes() + size_of::<u16>())
+            + size_of::<u64>() * (rows / GROUP + 1)
+            + LINE
     }
 
     /// Reads back what [`Links::write`] wrote for a graph of `width` links a row at most.

@@ -10,10 +10,11 @@ use bytemuck::Zeroable;
 use host::{Cancel, Pool, Rng};
 use simd::{Lookups, Planes};
 
-use super::block::{Line, View, choose};
+use super::block::{CHUNK, Line, View, choose};
 use crate::codec::{ByteRows, Space};
+use crate::course::in_waves;
 use crate::image::{Array, Image};
-use crate::shares::{Shared, Shares};
+use crate::shares::{Shared, Shares, count_of};
 use crate::vectors::Chosen;
 use crate::{Error, Metric, Vectors};
 
@@ -137,29 +138,34 @@ impl Lists {
         let view = View::new(choose(space, Chosen::all(vectors), usize::MAX), turn_seed);
         let centers = space.decode(&shared.centers);
         let lists = &shared.lists;
-        let packed = pool.map(lists.len(), |list| {
+        let pack = |list: usize| {
             let center = &centers[list * vectors.dim()..][..vectors.dim()];
-            if cancel.is_cancelled() {
-                Packed::default()
-            } else {
-                pack((metric, space, &view), vectors, (center, &lists[list]))
-            }
-        });
-        cancel.check()?;
+            pack((metric, space, &view), vectors, (center, &lists[list]))
+        };
         let mut lines = vec![Line::zeroed(); Rows::lines(view.dim(), len).unwrap_or_default()];
         let places = bytemuck::cast_slice_mut::<Line, u8>(&mut lines);
-        let (mut at, mut blocks) = (0, Vec::new());
-        for packed in packed {
+        let block_count: usize = lists.iter().map(|list| list.len().div_ceil(Lookups::ROWS)).sum();
+        let mut blocks = Vec::with_capacity(block_count * Lookups::block_bytes(view.dim() / 4));
+        let mut at = 0;
+        in_waves(lists.len(), (pool, cancel), pack, |_, packed| {
             places[at..at + packed.rows.len()].copy_from_slice(&packed.rows);
             at += packed.rows.len();
             blocks.extend_from_slice(&packed.blocks);
-        }
+            Ok(())
+        })?;
         image.push("list-kept", view.kept);
         image.push("list-turn", vec![turn_seed]);
         shared.write(image);
         image.push("list-blocks", blocks);
         image.push("list-rows", lines);
         Ok(())
+    }
+
+    /// Bytes of the sections of `rows` rows of `dim` elements but for those of [`Shared`], at most, and of the centres as floats.
+    pub(crate) fn need_bytes(rows: usize, dim: usize) -> usize {
+        let (lists, wide) = (count_of(rows), dim.next_multiple_of(CHUNK));
+        let blocks = rows.div_ceil(Lookups::ROWS) + lists;
+        blocks * Lookups::block_bytes(wide / 4) + rows * Rows::stride(wide) + 4 * lists * dim
     }
 
     /// Reads back what [`Lists::build`] wrote, if it did; earlier it wrote no rows by themselves.
@@ -198,7 +204,6 @@ impl Lists {
 }
 
 /// The rows of a list, twice.
-#[derive(Default)]
 struct Packed {
     blocks: Vec<u8>,
     rows: Vec<u8>,

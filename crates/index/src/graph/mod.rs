@@ -27,10 +27,10 @@ mod visit;
 
 pub(crate) use beam::{Seen, insert, row_of};
 pub(crate) use block::Blocks;
-pub(crate) use build::{Built, build};
+pub(crate) use build::{Built, build, need_bytes};
 pub use costs::Costs;
 pub use grow::GrowingGraph;
-pub(crate) use links::NONE;
+pub(crate) use links::{Links, NONE};
 pub(crate) use lists::Lists;
 pub(crate) use prune::Pruner;
 pub(crate) use search::Graph;

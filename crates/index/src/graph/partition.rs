@@ -10,6 +10,7 @@ use simd::TILE_ROWS;
 
 use crate::Error;
 use crate::codec::{Pairs, Reach};
+use crate::course::Course;
 use crate::hits::order;
 use crate::kmeans::nearest_few;
 
@@ -19,8 +20,18 @@ const GROUP: usize = 512;
 const LEADERS: usize = 1024;
 /// Rows that are held against all of a group while they are in the nearest cache.
 const BLOCK: usize = 24;
-/// Groups whose pairs are looked at before their results are merged.
-const WAVE: usize = 32;
+/// Rows of the groups whose pairs are looked at before their results are merged, at most.
+const WAVE: usize = 8192;
+/// Rows that are shared out between two looks at the cancel flag.
+const SPLIT: usize = 4096;
+
+/// Bytes that [`candidates`] takes at most, with what it returns, of rows of `stride` bytes.
+pub(super) fn need_bytes(rows: usize, stride: usize, (keep, fan): (usize, usize), threads: usize) -> usize {
+    // Lists, and groups, some of which are half empty while they are made; then the lists of a wave, and what each thread has of a group.
+    let group = GROUP.min(rows);
+    let scratch = group * (4 * group + 3 * stride + 16 * keep + 256);
+    rows * (8 * keep + 8 * fan) + WAVE.min(fan * rows) * 8 * keep + threads * scratch
+}
 
 /// For every row the places of its candidates, sorted.
 pub(crate) struct Candidates {
@@ -61,16 +72,17 @@ pub(crate) fn candidates<C: Pairs>(
     (keep, fan): (usize, usize),
     rng: &mut Rng,
     pool: &Pool,
-    (cancel, mut done): (&Cancel, impl FnMut(usize)),
+    (cancel, course): (&Cancel, &mut Course<'_>),
 ) -> Result<Candidates, Error> {
     let rows = codes.len();
     let mut groups = Vec::new();
     split(codes, (0..rows as u32).collect(), fan, rng, pool, cancel, &mut groups)?;
     let mut found = Candidates { keep, lists: vec![u64::MAX; rows * keep] };
     let (mut room, total) = (Vec::new(), groups.iter().map(Vec::len).sum::<usize>().max(1));
-    let (mut seen, mut told) = (0, 0);
-    for wave in groups.chunks(WAVE) {
+    let (mut seen, mut rest) = (0, &groups[..]);
+    while !rest.is_empty() {
         cancel.check()?;
+        let (wave, others) = rest.split_at(wave(rest));
         let lists = pool.map(wave.len(), |group| pairs(codes, &wave[group], keep));
         for (group, lists) in wave.iter().zip(&lists) {
             for (row, list) in group.iter().zip(lists.chunks_exact(keep)) {
@@ -78,11 +90,20 @@ pub(crate) fn candidates<C: Pairs>(
             }
             seen += group.len();
         }
-        let share = (rows as u128 * seen as u128 / total as u128) as usize;
-        done(share - told);
-        told = share;
+        course.at(seen, total);
+        rest = others;
     }
     Ok(found)
+}
+
+/// How many of some groups are looked at together.
+fn wave(groups: &[Vec<u32>]) -> usize {
+    let mut rows = 0;
+    let fits = |group: &&Vec<u32>| {
+        rows += group.len();
+        rows <= WAVE
+    };
+    groups.iter().take_while(fits).count().max(1)
 }
 
 /// Shares `ids` out to random leaders, each to its nearest `fan`, until a group is small enough.
@@ -96,21 +117,24 @@ fn split<C: Pairs>(
     groups: &mut Vec<Vec<u32>>,
 ) -> Result<(), Error> {
     if ids.len() <= GROUP {
+        ids.shrink_to_fit();
         groups.extend((!ids.is_empty()).then_some(ids));
         return Ok(());
     }
-    cancel.check()?;
     let count = (ids.len() * fan * 2 / GROUP).clamp(2, LEADERS);
     let leaders: Vec<u32> = (0..count).map(|_| ids[rng.below(ids.len() as u64) as usize]).collect();
-    let near = nearest_few(codes, &ids, (codes, &leaders), fan.min(count), pool);
     let mut parts = vec![Vec::new(); count];
     let mut place = std::collections::HashMap::new();
     leaders.iter().enumerate().for_each(|(i, leader)| _ = place.entry(*leader).or_insert(i));
-    for (row, near) in ids.iter().zip(near.chunks_exact(fan.min(count))) {
-        for leader in near {
-            let part: &mut Vec<u32> = &mut parts[place[leader]];
-            if part.last() != Some(row) {
-                part.push(*row);
+    for ids in ids.chunks(SPLIT) {
+        cancel.check()?;
+        let near = nearest_few(codes, ids, (codes, &leaders), fan.min(count), pool);
+        for (row, near) in ids.iter().zip(near.chunks_exact(fan.min(count))) {
+            for leader in near {
+                let part: &mut Vec<u32> = &mut parts[place[leader]];
+                if part.last() != Some(row) {
+                    part.push(*row);
+                }
             }
         }
     }

@@ -18,6 +18,7 @@ use super::block::Blocks;
 use super::demand::Demand;
 use super::search::{Graph, Stored, Walk, widened};
 use crate::codec::{ByteRows, Codes, Reach};
+use crate::course::Course;
 use crate::image::{Array, Image, VERSION_TIGHT};
 use crate::shares::AMID;
 use crate::vectors::Chosen;
@@ -60,7 +61,8 @@ impl Subgraph {
         let codes = space.code(vectors, rows.len(), |i| chosen.row(i), pool, cancel)?;
         let codes = ByteRows::new(space, &codes);
         let degree = (m, ef, spec.block_width());
-        let built = super::build(&codes, degree, seed, pool, cancel, &Progress::new())?;
+        let unseen = Progress::new();
+        let built = super::build(&codes, degree, seed, pool, cancel, Course::new(&unseen, 0))?;
         let mut image = Image::default();
         let nodes = (&built.links[..], &built.entries[..]);
         Blocks::build((spec, space), chosen, nodes, seed, (pool, cancel), &mut image)?;

@@ -4,15 +4,20 @@
 //! (Indyk and Motwani, "Approximate nearest neighbors: towards removing the curse of dimensionality", STOC 1998; bands as
 //! in Leskovec, Rajaraman and Ullman, "Mining of massive datasets", chapter 3.)
 
-use host::{Cancel, Pool, Progress};
+use host::{Cancel, Pool};
 use simd::Bits;
 
+use crate::course::Course;
 use crate::image::{Array, Image};
 use crate::refine::Refiner;
 use crate::{Error, Hits, Query, Spec, Vectors, scan};
 
 /// So few rows are measured in no time.
 const ENOUGH: usize = 256;
+
+/// Hashes made by one task, and percent of the work that is done when all are.
+const CHUNK: usize = 4096;
+const HASHED: u64 = 50;
 
 /// Hashes of bands.
 #[derive(Debug)]
@@ -30,24 +35,48 @@ pub(crate) fn build(
     spec: &Spec,
     vectors: Vectors<'_>,
     pool: &Pool,
-    (cancel, progress): (&Cancel, &Progress),
+    (cancel, course): (&Cancel, &mut Course<'_>),
     image: &mut Image,
 ) -> Result<(), Error> {
-    let bands = spec.value("mh_lsh_band");
-    let sorted = pool.map(bands, |band| {
-        let mut hashes = Vec::new();
-        if !cancel.is_cancelled() {
-            let hash = |row| hash_of(vectors.bytes(row), band, bands);
-            hashes.extend((0..vectors.len()).map(|row| (hash(row), row as u32)));
-            hashes.sort_unstable();
+    let (bands, rows) = (spec.value("mh_lsh_band"), vectors.len());
+    let (mut hashes, mut members) = (vec![0u64; rows * bands], vec![0u32; rows * bands]);
+    course.stage(HASHED);
+    let chunks = (rows * bands).div_ceil(CHUNK);
+    // One after the other, band by band, and some at a time so that it is told how far this has come.
+    for (i, hashes) in hashes.chunks_mut(CHUNK * pool.threads()).enumerate() {
+        cancel.check()?;
+        pool.fill(hashes, CHUNK, |c, hashes| {
+            for (place, hash) in ((i * pool.threads() + c) * CHUNK..).zip(hashes) {
+                *hash = hash_of(vectors.bytes(place % rows), place / rows, bands);
+            }
+        });
+        course.at((i + 1) * pool.threads(), chunks);
+    }
+    course.stage(100);
+    let threads = pool.threads();
+    let waves = hashes.chunks_mut((rows * threads).max(1)).zip(members.chunks_mut((rows * threads).max(1)));
+    for (i, (hashes, members)) in waves.enumerate() {
+        cancel.check()?;
+        let sorted = pool.map(hashes.len() / rows.max(1), |band| {
+            let mut sorted: Vec<(u64, u32)> =
+                hashes[band * rows..][..rows].iter().copied().zip(0..).collect();
+            sorted.sort_unstable();
+            sorted
+        });
+        for ((hash, member), sorted) in hashes.iter_mut().zip(members).zip(sorted.iter().flatten()) {
+            (*hash, *member) = *sorted;
         }
-        hashes
-    });
-    cancel.check()?;
-    progress.add(vectors.len() as u64);
-    image.push("hashes", sorted.iter().flatten().map(|(hash, _)| *hash).collect::<Vec<u64>>());
-    image.push("members", sorted.iter().flatten().map(|(_, row)| *row).collect::<Vec<u32>>());
+        course.at((i + 1) * threads, bands);
+    }
+    image.push("hashes", hashes);
+    image.push("members", members);
     Ok(())
+}
+
+/// Bytes that [`build`] takes of `rows` rows: hashes and members, and those that the threads sort.
+pub(crate) fn need_bytes(spec: &Spec, rows: usize, threads: usize) -> usize {
+    let bands = spec.value("mh_lsh_band");
+    rows * (12 * bands + 16 * threads.min(bands))
 }
 
 /// FNV-1a of one band, mixed once more.

@@ -6,7 +6,7 @@
 
 use host::{Cancel, Pool};
 
-use crate::codec::{Codes, Members, Reach, Sketch, SketchAim, SketchRows, Space};
+use crate::codec::{Codes, Members, Reach, Recipe, Sketch, SketchAim, SketchRows, Space};
 use crate::image::{Array, Image};
 use crate::nearest::Nearest;
 use crate::{Error, Metric, Query, Spec, Vectors};
@@ -47,6 +47,11 @@ pub(super) fn build(
     let members = Members { vectors, rows: &rows, lists: &[] };
     image.push(SECTION, Sketch::plain(spec, BITS, space.clone()).code(&members, pool, cancel)?);
     Ok(())
+}
+
+/// Bytes of the codes of rows of `dim` elements.
+pub(super) fn need_bytes(rows: usize, dim: usize) -> usize {
+    rows * Recipe::Scalar { bits: BITS, turned: false }.stride(dim)
 }
 
 impl Fine {

@@ -11,5 +11,5 @@ mod rows;
 mod search;
 mod spill;
 
-pub(crate) use build::build;
+pub(crate) use build::{build, need_bytes};
 pub(crate) use lists::Ivf;

@@ -12,8 +12,10 @@ use simd::{Bar, Columns, Grain, NibbleQuery, fine_of, nibble_bytes, nibble_dots,
 
 use super::search::Lists;
 use crate::codec::Space;
+use crate::course::Course;
 use crate::image::{Array, Image};
 use crate::nearest::Nearest;
+use crate::nibbles::Nibbles;
 use crate::outline::ones;
 use crate::{Error, Metric, Vectors};
 
@@ -27,8 +29,6 @@ const MANY: u32 = 24;
 const SPREADS: f32 = 3.0;
 /// Numbers of a row: base, step, square and miss of the upper plane, and square of both together.
 const COLUMNS: usize = 5;
-/// Rows coded by one task.
-const CHUNK: usize = 512;
 /// Bytes of a list's planes that are asked for before it is looked at.
 const AHEAD: usize = 1024;
 
@@ -43,42 +43,33 @@ pub(super) struct Planes {
     margins: Array<f32>,
 }
 
-/// Rows as one task codes them.
-struct Coded {
-    high: Vec<u8>,
-    low: Vec<u8>,
-    margins: [Vec<f32>; COLUMNS],
-}
-
 /// Codes `members` and writes the sections `high`, `low` and `margins`.
 pub(super) fn build(
     vectors: Vectors<'_>,
     (space, members): (&Space, &[u32]),
-    (pool, cancel): (&Pool, &Cancel),
+    work: (&Pool, &Cancel),
+    course: &mut Course<'_>,
     image: &mut Image,
 ) -> Result<(), Error> {
-    let bytes = nibble_bytes(vectors.dim());
-    let parts = pool.map(members.len().div_ceil(CHUNK), |c| {
-        let members = &members[c * CHUNK..((c + 1) * CHUNK).min(members.len())];
-        let planes = members.len() * bytes;
-        let mut coded = Coded { high: vec![0; planes], low: vec![0; planes], margins: Default::default() };
+    let size = (members.len(), vectors.dim());
+    let Nibbles { high, low, margins, .. } = Nibbles::build(size, work, course, |range| {
+        let members = &members[range];
         let (mut wide, mut moved) = (Vec::new(), Vec::new());
-        for (i, row) in members.iter().enumerate().take_while(|_| !cancel.is_cancelled()) {
-            space.moved(vectors.floats(*row as usize, &mut wide), &mut moved);
-            let (high, low) = (&mut coded.high[i * bytes..][..bytes], &mut coded.low[i * bytes..][..bytes]);
+        Nibbles::<COLUMNS>::of(members.len(), vectors.dim(), |i, high, low| {
+            space.moved(vectors.floats(members[i] as usize, &mut wide), &mut moved);
             let [coarse, fine] = put_nibbles(&moved, high, low);
-            let numbers = [coarse.base, coarse.step, coarse.square, coarse.off.sqrt(), fine.square];
-            coded.margins.iter_mut().zip(numbers).for_each(|(column, number)| column.push(number));
-        }
-        coded
-    });
-    cancel.check()?;
-    let plane = |of: fn(&Coded) -> &[u8]| parts.iter().map(of).collect::<Vec<_>>().concat();
-    image.push("high", plane(|part| &part.high));
-    image.push("low", plane(|part| &part.low));
-    let columns = (0..COLUMNS).flat_map(|c| parts.iter().flat_map(move |part| &part.margins[c]));
-    image.push("margins", columns.copied().collect::<Vec<f32>>());
+            [coarse.base, coarse.step, coarse.square, coarse.off.sqrt(), fine.square]
+        })
+    })?;
+    image.push("high", high);
+    image.push("low", low);
+    image.push("margins", margins);
     Ok(())
+}
+
+/// Bytes of the sections for rows of `dim` elements.
+pub(super) fn need_bytes(rows: usize, dim: usize) -> usize {
+    Nibbles::<COLUMNS>::bytes_of(rows, dim)
 }
 
 impl Planes {

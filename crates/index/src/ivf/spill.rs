@@ -8,7 +8,7 @@ use host::Pool;
 use simd::Op;
 
 use crate::Vectors;
-use crate::codec::{ByteRows, Space};
+use crate::codec::Space;
 
 /// Centroids among which the second is chosen, the first one with them.
 pub(super) const CANDIDATES: usize = 16;
@@ -18,41 +18,39 @@ const LAMBDA: f32 = 1.0;
 const CHUNK: usize = 512;
 
 /// The second list of each row, where `nearest` has the [`CANDIDATES`] nearest for each, `u32::MAX` for none; a row's only list
-/// where there is no other.
+/// where there is no other. `centers` are the elements that centroids stand for, one after the other.
 pub(super) fn second_lists(
     vectors: Vectors<'_>,
     space: &Space,
-    centroids: &[i8],
+    centers: &[f32],
     (nearest, few): (&[u32], usize),
     pool: &Pool,
 ) -> Vec<u32> {
-    let coded = ByteRows::new(space, centroids);
-    let centers: Vec<Vec<f32>> =
-        (0..centroids.len() / space.stride()).map(|list| coded.stands_for(list as u32).collect()).collect();
     let rows = nearest.len() / few;
     let chunks = pool.map(rows.div_ceil(CHUNK), |c| {
         let (mut wide, mut moved) = (Vec::new(), Vec::new());
         let range = c * CHUNK..((c + 1) * CHUNK).min(rows);
         let of = |row: usize| {
             space.moved(vectors.floats(row, &mut wide), &mut moved);
-            second(&moved, &nearest[row * few..][..few], &centers)
+            second(&moved, &nearest[row * few..][..few], centers)
         };
         range.map(of).collect::<Vec<u32>>()
     });
     chunks.concat()
 }
 
-fn second(row: &[f32], nearest: &[u32], centers: &[Vec<f32>]) -> u32 {
+fn second(row: &[f32], nearest: &[u32], centers: &[f32]) -> u32 {
     let Some((first, others)) = nearest.split_first() else { return u32::MAX };
-    let center = &centers[*first as usize];
+    let center_of = |list: u32| &centers[list as usize * row.len()..][..row.len()];
+    let center = center_of(*first);
     let rest: Vec<f32> = row.iter().zip(center).map(|(value, center)| value - center).collect();
     let length = Op::Ip.pair(&rest, &rest);
     // (x - c) . r without making x - c.
     let whole = Op::Ip.pair(row, &rest);
     let share = if length > 0.0 { LAMBDA / length } else { 0.0 };
     let mut best = (f32::INFINITY, *first);
-    for other in others.iter().filter(|other| (**other as usize) < centers.len()) {
-        let center = &centers[*other as usize];
+    for other in others.iter().filter(|other| (**other as usize) < centers.len() / row.len()) {
+        let center = center_of(*other);
         let along = whole - Op::Ip.pair(center, &rest);
         let loss = Op::L2.pair(row, center) + share * along * along;
         if loss < best.0 {

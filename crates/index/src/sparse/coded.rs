@@ -7,8 +7,10 @@ use std::sync::{Mutex, PoisonError};
 use host::Cancel;
 use simd::Bits;
 
+use super::build::Postings;
 use super::levels::{Coder, Levels, Spans, constants};
 use super::sums::{self, Room};
+use crate::course::Course;
 use crate::image::{Array, Head, Image, VERSION_RANKED};
 use crate::refine::Refiner;
 use crate::{Error, Hits, Metric, Query};
@@ -79,7 +81,7 @@ impl Lists<'_> {
 }
 
 /// The sections while they are written.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Draft {
     dims: Vec<u32>,
     starts: Vec<u64>,
@@ -92,25 +94,58 @@ struct Draft {
     codes: Vec<u8>,
 }
 
+/// The window of a row.
+fn window(row: u32) -> u32 {
+    row / WINDOW as u32
+}
+
+/// Runs of rows, rising, that are in one window.
+fn runs(rows: &[u32]) -> impl Iterator<Item = &[u32]> {
+    rows.chunk_by(|a, b| window(*a) == window(*b))
+}
+
+/// Bytes of the sections of so many postings and dimensions of `rows` rows, at most.
+pub(super) fn bytes_of(count: usize, dims: usize, rows: usize) -> usize {
+    let runs = count.min(dims * rows.div_ceil(WINDOW));
+    3 * count + 9 * runs + 20 * dims + 12
+}
+
 impl Draft {
-    /// Adds a dimension: its rows, rising, and the code of each posting.
-    fn push(&mut self, dim: u32, step: f32, postings: &[(u64, f32)], code: impl Fn(&(u64, f32)) -> u8) {
+    /// With room for all of `postings`.
+    fn of(postings: &Postings) -> Self {
+        let (count, dims) = (postings.rows.len(), postings.dims.len());
+        let runs = postings.groups().map(|(_, rows, _)| runs(rows).count()).sum();
+        Self {
+            dims: Vec::with_capacity(dims),
+            starts: Vec::with_capacity(dims + 1),
+            steps: Vec::with_capacity(dims),
+            runs: Vec::with_capacity(dims + 1),
+            windows: Vec::with_capacity(runs),
+            ends: Vec::with_capacity(runs),
+            peaks: Vec::with_capacity(runs),
+            places: Vec::with_capacity(count),
+            codes: Vec::with_capacity(count),
+        }
+    }
+
+    /// Adds a dimension: its rows, rising, with their values, and the code of each posting.
+    fn push(&mut self, (dim, rows, values): (u32, &[u32], &[f32]), step: f32, code: impl Fn(u32, f32) -> u8) {
         self.dims.push(dim);
         self.starts.push(self.places.len() as u64);
         self.runs.push(self.windows.len() as u32);
         self.steps.push(step);
-        let window = |place: u64| place as u32 / WINDOW as u32;
         let mut end = 0;
-        for run in postings.chunk_by(|a, b| window(a.0) == window(b.0)) {
-            let place = |place: u64| (place as u32 % WINDOW as u32) as u16;
-            let mut ranked: Vec<(Reverse<u8>, u16)> =
-                run.iter().map(|posting| (Reverse(code(posting)), place(posting.0))).collect();
+        for run in runs(rows) {
+            let values = &values[end..end + run.len()];
+            let place = |row: u32| (row % WINDOW as u32) as u16;
+            let coded = run.iter().zip(values).map(|(row, value)| (Reverse(code(*row, *value)), place(*row)));
+            let mut ranked: Vec<(Reverse<u8>, u16)> = coded.collect();
             ranked.sort_unstable();
             self.places.extend(ranked.iter().map(|(_, place)| place));
             self.codes.extend(ranked.iter().map(|(Reverse(code), _)| code));
-            end += run.len() as u32;
-            self.windows.push(window(run[0].0));
-            self.ends.push(end);
+            end += run.len();
+            self.windows.push(window(run[0]));
+            self.ends.push(end as u32);
             self.peaks.push(ranked[0].0.0);
         }
     }
@@ -137,31 +172,46 @@ fn code(value: f32, step: f32) -> u8 {
 }
 
 impl Coded {
-    /// Writes `postings`, sorted by dimension and row (in the upper and lower half of the number), all values above zero.
-    pub(super) fn write(postings: &[(u64, f32)], image: &mut Image) {
-        let mut draft = Draft::default();
-        for group in postings.chunk_by(|a, b| a.0 >> 32 == b.0 >> 32) {
-            let most = group.iter().fold(0f32, |most, (_, value)| most.max(*value));
+    /// Writes `postings`, all values above zero.
+    pub(super) fn write(
+        postings: &Postings,
+        (cancel, course): (&Cancel, &mut Course<'_>),
+        image: &mut Image,
+    ) -> Result<(), Error> {
+        let mut draft = Draft::of(postings);
+        for (i, group) in postings.groups().enumerate() {
+            cancel.check()?;
+            let most = group.2.iter().fold(0f32, |most, value| most.max(*value));
             let step = (most / CODE_MAX).max(f32::MIN_POSITIVE);
-            draft.push((group[0].0 >> 32) as u32, step, group, |(_, value)| code(*value, step));
+            draft.push(group, step, |_, value| code(value, step));
+            course.at(i + 1, postings.dims.len());
         }
         draft.write(image);
+        Ok(())
     }
 
     /// The same of counts, for BM25; `lengths` has the sum of each row.
-    pub(super) fn write_counts(postings: &[(u64, f32)], lengths: &[f32], image: &mut Image) {
-        let counted = |(place, count): &(u64, f32)| (*count, lengths[*place as u32 as usize]);
-        let mut draft = Draft::default();
-        let mut coder = Coder::new(constants(lengths), postings.iter().map(counted));
-        postings.iter().map(counted).for_each(|(count, length)| coder.add(count, length));
-        for group in postings.chunk_by(|a, b| a.0 >> 32 == b.0 >> 32) {
-            draft.push((group[0].0 >> 32) as u32, 1.0, group, |posting| {
-                let (count, length) = counted(posting);
-                coder.code(count, length)
-            });
+    pub(super) fn write_counts(
+        postings: &Postings,
+        lengths: &[f32],
+        (cancel, course): (&Cancel, &mut Course<'_>),
+        image: &mut Image,
+    ) -> Result<(), Error> {
+        let counted = || {
+            postings.rows.iter().zip(&postings.values).map(|(row, count)| (*count, lengths[*row as usize]))
+        };
+        let mut draft = Draft::of(postings);
+        let mut coder = Coder::new(constants(lengths), counted());
+        cancel.check()?;
+        counted().for_each(|(count, length)| coder.add(count, length));
+        for (i, group) in postings.groups().enumerate() {
+            cancel.check()?;
+            draft.push(group, 1.0, |row, count| coder.code(count, lengths[row as usize]));
+            course.at(i + 1, postings.dims.len());
         }
         draft.write(image);
         coder.write(image);
+        Ok(())
     }
 
     /// Reads the sections back.

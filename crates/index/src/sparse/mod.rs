@@ -8,6 +8,6 @@ mod postings;
 mod search;
 mod sums;
 
-pub(crate) use build::build;
+pub(crate) use build::{build, need_bytes};
 pub(crate) use coded::Coded;
 pub(crate) use postings::Inverted;

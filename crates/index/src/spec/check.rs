@@ -9,7 +9,7 @@ use super::table::{AUTOINDEX, Codec, Kind, Row, Shape, TABLE, UNINDEXED, auto};
 use super::{Query, params};
 use crate::codec::Recipe;
 use crate::outline::Outline;
-use crate::{Element, Error, Metric};
+use crate::{BuildBytes, Element, Error, Metric, Vectors};
 
 /// Links of a node of which there are blocks at most.
 const BLOCK_LINKS_MAX: usize = 32;
@@ -320,10 +320,9 @@ impl Spec {
         }
     }
 
-    /// Bytes that building a graph on disk of `rows` rows takes, about, besides the rows: made as a whole, and in many parts. `None`
-    /// for other kinds.
-    pub fn build_bytes(&self, rows: usize) -> Option<(u64, u64)> {
-        (self.row.shape == Shape::Disk).then(|| crate::disk::need_bytes(self, rows))
+    /// Bytes that building an index of `vectors` takes by so many threads. For sparse rows it looks at all of them.
+    pub fn build_bytes(&self, vectors: Vectors<'_>, threads: usize) -> BuildBytes {
+        BuildBytes::of(self, vectors, threads)
     }
 
     /// The section of an image that may stay on a disk, to be read in pages while searching: see [`crate::Index::open_paged`].

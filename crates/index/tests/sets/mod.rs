@@ -291,6 +291,52 @@ pub(crate) fn specs() -> Vec<Spec> {
     specs
 }
 
+/// Every way in which an index is made, once, with its name: rows of `dim` elements (eight times as many bits), graphs of this
+/// `efConstruction`.
+pub(crate) fn kinds(dim: usize, ef: usize) -> Vec<(String, Spec)> {
+    let ef = ef.to_string();
+    let kind = |(name, element, metric, own): (&str, Element, &str, &str)| {
+        let mut params = vec![("index_type", name), ("metric_type", metric), ("efConstruction", &ef)];
+        params.extend(own.split_whitespace().filter_map(|pair| pair.split_once('=')));
+        let dim = match element {
+            Element::Bits => 8 * dim,
+            Element::Sparse => 0,
+            _ => dim,
+        };
+        let spec = Spec::parse(element, dim, &pairs(&params)).expect("a valid specification");
+        (format!("{name} {element} {metric} {own}"), spec)
+    };
+    [
+        ("FLAT", Element::F32, "L2", ""),
+        ("FLAT", Element::F16, "L2", ""),
+        ("BIN_FLAT", Element::Bits, "HAMMING", ""),
+        ("IVF_FLAT", Element::F32, "L2", ""),
+        ("IVF_SQ8", Element::F32, "L2", "sq_type=SQ4"),
+        ("IVF_PQ", Element::F32, "L2", "m=16 nbits=8"),
+        ("IVF_PQ", Element::F32, "L2", "m=32 nbits=4"),
+        ("IVF_RABITQ", Element::F32, "L2", ""),
+        ("IVF_RABITQ", Element::F32, "L2", "rbq_bits=4"),
+        ("SCANN", Element::F32, "L2", ""),
+        ("SCANN", Element::F32, "IP", "sub_dim=4"),
+        ("BIN_IVF_FLAT", Element::Bits, "HAMMING", ""),
+        ("HNSW", Element::F32, "L2", "M=16"),
+        ("HNSW", Element::I8, "L2", "M=16"),
+        ("HNSW", Element::F32, "L2", "M=30"),
+        ("HNSW", Element::Bits, "HAMMING", "M=16"),
+        ("HNSW_SQ", Element::F32, "L2", "M=16 sq_type=SQ4U"),
+        ("HNSW_SQ", Element::F32, "L2", "M=16 sq_type=FP16"),
+        ("HNSW_PQ", Element::F32, "L2", "M=16 m=32 nbits=6"),
+        ("HNSW_PRQ", Element::F32, "L2", "M=16 m=16 nbits=6"),
+        ("DISKANN", Element::F32, "L2", ""),
+        ("AISAQ", Element::F32, "L2", ""),
+        ("MINHASH_LSH", Element::Bits, "MHJACCARD", "mh_lsh_band=16"),
+        ("SPARSE_INVERTED_INDEX", Element::Sparse, "IP", ""),
+        ("SPARSE_INVERTED_INDEX", Element::Sparse, "BM25", ""),
+    ]
+    .map(kind)
+    .to_vec()
+}
+
 fn is_on_disk(name: &str) -> bool {
     ["DISKANN", "AISAQ"].contains(&name)
 }

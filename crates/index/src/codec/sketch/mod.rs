@@ -59,6 +59,29 @@ impl Recipe {
         }
     }
 
+    /// Bytes of a coded row of `dim` elements, its factors with it.
+    pub(crate) fn stride(self, dim: usize) -> usize {
+        let codes = match self {
+            Self::Scalar { bits, .. } => Planes::new(bits).map_or(0, |planes| planes.row_bytes(dim)),
+            Self::Product { parts, bits, rounds, .. } => product::row_bytes(parts * rounds, bits),
+            Self::Half(_) => 2 * dim,
+        };
+        codes.next_multiple_of(4) + FACTORS
+    }
+
+    /// Bytes that [`Sketch::learn`] takes at most of `rows` rows of `dim` elements with so many threads.
+    pub(crate) fn learning_bytes(self, rows: usize, dim: usize, threads: usize) -> usize {
+        match self {
+            Self::Product { parts, bits, rounds, .. } => {
+                let books = product::entry_count(rows, bits) * dim * rounds;
+                let sample = product::sample_size(rows, bits);
+                // What is left over of some parts is beside the whole sample; books are kept and written.
+                8 * rows + 4 * sample * (dim + threads.min(parts) * (dim / parts + 2)) + 12 * books
+            }
+            _ => 0,
+        }
+    }
+
     /// What the section `recipe` says.
     fn text(self, version: u32) -> String {
         let form = match self {
@@ -87,6 +110,7 @@ pub(crate) struct Sketch {
     dim: usize,
     space: Space,
     turn: Option<Turn>,
+    recipe: Recipe,
     coder: Coder,
     /// The elements that are coded, rising, if not all are.
     kept: Option<Vec<u32>>,
@@ -165,9 +189,12 @@ impl Sketch {
             rng.child("sample").shuffle(&mut chosen);
             chosen.truncate(product::sample_size(chosen.len(), bits));
             chosen.sort_unstable();
-            let rest = pool.map(chosen.len(), |i| sketch.rest(members, chosen[i], &mut Room::default()));
+            let mut rest = vec![0f32; chosen.len() * spec.dim()];
+            pool.fill(&mut rest, spec.dim(), |i, rest| {
+                rest.copy_from_slice(&sketch.rest(members, chosen[i], &mut Room::default()));
+            });
             let (coder, books) =
-                Product::train((parts, bits, rounds), spec.dim(), &rest.concat(), &rng, pool, cancel)?;
+                Product::train((parts, bits, rounds), spec.dim(), &rest, &rng, pool, cancel)?;
             sketch.coder = Coder::Product(coder.shaped(shaped));
             image.push("books", books);
         }
@@ -229,17 +256,12 @@ impl Sketch {
         if let Some(turn) = &turn {
             centers.chunks_exact_mut(spec.dim()).for_each(|center| turn.apply(center));
         }
-        Self { metric: spec.metric(), dim: spec.dim(), space, turn, coder, kept: None, centers }
+        Self { metric: spec.metric(), dim: spec.dim(), space, turn, recipe, coder, kept: None, centers }
     }
 
     /// Bytes from one coded row to the next: codes, then the factors.
     pub(crate) fn stride(&self) -> usize {
-        let codes = match &self.coder {
-            Coder::Scalar(scalar) => scalar.planes.row_bytes(self.kept.as_ref().map_or(self.dim, Vec::len)),
-            Coder::Product(product) => product.row_bytes(),
-            Coder::Half(_) => 2 * self.dim,
-        };
-        codes.next_multiple_of(4) + FACTORS
+        self.recipe.stride(self.kept.as_ref().map_or(self.dim, Vec::len))
     }
 
     /// Leaves the elements of a moved row or query that are coded.
@@ -270,12 +292,11 @@ impl Sketch {
 
     /// Codes `members` in their order.
     pub(crate) fn code(&self, members: &Members<'_>, pool: &Pool, cancel: &Cancel) -> Result<Vec<u8>, Error> {
-        let (stride, count) = (self.stride(), members.rows.len());
-        let chunks = pool.map(count.div_ceil(CHUNK), |c| {
-            let range = c * CHUNK..((c + 1) * CHUNK).min(count);
-            let mut codes = vec![0u8; range.len() * stride];
+        let stride = self.stride();
+        let mut codes = vec![0u8; members.rows.len() * stride];
+        pool.fill(&mut codes, CHUNK * stride, |c, codes| {
             let (mut room, mut stands_for) = (Room::default(), Vec::new());
-            for (i, out) in range.zip(codes.chunks_exact_mut(stride)) {
+            for (i, out) in (c * CHUNK..).zip(codes.chunks_exact_mut(stride)) {
                 if cancel.is_cancelled() {
                     break;
                 }
@@ -306,10 +327,9 @@ impl Sketch {
                 factors[..4].copy_from_slice(&scale.to_le_bytes());
                 factors[4..].copy_from_slice(&bias.to_le_bytes());
             }
-            codes
         });
         cancel.check()?;
-        Ok(chunks.concat())
+        Ok(codes)
     }
 
     fn encode(&self, rest: &[f32], leaning: &[f32], stands_for: &mut Vec<f32>, out: &mut [u8]) {

@@ -43,8 +43,18 @@ pub(super) fn sample_size(rows: usize, bits: usize) -> usize {
     rows.min(SAMPLE_MAX).min(SAMPLE << bits.min(24))
 }
 
+/// Bytes of a row of so many codes of `bits` bits.
+pub(super) fn row_bytes(codes: usize, bits: usize) -> usize {
+    match bits {
+        0..=4 => codes.div_ceil(2),
+        5..=8 => codes,
+        9..=16 => 2 * codes,
+        _ => 4 * codes,
+    }
+}
+
 /// How many entries a codebook has.
-fn entry_count(rows: usize, bits: usize) -> usize {
+pub(super) fn entry_count(rows: usize, bits: usize) -> usize {
     sample_size(rows, bits).min(1 << bits.min(24))
 }
 
@@ -123,12 +133,7 @@ impl Product {
 
     /// Bytes of a coded row.
     pub(super) fn row_bytes(&self) -> usize {
-        match self.bits {
-            0..=4 => self.codes().div_ceil(2),
-            5..=8 => self.codes(),
-            9..=16 => 2 * self.codes(),
-            _ => 4 * self.codes(),
-        }
+        row_bytes(self.codes(), self.bits)
     }
 
     fn book(&self, part: usize, round: usize) -> &[f32] {
