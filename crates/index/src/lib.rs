@@ -25,6 +25,7 @@ mod course;
 mod disk;
 mod error;
 mod fold;
+mod gates;
 mod graph;
 mod hash;
 mod hits;

@@ -4,7 +4,9 @@
 use host::{Cancel, Pool, Rng};
 use simd::Bits;
 
-use crate::codec::{ByteRows, Space};
+use crate::codec::{ByteRows, Bytes8, Codes, Reach, Space};
+use crate::gates::Gates;
+use crate::hits::order;
 use crate::image::{Array, Image};
 use crate::kmeans::{nearest, train};
 use crate::{Error, Vectors};
@@ -18,6 +20,16 @@ const TASK: usize = 1024;
 const FIRST: usize = 32;
 /// Lists that tell what lies around a query.
 const NEAR: usize = 3;
+/// Lists of which some rows are asked whether they match, and how many of each.
+const LISTS_ASKED: usize = 128;
+const ROWS_ASKED: usize = 4;
+/// How many standard deviations the counts of these may vary more than by chance: then shares of lists differ by less than a third.
+const DEVIATIONS: f32 = 3.0;
+/// What share of the rows of its list match, for the average row that does, where a walk along such rows finds the nearest of them.
+const TOGETHER: f32 = 0.6;
+/// What share of the nearest rows the later half may have brought before such a walk: it finds what is left near these, but not what lies
+/// elsewhere and as near.
+const LATE_BEFORE_WALK: f32 = 0.35;
 /// A query is amid rows that match if of those around it so many times the share match that does of all.
 pub(crate) const AMID: f32 = 0.75;
 /// The share of rows that match from which on a walk among all of them finds enough that do, if the query lies amid these.
@@ -106,6 +118,8 @@ pub(crate) struct Shares {
     pub(crate) members: Array<u32>,
     /// The centres, a byte an element.
     centers: Array<i8>,
+    /// What they are ranked by at first, if that was asked for and they are many.
+    gates: Option<Gates>,
 }
 
 impl Shares {
@@ -128,13 +142,24 @@ impl Shares {
             seen.set(*row as usize, true);
         }
         let centers = image.array("list-centers", (starts.len() - 1) * space.stride())?;
-        Ok(Some(Self { starts, members, centers }))
+        Ok(Some(Self { starts, members, centers, gates: None }))
     }
 
-    /// The same in memory of its own.
+    /// The same in memory of its own, without gates.
     pub(crate) fn copied(&self) -> Self {
-        let Self { starts, members, centers } = self;
-        Self { starts: starts.copied(), members: members.copied(), centers: centers.copied() }
+        let Self { starts, members, centers, .. } = self;
+        Self { starts: starts.copied(), members: members.copied(), centers: centers.copied(), gates: None }
+    }
+
+    /// The same with gates, if there are many centres.
+    pub(crate) fn gated(self, space: &Space, dim: usize) -> Self {
+        let gates = Gates::of(space, dim, &self.centers, None);
+        Self { gates, ..self }
+    }
+
+    /// What the centres are ranked by at first.
+    pub(crate) fn gates(&self) -> Option<&Gates> {
+        self.gates.as_ref()
     }
 
     /// How many lists there are.
@@ -172,14 +197,49 @@ impl Shares {
         matching as f32 / all.max(1) as f32
     }
 
+    /// Whether the rows of `mask`, this share of all, are in all lists alike, as far as a few rows of some lists tell: a test of dispersion
+    /// of binomial counts (Cochran, "Some methods for strengthening the common chi-square tests", Biometrics 10, 1954).
+    pub(crate) fn is_spread(&self, mask: &Bits, share: f32) -> bool {
+        let count = self.len().min(LISTS_ASKED);
+        let mut sum = 0.0;
+        for i in 0..count {
+            let members = self.members(i * self.len() / count);
+            let asked = members.len().min(ROWS_ASKED);
+            let wanted =
+                (0..asked).map(|j| usize::from(mask.get(members[j * members.len() / asked] as usize)));
+            let off = wanted.sum::<usize>() as f32 - asked as f32 * share;
+            sum += off * off / asked.max(1) as f32;
+        }
+        let (variance, count) = (share * (1.0 - share), count as f32);
+        sum <= variance * (count + DEVIATIONS * (2.0 * count).sqrt())
+    }
+
     /// Bytes of the sections.
     pub(crate) fn bytes(&self) -> usize {
-        4 * (self.starts.len() + self.members.len()) + self.centers.len()
+        let gates = self.gates.as_ref().map_or(0, Gates::bytes);
+        4 * (self.starts.len() + self.members.len()) + self.centers.len() + gates
     }
 }
 
+/// Brings those from `sorted` on that seem nearest to the front of them, more each time, and into the order of how near their centres are
+/// to `probe`; returns where these end. `some` and `terms` are room.
+pub(crate) fn sort_on(
+    (centers, probe): (&ByteRows<'_>, &Bytes8),
+    (ranked, sorted): (&mut [u64], usize),
+    (some, terms): (&mut Vec<u32>, &mut Vec<f32>),
+) -> usize {
+    let last = next_of(ranked, sorted);
+    some.clear();
+    some.extend(ranked[sorted..last].iter().map(|entry| *entry as u32));
+    centers.scores(probe, some, Reach::Scattered, terms);
+    let scored = some.iter().zip(terms.iter()).map(|(list, term)| order(*term, *list));
+    ranked[sorted..last].iter_mut().zip(scored).for_each(|(entry, scored)| *entry = scored);
+    ranked[sorted..last].sort_unstable();
+    last
+}
+
 /// Brings the smallest of those from `sorted` on to the front of them, more each time; returns where these end.
-pub(crate) fn next_of(ranked: &mut [u64], sorted: usize) -> usize {
+fn next_of(ranked: &mut [u64], sorted: usize) -> usize {
     let end = (2 * sorted + FIRST).min(ranked.len());
     if end < ranked.len() {
         ranked[sorted..].select_nth_unstable(end - sorted - 1);
@@ -193,6 +253,9 @@ pub(crate) struct End {
     /// How many are the nearest, and what share of them are few.
     judged: usize,
     late: f32,
+    /// Whether a walk goes on from where rows lie together.
+    walks: bool,
+    pub(crate) together: Together,
     /// How many rows it must have looked at before it is asked for again.
     check: usize,
     /// What the last of the nearest was then.
@@ -200,9 +263,15 @@ pub(crate) struct End {
 }
 
 impl End {
-    /// For a search of which the nearest `judged` rows count, `late` being the share of them that are few.
-    pub(crate) fn new(judged: usize, late: f32) -> Self {
-        Self { judged, late, check: 2 * judged, limit: u64::MAX }
+    /// For a search of which the nearest `judged` rows count, `late` being the share of them that are few; less is asked of one after which
+    /// there is a walk.
+    pub(crate) fn new(judged: usize, late: f32, walks: bool) -> Self {
+        Self { judged, late, walks, together: Together::default(), check: 2 * judged, limit: u64::MAX }
+    }
+
+    /// Whether a walk along rows that match is to go on from those that were found.
+    pub(crate) fn is_before_walk(&self) -> bool {
+        self.walks && self.together.are()
     }
 
     /// Whether it has come, after so many matching rows, of which those `kept` are nearest. `late` tells, if it comes to that, which numbers
@@ -222,7 +291,29 @@ impl End {
         self.limit = cut(nearest, self.judged);
         let is_late = late();
         let count = nearest.iter().filter(|entry| is_late(**entry as u32)).count();
-        count as f32 <= self.late * self.judged as f32
+        let late = if self.is_before_walk() { LATE_BEFORE_WALK } else { self.late };
+        count as f32 <= late * self.judged as f32
+    }
+}
+
+/// Whether rows that match lie together: whether of the lists of most of those looked at most rows do, so that links mostly lead from one
+/// that matches to another.
+#[derive(Debug, Default)]
+pub(crate) struct Together {
+    /// Summed up over these rows: the share of the list of each that matches.
+    sum: f32,
+    matches: usize,
+}
+
+impl Together {
+    /// Notes that `matches` of the `members` rows of a list match.
+    pub(crate) fn note(&mut self, matches: usize, members: usize) {
+        self.sum += (matches * matches) as f32 / members.max(1) as f32;
+        self.matches += matches;
+    }
+
+    pub(crate) fn are(&self) -> bool {
+        self.sum >= TOGETHER * self.matches as f32
     }
 }
 

@@ -2,21 +2,36 @@
 //! found, as many as asked for if there are so many.
 //!
 //! Rows that match are scored by the codes that there are of all rows anyway, list after list from the nearest on, until what is looked at
-//! brings few rows that are kept. (Lists with codes of their own, of a bit an element, are searched by those: `graph/visit.rs`.)
+//! brings few rows that are kept, or until there are some to begin a walk with. (Lists with codes of their own, of a bit an element, are searched by those: `graph/visit.rs`.)
 
 use simd::Bits;
 
 use crate::Vectors;
 use crate::codec::{Bytes8, Codes, Reach, Space};
+use crate::gates;
 use crate::hits::{key_of, order};
-use crate::shares::{End, LATE, Shares, cut, next_of};
+use crate::shares::{End, LATE, Shares, cut, sort_on};
+
+/// When a search ends.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Goal {
+    /// Rows that are kept.
+    pub(crate) keep: usize,
+    /// The nearest, of which the later half of the rows looked at must have brought few.
+    pub(crate) judged: usize,
+    /// Whether a walk goes on from where matching rows lie together.
+    pub(crate) walks: bool,
+}
 
 /// A query aimed at lists, and what a search of them needs; kept from one to the next.
 #[derive(Debug, Default)]
 pub(crate) struct Visit {
     probe: Bytes8,
+    gate: gates::Aim,
+    wide: Vec<f32>,
     /// Lists, nearest first as far as they are put in order.
     ranked: Vec<u64>,
+    some: Vec<u32>,
     terms: Vec<f32>,
     /// Where the codes are of the rows looked at, one after the other.
     looked: Vec<u32>,
@@ -28,9 +43,12 @@ pub(crate) struct Visit {
 impl Visit {
     /// Aims at query `q`.
     pub(crate) fn aim(&mut self, (shares, space): (&Shares, &Space), queries: Vectors<'_>, q: usize) {
-        let Self { probe, ranked, terms, looked, .. } = self;
+        let Self { probe, gate, wide, ranked, terms, looked, .. } = self;
         let centers = shares.centers(space);
         centers.aim(probe, queries, q);
+        if let Some(gates) = shares.gates() {
+            return gates.orders(gates.aim(queries.floats(q, wide), gate), ranked);
+        }
         looked.clear();
         looked.extend(0..centers.len() as u32);
         centers.scores(probe, looked, Reach::Streamed, terms);
@@ -44,26 +62,24 @@ impl Visit {
     }
 
     /// The rows of `mask` that seem nearest to the query that this and `probe` are aimed at, nearest first, `keep` if there are so
-    /// many, each as the place of its code, which `place` gives. It ends once the later half of the rows looked at brought few of
-    /// the nearest `judged`.
+    /// many, each as the place of its code, which `place` gives. Returns whether these are but rows from which a walk along those of the mask
+    /// leads to the nearest.
     pub(crate) fn search<C: Codes>(
         &mut self,
-        shares: &Shares,
+        (shares, space): (&Shares, &Space),
         (mask, place): (&Bits, impl Fn(u32) -> u32),
         (codes, probe): (&C, &C::Probe),
-        (keep, judged_count): (usize, usize),
+        goal: Goal,
         found: &mut Vec<(u32, f32)>,
-    ) {
-        let Self { ranked, terms, looked, kept, judged, .. } = self;
-        let (words, keep) = (mask.words(), keep.max(judged_count));
+    ) -> bool {
+        let Self { probe: aimed, ranked, some, terms, looked, kept, judged, .. } = self;
+        let (words, keep, centers) = (mask.words(), goal.keep.max(goal.judged), shares.centers(space));
         looked.clear();
         kept.clear();
-        let (mut end, mut sorted, mut limit) = (End::new(judged_count, LATE), 0, u64::MAX);
+        let (mut end, mut sorted, mut limit) = (End::new(goal.judged, LATE, goal.walks), 0, u64::MAX);
         for rank in 0..ranked.len() {
             if rank == sorted {
-                let from = sorted;
-                sorted = next_of(ranked, from);
-                ranked[from..sorted].sort_unstable();
+                sorted = sort_on((&centers, aimed), (ranked, sorted), (some, terms));
             }
             let members = shares.members(ranked[rank] as u32 as usize);
             let from = looked.len();
@@ -87,6 +103,7 @@ impl Visit {
                 limit = cut(kept, keep);
             }
             let half = looked.len() as u32 / 2;
+            end.together.note(looked.len() - from, members.len());
             if end.has_come(looked.len(), kept, judged, || move |place| place >= half) {
                 break;
             }
@@ -95,5 +112,6 @@ impl Visit {
         kept.sort_unstable();
         found.clear();
         found.extend(kept.iter().map(|entry| (looked[*entry as u32 as usize], key_of(*entry))));
+        end.is_before_walk()
     }
 }

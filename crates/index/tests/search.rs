@@ -53,13 +53,14 @@ fn every_kind_returns_k_exact_scores_and_most_of_the_true_rows() {
 
 #[test]
 fn under_any_mask_only_matching_rows_come_back_and_as_many_as_there_are() {
-    for spec in specs() {
+    let wand = pairs(&[("index_type", "SPARSE_WAND"), ("metric_type", "IP")]);
+    for spec in specs().into_iter().chain([Spec::parse(Element::Sparse, 0, &wand).unwrap()]) {
         let (rows, queries) =
             (Rows::new(spec.element(), ROWS, spec.dim(), 1), Rows::new(spec.element(), 5, spec.dim(), 2));
         let (rows, queries) = (rows.view(), queries.view());
         let index = opened(&spec, rows);
         let query = spec.query(10, &effort(40)).unwrap();
-        for matching in [0, 1, 9, 11, 300, 1500, ROWS - 1] {
+        for matching in [0, 1, 3, 9, 11, 30, 300, 1500, ROWS - 1] {
             // Spread out in an order that has nothing to do with the data.
             let mask = Bits::from_fn(ROWS, |row| row * 1997 % ROWS < matching);
             let hits = index.search(rows, queries, &query, Some(&mask), &Cancel::new()).unwrap();
@@ -118,8 +119,10 @@ fn a_range_holds_its_bounds_and_is_filled_up() {
             (Rows::new(spec.element(), ROWS, spec.dim(), 1), Rows::new(spec.element(), 4, spec.dim(), 2));
         let (rows, queries) = (rows.view(), queries.view());
         let (index, metric) = (opened(&spec, rows), spec.metric());
-        for q in 0..4 {
-            let all = naive(metric, rows, queries, q, 400, |_, _| true);
+        let half = Bits::from_fn(ROWS, |row| row * 1997 % ROWS < ROWS / 2);
+        for (q, mask) in (0..4).flat_map(|q| [(q, None), (q, Some(&half))]) {
+            let keep = |row: usize| mask.is_none_or(|mask| mask.get(row));
+            let all = naive(metric, rows, queries, q, 400, |row, _| keep(row));
             for (near, far) in [(None, 5), (Some(3), 40), (Some(60), 90)] {
                 if all.len() <= far {
                     continue;
@@ -130,13 +133,15 @@ fn a_range_holds_its_bounds_and_is_filled_up() {
                 params.push(("radius".to_owned(), beside(all[far].1)));
                 params.extend(near.map(|near: usize| ("range_filter".to_owned(), beside(all[near].1))));
                 let Ok(query) = spec.query(20, &params) else { continue };
-                let hits = index.search(rows, queries.slice(q..q + 1), &query, None, &Cancel::new()).unwrap();
+                let hits = index.search(rows, queries.slice(q..q + 1), &query, mask, &Cancel::new()).unwrap();
+                assert!(hits[0].rows.iter().all(|row| keep(*row as usize)));
                 let inside = |score: f32| {
                     metric.better(score, query.radius().unwrap())
                         && query.range_filter().is_none_or(|filter| !metric.better(score, filter))
                 };
                 assert!(hits[0].scores.iter().all(|score| inside(*score)));
-                let truth = naive(metric, rows, queries, q, 20, |_, score| inside(score as f32));
+                let wanted = |row: usize, score: f64| keep(row) && inside(score as f32);
+                let truth = naive(metric, rows, queries, q, 20, wanted);
                 let enough = truth.len() * 8 / 10;
                 assert!(
                     hits[0].len() >= enough,

@@ -84,12 +84,23 @@ impl Flat {
         Ok(Self { pieces, items })
     }
 
-    /// The items of the rows of `mask`, without those whose bit is not set in `elements`.
-    fn mask(&self, mask: &Mask, elements: Option<&Bits>) -> Bits {
+    /// How many rows there are.
+    fn rows(&self) -> usize {
+        self.pieces.last().map_or(0, |piece| piece.first_row + piece.lists.len())
+    }
+
+    /// The items of the rows of `mask`, without those whose bit is not set in `elements`; `None` for all.
+    fn mask(&self, mask: &Mask, elements: Option<&Bits>) -> Option<Bits> {
+        let rows = self.rows();
+        if mask.is_all() && mask.rows() >= rows && elements.is_none() {
+            return None;
+        }
         let mut bits = Bits::zeros(self.items);
+        let mut chosen = mask.iter().map(|row| row as usize).take_while(|row| *row < rows).peekable();
         for piece in &self.pieces {
-            for row in (0..piece.lists.len()).filter(|row| mask.get(piece.first_row + row)) {
-                let range = piece.lists.range(row);
+            let end = piece.first_row + piece.lists.len();
+            while let Some(row) = chosen.next_if(|row| *row < end) {
+                let range = piece.lists.range(row - piece.first_row);
                 bits.set_range(piece.first_item + range.start, piece.first_item + range.end, true);
             }
         }
@@ -101,7 +112,7 @@ impl Flat {
             }
             None => {}
         }
-        bits
+        Some(bits)
     }
 
     /// The row of an item, and its place in the row's list.
@@ -118,12 +129,6 @@ impl Flat {
     fn piece_of(&self, row: usize) -> &Piece {
         let after = self.pieces.partition_point(|piece| piece.first_row <= row);
         &self.pieces[after - 1]
-    }
-
-    /// The list of a row.
-    fn list(&self, row: usize) -> Column {
-        let piece = self.piece_of(row);
-        piece.lists.get(row - piece.first_row)
     }
 }
 
@@ -203,7 +208,7 @@ impl Segment {
         let flat = Flat::new(self, request.field)?;
         let mask = flat.mask(request.mask, elements);
         let index = if request.use_index { self.item_index(request.field, request.metric) } else { None };
-        let hits = flat.nearest(index.as_deref(), request.queries, request.query, &mask, request)?;
+        let hits = flat.nearest(index.as_deref(), request.queries, request.query, mask.as_ref(), request)?;
         let placed = hits.into_iter().map(|hits| {
             let (rows, elements) = hits.rows.iter().map(|item| flat.place(*item)).unzip();
             ElementHits { hits: Hits { rows, scores: hits.scores }, elements }
@@ -219,10 +224,10 @@ impl Segment {
         let flat = Flat::new(self, request.field)?;
         let index = self.item_index(request.field, request.metric);
         let mask = flat.mask(request.mask, None);
-        let among = mask.count();
+        let among = mask.as_ref().map_or(flat.items, Bits::count);
         let index = index.filter(|_| among > SCANNED_ITEMS);
         let search = |queries: &Vectors<'_>| match &index {
-            Some(index) => flat.by_index(index, &mask, *queries, request),
+            Some(index) => flat.by_index(index, mask.as_ref(), *queries, request),
             None => {
                 let rows = request.mask.iter();
                 flat.measure(rows, *queries, request)
@@ -246,17 +251,17 @@ impl Flat {
         index: Option<&Index>,
         queries: Vectors<'_>,
         query: &Query,
-        mask: &Bits,
+        mask: Option<&Bits>,
         request: &Nearest<'_>,
     ) -> Result<Vec<Hits>, Error> {
         if let (Some(index), [piece]) = (index, &self.pieces[..]) {
             let items = vectors(request.field, piece.lists.items())?;
-            return Ok(index.search(items, queries, query, Some(mask), request.cancel)?);
+            return Ok(index.search(items, queries, query, mask, request.cancel)?);
         }
         let mut hits = vec![Hits::default(); queries.len()];
         for piece in self.pieces.iter().filter(|piece| !piece.lists.items().is_empty()) {
             let (items, first) = (vectors(request.field, piece.lists.items())?, piece.first_item as u32);
-            scan(request.metric, items, queries, first, Some(mask), query, &mut hits, request.cancel)?;
+            scan(request.metric, items, queries, first, mask, query, &mut hits, request.cancel)?;
         }
         Ok(hits)
     }
@@ -270,13 +275,15 @@ impl Flat {
     ) -> Result<Hits, Error> {
         let mut judge = MaxSim::new(request.metric, queries, request.query);
         let mut found: Vec<(f32, u32)> = Vec::new();
-        let end = self.pieces.last().map_or(0, |piece| piece.first_row + piece.lists.len());
+        let end = self.rows();
         for row in rows.take_while(|row| (*row as usize) < end) {
             if row % 64 == 0 {
                 request.cancel.check()?;
             }
-            let list = self.list(row as usize);
-            if let Some(score) = judge.score(vectors(request.field, &list)?)? {
+            let piece = self.piece_of(row as usize);
+            let items = vectors(request.field, piece.lists.items())?;
+            let list = items.slice(piece.lists.range(row as usize - piece.first_row));
+            if let Some(score) = judge.score(list)? {
                 found.push((score, row));
             }
         }
@@ -295,7 +302,7 @@ impl Flat {
     fn by_index(
         &self,
         index: &Index,
-        mask: &Bits,
+        mask: Option<&Bits>,
         queries: Vectors<'_>,
         request: &NearestLists<'_>,
     ) -> Result<Hits, Error> {
@@ -307,7 +314,7 @@ impl Flat {
         let mut near = wanted.saturating_mul(ITEMS_PER_ROW).max(ITEMS_MIN).max(asked);
         loop {
             let query = request.query.clone().widened(near.min(self.items));
-            let hits = index.search(items, queries, &query, Some(mask), request.cancel)?;
+            let hits = index.search(items, queries, &query, mask, request.cancel)?;
             let rows = hits.iter().flat_map(|hits| &hits.rows).map(|item| self.place(*item).0);
             let rows: BTreeSet<u32> = rows.collect();
             let is_full = rows.len() >= wanted;

@@ -110,8 +110,7 @@ impl Sealed {
         let build = || -> Result<bool, Error> {
             let column = self.column(field)?;
             let lists = items_of(&column);
-            let vectors =
-                lists.as_ref().map_or_else(|| vectors_of(&column), |lists| vectors_of(lists.items()));
+            let vectors = vectors_of(lists.as_ref().map_or(&column, |lists| lists.items()));
             let vectors = vectors.ok_or_else(|| no_vectors(field, &column))?;
             let meanwhile = take(index.subgraph_build_bytes(&mask))?;
             let mut subgraph = index.build_subgraph(vectors, &mask, seed, pool, cancel)?;
@@ -134,10 +133,9 @@ impl Sealed {
 
     /// As [`crate::Segment::calibrate`].
     pub(crate) fn calibrate(&self, field: FieldId, now_ns: &dyn Fn() -> u64) {
-        if let Some(index) = self.index(field)
-            && let Ok(column) = self.column(field)
-            && let Some(vectors) = vectors_of(&column)
-        {
+        let (Some(index), Ok(column)) = (self.index(field), self.column(field)) else { return };
+        let lists = items_of(&column);
+        if let Some(vectors) = vectors_of(lists.as_ref().map_or(&column, |lists| lists.items())) {
             index.calibrate(vectors, now_ns);
         }
     }

@@ -20,14 +20,14 @@ pub(super) struct Lists {
 impl Lists {
     /// Reads back what [`Shared`](crate::shares::Shared) wrote, if there is any; `order` has the row of each slot.
     pub(super) fn read(
-        (space, order): (&Space, &[u32]),
+        (space, dim, order): (&Space, usize, &[u32]),
         is_copied: bool,
         image: &Image,
     ) -> Result<Option<Self>, Error> {
         let Some(shares) = Shares::read(space, order.len(), image)? else { return Ok(None) };
         let mut slots = vec![0; order.len()];
         (0..).zip(order).for_each(|(slot, row)| slots[*row as usize] = slot);
-        let shares = if is_copied { shares.copied() } else { shares };
+        let shares = if is_copied { shares.copied() } else { shares }.gated(space, dim);
         Ok(Some(Self { shares, slots }))
     }
 

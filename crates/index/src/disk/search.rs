@@ -117,7 +117,7 @@ impl Disk {
         let is_held = pages.is_none();
         let lists = match plan.is_inline {
             true => None,
-            false => Lists::read((&space, &order), !is_held, image)?,
+            false => Lists::read((&space, spec.dim(), &order), !is_held, image)?,
         };
         let pages = match pages {
             Some(pages) => pages,

@@ -16,7 +16,7 @@ use crate::hits::{Top, key_of, order};
 use crate::nearest::Nearest;
 use crate::refine::{Refined, Refiner};
 use crate::shares::{AMID, MORE};
-use crate::visit::Visit;
+use crate::visit::{Goal, Visit};
 use crate::{Error, Hits, Metric, Query, scan};
 
 /// Blocks that are read at once when rows are measured.
@@ -143,10 +143,11 @@ impl<'a> Walk<'a> {
         } else {
             let mut found = std::mem::take(&mut self.room.found);
             let depth = self.query.depth();
-            let kept = (depth, ef + self.query.k());
+            let goal = Goal { keep: depth, judged: ef + self.query.k(), walks: false };
             let Room { visit, .. } = &mut *self.room;
             let slots = |row| lists.slot_of(row);
-            visit.search(&lists.shares, (mask, slots), (&self.codes, &self.probe), kept, &mut found);
+            let shares = (&lists.shares, &disk.space);
+            visit.search(shares, (mask, slots), (&self.codes, &self.probe), goal, &mut found);
             found.truncate(depth * DEEPER);
             let refined = self.measure(q, &found, depth);
             self.room.found = found;

@@ -44,6 +44,37 @@ impl Effort {
     }
 }
 
+/// The links from a row to rows of a mask.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LinksAmong<'a> {
+    pub(super) links: &'a Links,
+    pub(super) mask: &'a Bits,
+}
+
+impl Neighbours for LinksAmong<'_> {
+    fn width(&self) -> usize {
+        self.links.width()
+    }
+
+    #[inline]
+    fn each(&self, row: u32, mut each: impl FnMut(u32)) {
+        self.links.each(row, |near| {
+            if self.mask.get(near as usize) {
+                each(near);
+            }
+        });
+    }
+
+    fn prefetch(&self, row: u32) {
+        self.links.prefetch(row);
+    }
+
+    #[inline]
+    fn announce(&self, row: u32) {
+        self.links.announce(row);
+    }
+}
+
 /// Rows that come together around one row; kept from one to the next.
 #[derive(Debug, Default)]
 pub(super) struct Around {

@@ -1,9 +1,13 @@
 //! What the steps of a search cost, by which a walk and a scan are compared. Invariant: nothing but the choice between the two
 //! depends on it.
 
-use simd::Lookups;
+use simd::{Bits, Lookups};
 
-use super::visit;
+use super::among;
+use super::beam::{Beam, Neighbours};
+use super::search::{Listed, SAMPLES, TURNS, Walk};
+use super::visit::{self, Visit};
+use crate::codec::{Codes, Reach};
 use crate::shares::{LOOKED_AT, SHARE_WHOLE};
 
 /// What the steps of a search of one graph cost, in nanoseconds.
@@ -78,6 +82,101 @@ impl Costs {
             false if share >= SHARE_WHOLE => Choice::Whole,
             false => Choice::Lists,
         }
+    }
+}
+
+impl<C: Codes> Walk<'_, C> {
+    /// Measures some walks, some rows one by one and some lists, a few times, and takes the least of each: the first time all
+    /// comes from far away. The rows are more than the nearer caches hold, as those of a filter are that is asked for often.
+    /// `None` where time stands still.
+    pub(super) fn costs(&self, now_ns: &dyn Fn() -> u64) -> Option<Costs> {
+        const EF: usize = 32;
+        const ROWS: usize = 2048;
+        const GAP: usize = 17;
+        let rows = self.codes.len();
+        let (mut probe, mut beam, mut scores) = (self.codes.probe(), Beam::default(), Vec::new());
+        let mut least = [f32::INFINITY; 3];
+        let some: Vec<u32> = (0..ROWS).map(|i| (i * GAP % rows) as u32).collect();
+        for turn in 0..TURNS {
+            let samples: Vec<usize> = self.samples(turn).take(SAMPLES / 4).collect();
+            let mut sum = 0;
+            let starts = [
+                now_ns(),
+                {
+                    samples.iter().for_each(|row| self.walk_from(*row, EF, &mut probe, &mut beam));
+                    now_ns()
+                },
+                {
+                    self.codes.scores(&probe, &some, Reach::Scattered, &mut scores);
+                    now_ns()
+                },
+                {
+                    let from = turn * rows / TURNS;
+                    let list = |i: usize| ((from + i * GAP * GAP) % rows) as u32;
+                    for i in 0..ROWS {
+                        self.graph.links().prefetch(list(i + among::AHEAD));
+                        self.graph.links().each(list(i), |near| sum ^= near);
+                    }
+                    now_ns()
+                },
+            ];
+            // What was read is used, so that it is read.
+            scores.push(sum as f32);
+            let counts = [samples.len() * EF, ROWS, ROWS];
+            for (least, (pair, count)) in least.iter_mut().zip(starts.windows(2).zip(counts)) {
+                *least = least.min(pair[1].saturating_sub(pair[0]) as f32 / count.max(1) as f32);
+            }
+        }
+        let [node_ns, row_ns, list_ns] = least;
+        let [begin_ns, block_ns, few_ns] = self.list_costs(&mut beam, now_ns);
+        let is_measured = row_ns > 0.0 && node_ns > row_ns && list_ns > 0.0;
+        is_measured.then_some(Costs { row_ns, node_ns, list_ns, begin_ns, block_ns, few_ns, is_measured })
+    }
+
+    /// The same of searches through lists: what they cost before they look at rows, and for each block where all match or few.
+    fn list_costs(&self, beam: &mut Beam, now_ns: &dyn Fn() -> u64) -> [f32; 3] {
+        const SHORT: usize = 256;
+        const LONG: usize = 4096;
+        const FEW: usize = Lookups::ROWS / 2;
+        let Costs { begin_ns, block_ns, few_ns, .. } = Costs::default();
+        let lists = match &self.graph.listed {
+            Listed::Bits(lists) => lists,
+            Listed::Numbers(shares) => {
+                let turn = |_| {
+                    let start = now_ns();
+                    let samples = self.samples(0).take(SAMPLES / 4);
+                    let queries = self.refiner.vectors;
+                    let each = |row| beam.visit.aim((&shares.0, &shares.1), queries, row);
+                    let count = samples.map(each).count().max(1);
+                    now_ns().saturating_sub(start) as f32 / count as f32
+                };
+                let begin_ns = (0..TURNS).map(turn).fold(f32::INFINITY, f32::min);
+                return [begin_ns, block_ns, few_ns];
+            }
+            Listed::Not => return [begin_ns, block_ns, few_ns],
+        };
+        let (aim, (lists, space)) = (&mut beam.list_aim, &**lists);
+        let rows = self.codes.len();
+        let masks = [Bits::ones(rows), Bits::from_fn(rows, |row| row % FEW == 0)];
+        let steps = [(0, SHORT), (0, LONG), (1, SHORT / FEW), (1, LONG / FEW)];
+        let (mut least, mut blocks, mut found) = ([f32::INFINITY; 4], [0.0; 4], Vec::new());
+        // Always the same lists, as the rows above are the same: the first time they come from far away.
+        for _ in 0..TURNS {
+            for (i, (mask, matching)) in steps.into_iter().enumerate() {
+                let visit = Visit { keep: SHORT, judged: SHORT, late: -1.0, matching };
+                let (start, mut count) = (now_ns(), 0);
+                for row in self.samples(0).take(SAMPLES / 4) {
+                    aim.aim(lists, space, self.refiner.vectors, row);
+                    count += aim.search((lists, space), (&masks[mask], visit), &mut found);
+                }
+                let share = 1.0 / (SAMPLES / 4).min(rows) as f32;
+                least[i] = least[i].min(now_ns().saturating_sub(start) as f32 * share);
+                blocks[i] = count as f32 * share;
+            }
+        }
+        let each = |i: usize| ((least[i + 1] - least[i]) / (blocks[i + 1] - blocks[i]).max(1.0)).max(1.0);
+        let [block_ns, few_ns] = [each(0), each(2)];
+        [(least[2] - blocks[2] * few_ns).max(0.0), block_ns, few_ns]
     }
 }
 

@@ -3,7 +3,7 @@
 
 use simd::Bits;
 
-use super::among::Effort;
+use super::among::{Effort, LinksAmong};
 use super::beam::Beam;
 use super::costs::{self, Choice};
 use super::search::{Listed, Walk, widened};
@@ -12,6 +12,7 @@ use crate::codec::{Codes, Reach};
 use crate::hits::{key_of, order};
 use crate::nearest::Nearest;
 use crate::shares::{AMID, LATE};
+use crate::visit::Goal;
 use crate::{Error, Hits};
 
 /// What part of the usual reach of a walk is enough.
@@ -47,7 +48,7 @@ impl<C: Codes> Walk<'_, C> {
     pub(super) fn among(
         &self,
         q: usize,
-        (mask, matching): (&Bits, usize),
+        (mask, matching, is_spread): (&Bits, usize, bool),
         probe: &C::Probe,
         beam: &mut Beam,
     ) -> Result<Hits, Error> {
@@ -56,7 +57,7 @@ impl<C: Codes> Walk<'_, C> {
         let mut found = Vec::new();
         let mut choice = self.graph.choice(ef, matching);
         let mut share = matching as f32 / self.codes.len() as f32;
-        if matches!(choice, Choice::Whole | Choice::Lists) {
+        if choice == Choice::Lists || choice == Choice::Whole && !is_spread {
             self.aim_at_lists(q, beam);
             // A walk of all rows finds few that match where others lie around the query.
             if choice == Choice::Whole {
@@ -139,8 +140,16 @@ impl<C: Codes> Walk<'_, C> {
                 found.extend(beam.found().take(depth));
             }
             Listed::Numbers(shares) => {
-                let kept = (depth, ef + self.query.k());
-                beam.visit.search(&shares.0, (mask, |row| row), (&self.codes, probe), kept, found);
+                let judged = ef + self.query.k();
+                let goal = Goal { keep: depth, judged, walks: true };
+                let (lists, codes) = ((&shares.0, &shares.1), (&self.codes, probe));
+                if beam.visit.search(lists, (mask, |row| row), codes, goal, found) {
+                    let seeds: Vec<u32> = found.iter().map(|(row, _)| *row).collect();
+                    let links = LinksAmong { links: self.graph.links(), mask };
+                    beam.search(&self.codes, probe, &links, &seeds, ef + self.query.k() / 2);
+                    found.clear();
+                    found.extend(beam.found());
+                }
                 found.truncate(depth);
             }
         }

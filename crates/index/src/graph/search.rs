@@ -4,19 +4,17 @@
 use std::sync::{Arc, OnceLock};
 
 use host::Cancel;
-use simd::{Bits, Lookups};
+use simd::Bits;
 
 use super::Costs;
-use super::among;
-use super::beam::{Beam, Beams, GATES, Neighbours};
+use super::beam::{Beam, Beams, GATES};
 use super::block::Blocks;
 use super::build::Built;
 use super::costs::{Beside, Choice};
 use super::links::{Links, Wide};
 use super::lists::Lists;
 use super::subgraph::{Subgraph, Subgraphs};
-use super::visit::{ListAim, Visit};
-use crate::codec::{BitRows, ByteRows, Codes, ROW_BY_ROW, Reach, Sketch, SketchRows, Space};
+use crate::codec::{BitRows, ByteRows, Codes, ROW_BY_ROW, Sketch, SketchRows, Space};
 use crate::image::{Array, Head, Image, VERSION_LEAN, VERSION_LIST_ROWS, VERSION_TIGHT};
 use crate::refine::Refiner;
 use crate::shares::{MORE, Shares};
@@ -24,9 +22,9 @@ use crate::spec::Codec;
 use crate::{Error, Hits, Query, Spec, Way, scan};
 
 /// Rows at which the growth of scores is measured.
-const SAMPLES: usize = 32;
+pub(super) const SAMPLES: usize = 32;
 /// How often costs are measured.
-const TURNS: usize = 4;
+pub(super) const TURNS: usize = 4;
 
 /// How scores grow with rank among bits. Those that have little in common are all about equally far, and a walk that waits for some that
 /// are much farther than the best does not end.
@@ -135,7 +133,9 @@ impl Graph {
             (Nodes::Links(_), Stored::Bytes(..) | Stored::Sketch(..)) => {
                 let space = space()?;
                 let shares = Shares::read(&space, rows, image)?;
-                shares.map_or(Listed::Not, |shares| Listed::Numbers(Box::new((shares, space))))
+                shares.map_or(Listed::Not, |shares| {
+                    Listed::Numbers(Box::new((shares.gated(&space, spec.dim()), space)))
+                })
             }
             _ => Listed::Not,
         };
@@ -220,6 +220,17 @@ impl Graph {
     fn is_among(&self, query: &Query, matching: usize) -> bool {
         let has_most = matches!(self.listed, Listed::Not) && matching as f32 >= MOST * self.rows() as f32;
         matching < self.rows() && query.range_filter().is_none() && !has_most
+    }
+
+    /// Whether a walk among all rows finds as many of `mask` around any query as there are elsewhere, as far as lists tell.
+    fn is_spread(&self, query: &Query, (mask, matching): (&Bits, usize)) -> bool {
+        let shares = match &self.listed {
+            Listed::Not => return false,
+            Listed::Bits(lists) => &lists.0.shares,
+            Listed::Numbers(shares) => &shares.0,
+        };
+        let is_walk = || self.choice(query.effort().max(query.k()), matching) == Choice::Whole;
+        matching < self.rows() && is_walk() && shares.is_spread(mask, matching as f32 / self.rows() as f32)
     }
 
     /// Whether there is a subgraph that serves a search among the `matching` rows of `mask`.
@@ -311,12 +322,13 @@ impl<C: Codes> Walk<'_, C> {
         let matching = self.mask.map_or(rows, Bits::count);
         let count = self.refiner.queries.len();
         let subgraph = self.mask.and_then(|mask| self.graph.subgraph(self.query, (mask, matching), count));
+        let is_spread = self.mask.is_some_and(|mask| self.graph.is_spread(self.query, (mask, matching)));
         let mut probe = self.codes.probe();
         self.graph.beams.with(|beam| {
             (0..count)
                 .map(|q| {
                     self.cancel.check()?;
-                    self.one(q, (matching, subgraph.as_deref()), &mut probe, beam)
+                    self.one(q, (matching, is_spread), subgraph.as_deref(), &mut probe, beam)
                 })
                 .collect()
         })
@@ -325,7 +337,8 @@ impl<C: Codes> Walk<'_, C> {
     fn one(
         &self,
         q: usize,
-        (matching, subgraph): (usize, Option<&Subgraph>),
+        (matching, is_spread): (usize, bool),
+        subgraph: Option<&Subgraph>,
         probe: &mut C::Probe,
         beam: &mut Beam,
     ) -> Result<Hits, Error> {
@@ -340,7 +353,7 @@ impl<C: Codes> Walk<'_, C> {
         }
         match self.mask {
             Some(mask) if self.graph.is_among(self.query, matching) => {
-                self.among(q, (mask, matching), probe, beam)
+                self.among(q, (mask, matching, is_spread), probe, beam)
             }
             _ => {
                 let share = matching as f32 / self.codes.len() as f32;
@@ -361,89 +374,6 @@ impl<C: Codes> Walk<'_, C> {
     pub(super) fn walk_from(&self, row: usize, ef: usize, probe: &mut C::Probe, beam: &mut Beam) {
         self.codes.aim(probe, self.refiner.vectors, row);
         beam.search(&self.codes, probe, self.graph.links(), &self.graph.entries, ef);
-    }
-
-    /// Measures some walks, some rows one by one and some lists, a few times, and takes the least of each: the first time all
-    /// comes from far away. The rows are more than the nearer caches hold, as those of a filter are that is asked for often.
-    /// `None` where time stands still.
-    fn costs(&self, now_ns: &dyn Fn() -> u64) -> Option<Costs> {
-        const EF: usize = 32;
-        const ROWS: usize = 2048;
-        const GAP: usize = 17;
-        let rows = self.codes.len();
-        let (mut probe, mut beam, mut scores) = (self.codes.probe(), Beam::default(), Vec::new());
-        let mut least = [f32::INFINITY; 3];
-        let some: Vec<u32> = (0..ROWS).map(|i| (i * GAP % rows) as u32).collect();
-        for turn in 0..TURNS {
-            let samples: Vec<usize> = self.samples(turn).take(SAMPLES / 4).collect();
-            let mut sum = 0;
-            let starts = [
-                now_ns(),
-                {
-                    samples.iter().for_each(|row| self.walk_from(*row, EF, &mut probe, &mut beam));
-                    now_ns()
-                },
-                {
-                    self.codes.scores(&probe, &some, Reach::Scattered, &mut scores);
-                    now_ns()
-                },
-                {
-                    let from = turn * rows / TURNS;
-                    let list = |i: usize| ((from + i * GAP * GAP) % rows) as u32;
-                    for i in 0..ROWS {
-                        self.graph.links().prefetch(list(i + among::AHEAD));
-                        self.graph.links().each(list(i), |near| sum ^= near);
-                    }
-                    now_ns()
-                },
-            ];
-            // What was read is used, so that it is read.
-            scores.push(sum as f32);
-            let counts = [samples.len() * EF, ROWS, ROWS];
-            for (least, (pair, count)) in least.iter_mut().zip(starts.windows(2).zip(counts)) {
-                *least = least.min(pair[1].saturating_sub(pair[0]) as f32 / count.max(1) as f32);
-            }
-        }
-        let [node_ns, row_ns, list_ns] = least;
-        let [begin_ns, block_ns, few_ns] = self.list_costs(row_ns, &mut beam.list_aim, now_ns);
-        let is_measured = row_ns > 0.0 && node_ns > row_ns && list_ns > 0.0;
-        is_measured.then_some(Costs { row_ns, node_ns, list_ns, begin_ns, block_ns, few_ns, is_measured })
-    }
-
-    /// The same of searches through lists: what they cost before they look at rows, and for each block where all match or few.
-    fn list_costs(&self, row_ns: f32, aim: &mut ListAim, now_ns: &dyn Fn() -> u64) -> [f32; 3] {
-        const SHORT: usize = 256;
-        const LONG: usize = 4096;
-        const FEW: usize = Lookups::ROWS / 2;
-        let Costs { begin_ns, block_ns, few_ns, .. } = Costs::default();
-        let lists = match &self.graph.listed {
-            Listed::Bits(lists) => lists,
-            // All centres are scored as rows are.
-            Listed::Numbers(shares) => return [shares.0.len() as f32 * row_ns, block_ns, few_ns],
-            Listed::Not => return [begin_ns, block_ns, few_ns],
-        };
-        let (lists, space) = &**lists;
-        let rows = self.codes.len();
-        let masks = [Bits::ones(rows), Bits::from_fn(rows, |row| row % FEW == 0)];
-        let steps = [(0, SHORT), (0, LONG), (1, SHORT / FEW), (1, LONG / FEW)];
-        let (mut least, mut blocks, mut found) = ([f32::INFINITY; 4], [0.0; 4], Vec::new());
-        // Always the same lists, as the rows above are the same: the first time they come from far away.
-        for _ in 0..TURNS {
-            for (i, (mask, matching)) in steps.into_iter().enumerate() {
-                let visit = Visit { keep: SHORT, judged: SHORT, late: -1.0, matching };
-                let (start, mut count) = (now_ns(), 0);
-                for row in self.samples(0).take(SAMPLES / 4) {
-                    aim.aim(lists, space, self.refiner.vectors, row);
-                    count += aim.search((lists, space), (&masks[mask], visit), &mut found);
-                }
-                let share = 1.0 / (SAMPLES / 4).min(rows) as f32;
-                least[i] = least[i].min(now_ns().saturating_sub(start) as f32 * share);
-                blocks[i] = count as f32 * share;
-            }
-        }
-        let each = |i: usize| ((least[i + 1] - least[i]) / (blocks[i + 1] - blocks[i]).max(1.0)).max(1.0);
-        let [block_ns, few_ns] = [each(0), each(2)];
-        [(least[2] - blocks[2] * few_ns).max(0.0), block_ns, few_ns]
     }
 
     /// A search of the whole graph that keeps `ef` rows, of which those that match are left.

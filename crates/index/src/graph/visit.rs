@@ -10,9 +10,9 @@ use simd::{Bits, Lookups};
 use super::block::View;
 use super::lists::{Lists, Rows};
 use crate::Vectors;
-use crate::codec::{Bytes8, Codes, Reach, Space};
+use crate::codec::{Bytes8, Codes, Space};
 use crate::hits::{key_of, order};
-use crate::shares::{End, cut, next_of};
+use crate::shares::{End, cut, sort_on};
 
 /// How many of the first 32 rows of a list match at least where it costs less to score the rest than to ask which match.
 const DENSE: usize = 3;
@@ -137,17 +137,10 @@ impl ListAim {
             matches: 0,
             counted: 0,
         };
-        let (mut end, mut sorted) = (End::new(visit.judged, visit.late), 0);
+        let (mut end, mut sorted) = (End::new(visit.judged, visit.late, false), 0);
         for rank in 0..ranked.len() {
             if rank == sorted {
-                let last = next_of(ranked, sorted);
-                some.clear();
-                some.extend(ranked[sorted..last].iter().map(|entry| *entry as u32));
-                centers.scores(probe, some, Reach::Scattered, terms);
-                let scored = some.iter().zip(terms.iter()).map(|(list, term)| order(*term, *list));
-                ranked[sorted..last].iter_mut().zip(scored).for_each(|(entry, scored)| *entry = scored);
-                ranked[sorted..last].sort_unstable();
-                sorted = last;
+                sorted = sort_on((&centers, probe), (ranked, sorted), (some, terms));
             }
             let list = ranked[rank] as u32 as usize;
             if let Some(next) = ranked.get(rank + 1) {
@@ -377,6 +370,25 @@ mod tests {
                     "{metric} {share}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn a_mask_is_spread_unless_it_has_to_do_with_where_rows_lie() {
+        let mut rng = Rng::new(6);
+        let values: Vec<f32> = (0..ROWS * DIM).map(|_| rng.normal() as f32).collect();
+        let (lists, _) = lists(Metric::L2, &values);
+        let is_spread = |mask: &Bits| lists.shares.is_spread(mask, mask.count() as f32 / ROWS as f32);
+        for share in [0.4, 0.5, 0.7, 0.95] {
+            assert!(is_spread(&Bits::from_fn(ROWS, |_| rng.chance(share))), "{share}");
+        }
+        assert!(is_spread(&Bits::from_fn(ROWS, |row| row < ROWS / 2)) && is_spread(&Bits::ones(ROWS)));
+        // Whole lists, half of them or all but a few.
+        for left_out in [lists.shares.len() / 2, lists.shares.len() / 10] {
+            let mut mask = Bits::ones(ROWS);
+            let rows = (0..left_out).flat_map(|list| lists.shares.members(list));
+            rows.for_each(|row| mask.set(*row as usize, false));
+            assert!(!is_spread(&mask), "{left_out} lists");
         }
     }
 

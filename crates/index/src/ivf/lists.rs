@@ -8,12 +8,12 @@ use simd::{Bits, Lookups};
 
 use super::costs::{Asked, Costs, Layout};
 use super::fine::{self, Fine};
-use super::gates::Gates;
 use super::packed::Packed;
 use super::planes::{Planed, Planes};
 use super::rows::Coded;
 use super::search::{Lists, Walk};
 use crate::codec::{BitRows, ByteRows, Codes, PACKED, ROW_BY_ROW, Sketch, SketchRows, Space};
+use crate::gates::Gates;
 use crate::image::{Array, Image};
 use crate::refine::Refiner;
 use crate::spec::Codec;

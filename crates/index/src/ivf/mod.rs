@@ -3,7 +3,6 @@
 mod build;
 mod costs;
 mod fine;
-mod gates;
 mod lists;
 mod packed;
 mod planes;

@@ -8,9 +8,9 @@ use simd::{Bits, Lookups};
 
 use super::costs::{Costs, Look};
 use super::fine::{self, Fine};
-use super::gates;
 use super::lists::Ivf;
 use crate::codec::{Codes, Reach};
+use crate::gates;
 use crate::hits::order;
 use crate::nearest::Nearest;
 use crate::outline::ones;

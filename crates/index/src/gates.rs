@@ -8,6 +8,7 @@ use simd::{Lookups, Op};
 
 use crate::Metric;
 use crate::codec::{Space, Turn};
+use crate::hits::order;
 use crate::nearest::Nearest;
 
 /// Of fewer lists, or of shorter rows, all centres are looked at.
@@ -23,7 +24,7 @@ const SEED: u64 = 0x9a7e5;
 
 /// Centres in blocks.
 #[derive(Debug)]
-pub(super) struct Gates {
+pub(crate) struct Gates {
     space: Space,
     turn: Turn,
     /// What the elements of a query weigh in its tables.
@@ -34,15 +35,15 @@ pub(super) struct Gates {
 }
 
 /// A query, and buffers.
-#[derive(Default)]
-pub(super) struct Aim {
+#[derive(Debug, Default)]
+pub(crate) struct Aim {
     moved: Vec<f32>,
     lookups: Lookups,
 }
 
 impl Aim {
     /// The tables that were made last.
-    pub(super) fn lookups(&self) -> &Lookups {
+    pub(crate) fn lookups(&self) -> &Lookups {
         &self.lookups
     }
 }
@@ -50,7 +51,7 @@ impl Aim {
 impl Gates {
     /// The gates of coded centroids, if there are many. If lists are looked at by signs, too, those say how rows are turned and
     /// what a query's elements weigh.
-    pub(super) fn of(
+    pub(crate) fn of(
         space: &Space,
         dim: usize,
         centroids: &[i8],
@@ -86,17 +87,17 @@ impl Gates {
     }
 
     /// Bytes of it.
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.blocks.len()
     }
 
     /// How many lists to rank for a search that looks at `nprobe`, if that is not most of them.
-    pub(super) fn count(&self, nprobe: usize) -> Option<usize> {
+    pub(crate) fn count(&self, nprobe: usize) -> Option<usize> {
         Some(nprobe.saturating_mul(TIMES).saturating_add(MORE)).filter(|count| *count <= self.lists / 2)
     }
 
     /// Makes a query's tables.
-    pub(super) fn aim<'a>(&self, values: &[f32], aim: &'a mut Aim) -> &'a Lookups {
+    pub(crate) fn aim<'a>(&self, values: &[f32], aim: &'a mut Aim) -> &'a Lookups {
         let Aim { moved, lookups } = aim;
         self.space.moved(values, moved);
         self.turn.apply(moved);
@@ -106,13 +107,25 @@ impl Gates {
     }
 
     /// The `count` lists that seem nearest to the query of `lookups`, in no order.
-    pub(super) fn choose(&self, lookups: &Lookups, count: usize) -> Vec<u32> {
+    pub(crate) fn choose(&self, lookups: &Lookups, count: usize) -> Vec<u32> {
         self.nearest(lookups, count).into_rows_unsorted()
     }
 
     /// All lists but those that are nowhere, those first that seem nearest to the query of `lookups`.
-    pub(super) fn ranked(&self, lookups: &Lookups) -> Vec<u32> {
+    pub(crate) fn ranked(&self, lookups: &Lookups) -> Vec<u32> {
         self.nearest(lookups, self.lists).into_scored().into_iter().map(|(list, _)| list).collect()
+    }
+
+    /// How near each list seems to the query of `lookups`, as `order(score, list)` in the order of their numbers.
+    pub(crate) fn orders(&self, lookups: &Lookups, out: &mut Vec<u64>) {
+        out.clear();
+        let mut scores = [0.0; Lookups::ROWS];
+        for block in self.blocks.chunks_exact(self.block_bytes) {
+            lookups.scores(block, 0.0, f32::INFINITY, &mut scores);
+            let first = out.len();
+            let count = (self.lists - first).min(Lookups::ROWS);
+            out.extend((first..).zip(&scores[..count]).map(|(list, score)| order(*score, list as u32)));
+        }
     }
 
     fn nearest(&self, lookups: &Lookups, count: usize) -> Nearest {
