@@ -132,12 +132,13 @@ pub(crate) struct Head {
 }
 
 const MAGIC: [u8; 4] = *b"eIDX";
-/// The version of a graph with blocks, perhaps with lists beside it; that of one without; that of outlines, folds, planes and rows coded twice; and that of
-/// all else. Older ones are read for ever.
-const VERSION_BLOCKS: u32 = VERSION_TIGHT;
-const VERSION_LINKS: u32 = VERSION_LEAN;
+/// The version of a graph, perhaps with lists beside it; that of outlines, folds, planes and rows coded twice; and that of all else. Older
+/// ones are read for ever.
+const VERSION_GRAPH: u32 = VERSION_NARROW;
 /// The version since which counts of words have codes.
 const VERSION_COUNTS: u32 = 8;
+/// The version since which row numbers of a graph have no more bits than they need, and blocks a byte a factor.
+pub(crate) const VERSION_NARROW: u32 = 8;
 /// The version since which codes of sparse rows stand in the order of what they say.
 pub(crate) const VERSION_RANKED: u32 = 7;
 /// The version since which a graph without blocks takes no more room than it must either: as many numbers of a row as it has links, and codes
@@ -164,10 +165,8 @@ impl Head {
         };
         Self {
             magic: MAGIC,
-            version: if spec.block_width() > 0 {
-                VERSION_BLOCKS
-            } else if spec.shape() == Shape::Graph {
-                VERSION_LINKS
+            version: if spec.shape() == Shape::Graph {
+                VERSION_GRAPH
             } else if spec.shape() == Shape::Disk {
                 VERSION_DISK_LISTS
             } else if spec.shape() == Shape::Inverted {

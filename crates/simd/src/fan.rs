@@ -7,11 +7,14 @@
 //! high-performance nearest neighbor search with product quantization fast scan", VLDB 2015). That a node of a graph keeps its
 //! neighbours so is from Gou et al., "SymphonyQG", SIGMOD 2025.
 //!
-//! A fan is 16 bfloat16 numbers to add, 16 to multiply by, and for every 32 elements 64 bytes: byte `16 b + i` has the
-//! elements `8 b ..` of the row `i`, from its lowest bit on, 1 where the row is not below the centre.
+//! A fan is 64 bytes of signs for every 32 elements, byte `16 b + i` with the elements `8 b ..` of the row `i`, from its lowest bit
+//! on, 1 where the row is not below the centre; and factors: 16 bytes for what to add, 16 for what to multiply by, and four bfloat16
+//! numbers that say what these stand for, which are the least that is added, what a byte of 1 adds to it, and the same of what is
+//! multiplied by. One fan has its factors after its signs, two that lie together after the signs of both. As they were before, fans
+//! had 16 bfloat16 numbers to add and 16 to multiply by, and then their signs, one fan after the other.
 
+use crate::Level;
 use crate::kernel::{fan_signs, fan_sums, fan_tables};
-use crate::{Half, Level};
 
 /// Rows in a fan.
 pub const FAN: usize = 16;
@@ -20,7 +23,11 @@ const CHUNK: usize = 32;
 /// Bytes of the tables of a chunk: eight of sixteen entries.
 const TABLES: usize = 128;
 /// Bytes of the factors.
-const FACTORS: usize = 4 * FAN;
+pub(crate) const FACTORS: usize = 2 * FAN + 8;
+/// Bytes of the factors of a fan as it was before.
+pub(crate) const WIDE_FACTORS: usize = 4 * FAN;
+/// No factor is larger, or its fan would have no scale.
+const MOST_FACTOR: f32 = 1e37;
 /// The largest entry, so that two of them fit into a byte.
 const MOST: f32 = 127.0;
 /// What all entries of one row may add up to.
@@ -29,6 +36,11 @@ const MOST_SUM: f32 = 65_000.0;
 /// Bytes of a fan of rows of `dim` elements, which must be a multiple of 32.
 pub const fn fan_bytes(dim: usize) -> usize {
     FACTORS + dim / CHUNK * 64
+}
+
+/// Bytes of a fan as it was before.
+pub const fn wide_fan_bytes(dim: usize) -> usize {
+    WIDE_FACTORS + dim / CHUNK * 64
 }
 
 /// What is to be known of a row beside on which side of the centre its elements lie.
@@ -44,29 +56,73 @@ pub struct Signs {
     pub product: f32,
 }
 
-/// Puts the signs of `row - center` at place `place` of a fan.
+/// Puts the signs of `row - center` at place `place` of a fan or two.
 ///
 /// # Panics
 /// When lengths do not fit.
-pub fn put_signs(center: &[f32], row: &[f32], place: usize, fan: &mut [u8]) -> Signs {
+pub fn put_signs(center: &[f32], row: &[f32], place: usize, fans: &mut [u8]) -> Signs {
+    let signs = row.len() / CHUNK * 64;
     assert_eq!((center.len(), center.len() % CHUNK), (row.len(), 0), "whole chunks");
-    assert!(place < FAN && fan.len() == fan_bytes(row.len()), "a place in a fan");
+    assert!(place / FAN < 2 && place / FAN < fans.len() / (signs + FACTORS), "a place in a fan");
+    let fan = &mut fans[place / FAN * signs..][..signs];
     let [absolute, square, center, product] =
-        fan_signs(Level::current(), center, row, &mut fan[FACTORS + place..]);
+        fan_signs(Level::current(), center, row, &mut fan[place % FAN..]);
     Signs { absolute, square, center, product }
 }
 
-/// Puts the factors of the row at `place`: its score is `base + (add - weight * product)`, where the product is that of the
-/// query with the signs of the row. What is to be added may depend on the weight as it is kept.
+/// Puts the factors of the rows that there are, by their places, into as many fans: the score of a row is `base + (add - weight *
+/// product)`, where the product is that of the query with the signs of the row. What is to be added may depend on the weight as it is
+/// kept. Where there is no row the score means nothing.
 ///
 /// # Panics
-/// When the fan is none.
-pub fn put_factors(add: impl FnOnce(f32) -> f32, weight: f32, place: usize, fan: &mut [u8]) {
-    let halves = fan[..FACTORS].as_chunks_mut::<2>().0;
-    halves[FAN + place] = Half::Bf16.narrow(weight);
-    let mut kept = [0.0];
-    Half::Bf16.widen(&halves[FAN + place], &mut kept);
-    halves[place] = Half::Bf16.narrow(add(kept[0]));
+/// When there are no such fans.
+pub fn put_factors(weights: &[Option<f32>], add: impl Fn(usize, f32) -> f32, fans: &mut [u8]) {
+    let (weights, rest) = weights.as_chunks::<FAN>();
+    assert!(rest.is_empty() && fans.len() >= weights.len() * FACTORS, "whole fans");
+    let signs = fans.len() - weights.len() * FACTORS;
+    for (f, (weights, factors)) in weights.iter().zip(fans[signs..].chunks_exact_mut(FACTORS)).enumerate() {
+        put_fan_factors(*weights, |place, weight| add(f * FAN + place, weight), factors);
+    }
+}
+
+/// The factors of one fan.
+fn put_fan_factors(weights: [Option<f32>; FAN], add: impl Fn(usize, f32) -> f32, factors: &mut [u8]) {
+    let (bytes, scales) = factors.split_at_mut(2 * FAN);
+    let (adds, weight_bytes) = bytes.split_at_mut(FAN);
+    let (add_scale, weight_scale) = scales.split_at_mut(4);
+    let kept = put_bytes(weights, weight_bytes, weight_scale);
+    let added = std::array::from_fn(|place| weights[place].map(|_| add(place, kept[place])));
+    put_bytes(added, adds, add_scale);
+}
+
+/// Puts a byte a value and what bytes stand for; returns what that is for each.
+fn put_bytes(values: [Option<f32>; FAN], bytes: &mut [u8], scale: &mut [u8]) -> [f32; FAN] {
+    // What is no number seems far.
+    let bound =
+        |value: f32| if value.is_nan() { MOST_FACTOR } else { value.clamp(-MOST_FACTOR, MOST_FACTOR) };
+    let bounded = values.map(|value| value.map(bound));
+    let known = || bounded.into_iter().flatten();
+    let (low, high) =
+        known().fold((f32::MAX, f32::MIN), |(low, high), value| (low.min(value), high.max(value)));
+    let least = if low <= high { rounded_away(low, -1.0) } else { 0.0 };
+    let step = rounded_away(((high - least) / 255.0).max(0.0), 1.0);
+    for (half, value) in scale.as_chunks_mut::<2>().0.iter_mut().zip([least, step]) {
+        *half = [value.to_bits().to_le_bytes()[2], value.to_bits().to_le_bytes()[3]];
+    }
+    let inverse = if step > 0.0 { 1.0 / step } else { 0.0 };
+    let mut kept = [0.0; FAN];
+    for ((value, byte), kept) in bounded.into_iter().zip(bytes).zip(&mut kept) {
+        *byte = value.map_or(u8::MAX, |value| ((value - least) * inverse).round() as u8);
+        *kept = least + step * f32::from(*byte);
+    }
+    kept
+}
+
+/// The bfloat16 number nearest to `value` that is not nearer to the other side than `way` is.
+fn rounded_away(value: f32, way: f32) -> f32 {
+    let cut = value.to_bits() & 0xffff_0000;
+    let is_beyond = (value - f32::from_bits(cut)) * way > 0.0;
+    f32::from_bits(if is_beyond { cut + 0x1_0000 } else { cut })
 }
 
 /// A query, ready to be held against fans.
@@ -102,7 +158,7 @@ impl FanQuery {
     }
 
     /// The scores of the rows of consecutive fans into `out`, and which are below `limit`: bit `i` for `out[i]`. At most two
-    /// fans at once.
+    /// fans at once, both as they are now or both as they were before.
     ///
     /// # Panics
     /// When there are more, or they are not of the query's length.
@@ -123,16 +179,41 @@ impl FanQuery {
         (base, limit): (f32, f32),
         out: &mut [f32; 2 * FAN],
     ) -> u32 {
-        let one = FACTORS + self.tables.len() / 2;
+        let signs = self.tables.len() / 2;
         let scale = [self.step, self.low, base, limit];
+        if fans.len() == 2 * (FACTORS + signs) || fans.len() == FACTORS + signs {
+            self.sums::<FACTORS>(level, fans, scale, out)
+        } else {
+            self.sums::<WIDE_FACTORS>(level, fans, scale, out)
+        }
+    }
+
+    /// The scores of one fan or two that have so many bytes of factors.
+    #[inline]
+    fn sums<const F: usize>(
+        &self,
+        level: Level,
+        fans: &[u8],
+        scale: [f32; 4],
+        out: &mut [f32; 2 * FAN],
+    ) -> u32 {
+        let signs = self.tables.len() / 2;
         let [first, second] = out.as_chunks_mut::<FAN>().0 else { return 0 };
-        if fans.len() == 2 * one {
-            let (a, b) = fans.split_at(one);
-            let masks = fan_sums::<2>(level, &self.tables, [a, b], scale, [first, second]);
+        if fans.len() == 2 * (signs + F) {
+            let [(a, of_a), (b, of_b)] = if F == WIDE_FACTORS {
+                let (a, b) = fans.split_at(signs + F);
+                [a, b].map(|fan| (&fan[F..], &fan[..F]))
+            } else {
+                let (a, rest) = fans.split_at(signs);
+                let (b, factors) = rest.split_at(signs);
+                [(a, &factors[..F]), (b, &factors[F..])]
+            };
+            let masks = fan_sums::<2, F>(level, &self.tables, ([a, b], [of_a, of_b]), scale, [first, second]);
             u32::from(masks[0]) | u32::from(masks[1]) << FAN
         } else {
-            assert_eq!(fans.len(), one, "one fan or two");
-            u32::from(fan_sums::<1>(level, &self.tables, [fans], scale, [first])[0])
+            assert_eq!(fans.len(), signs + F, "one fan or two");
+            let (fan, of) = if F == WIDE_FACTORS { (&fans[F..], &fans[..F]) } else { fans.split_at(signs) };
+            u32::from(fan_sums::<1, F>(level, &self.tables, ([fan], [of]), scale, [first])[0])
         }
     }
 }

@@ -38,7 +38,7 @@ pub use bytes::{
     hamming_rows_at,
 };
 pub use compare::{Number, Sieve, between, between_at};
-pub use fan::{FAN, FanQuery, Signs, fan_bytes, put_factors, put_signs};
+pub use fan::{FAN, FanQuery, Signs, fan_bytes, put_factors, put_signs, wide_fan_bytes};
 pub use float::{Op, all_finite};
 pub use fold::{FOLD_ROWS, near_folds, near_folds_at};
 pub use hadamard::{hadamard, hadamard_at};

@@ -1,24 +1,31 @@
 //! Asking for memory before it is needed. Invariant: a hint only; nothing observable depends on it.
 
+/// Bytes of a line of memory.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+const LINE: usize = 64;
+
+/// The address of each line that `items` lie in, wherever in a line they begin.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[inline(always)]
+fn lines<T>(items: &[T]) -> impl Iterator<Item = *const u8> {
+    let start = items.as_ptr().cast::<u8>();
+    let before = start as usize % LINE;
+    (0..before + size_of_val(items)).step_by(LINE).map(move |at| start.wrapping_sub(before).wrapping_add(at))
+}
+
 /// Asks for every 64-byte line of `items`.
 #[inline(always)]
 pub fn prefetch<T>(items: &[T]) {
     #[cfg(target_arch = "x86_64")]
-    {
-        let start = items.as_ptr().cast::<i8>();
-        for offset in (0..size_of_val(items)).step_by(64) {
-            #[expect(unsafe_code, reason = "a prefetch takes a pointer")]
-            // SAFETY: the address lies inside the slice, and a prefetch reads nothing the program can see.
-            unsafe {
-                std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(start.add(offset));
-            }
+    for line in lines(items) {
+        #[expect(unsafe_code, reason = "a prefetch takes a pointer")]
+        // SAFETY: a prefetch may be given any address; it reads nothing the program can see and never faults.
+        unsafe {
+            std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(line.cast());
         }
     }
     #[cfg(target_arch = "aarch64")]
-    {
-        let start = items.as_ptr().cast::<u8>();
-        (0..size_of_val(items)).step_by(64).for_each(|offset| ask(start.wrapping_add(offset)));
-    }
+    lines(items).for_each(ask);
     #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     let _ = items;
 }
@@ -65,14 +72,11 @@ pub(crate) fn prefetch_beyond<T>(item: &T) {
 #[inline(always)]
 pub fn prefetch_far<T>(items: &[T]) {
     #[cfg(target_arch = "x86_64")]
-    {
-        let start = items.as_ptr().cast::<i8>();
-        for offset in (0..size_of_val(items)).step_by(64) {
-            #[expect(unsafe_code, reason = "a prefetch takes a pointer")]
-            // SAFETY: the address lies inside the slice, and a prefetch reads nothing the program can see.
-            unsafe {
-                std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T1 }>(start.add(offset));
-            }
+    for line in lines(items) {
+        #[expect(unsafe_code, reason = "a prefetch takes a pointer")]
+        // SAFETY: a prefetch may be given any address; it reads nothing the program can see and never faults.
+        unsafe {
+            std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T1 }>(line.cast());
         }
     }
     #[cfg(not(target_arch = "x86_64"))]

@@ -1,6 +1,8 @@
 //! Every instruction-set level against the scalar one, bit for bit, at every length, unaligned, with NaN and infinity.
 
-use simd::{FAN, FanQuery, Half, Level, Op, Planes, fan_bytes, hadamard_at, put_factors, put_signs};
+use simd::{
+    FAN, FanQuery, Half, Level, Op, Planes, fan_bytes, hadamard_at, put_factors, put_signs, wide_fan_bytes,
+};
 
 fn same(a: f32, b: f32) -> bool {
     a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan())
@@ -272,51 +274,116 @@ fn scores_of_columns_agree() {
     }
 }
 
+/// Fans as they were before, with the signs of `fans`: weights `0.5 + place`, and `place - 3` to add.
+fn wide_fans(fans: &[u8], dim: usize) -> Vec<u8> {
+    let adds = (0..FAN).map(|place| place as f32 - 3.0);
+    let weights = (0..FAN).map(|place| 0.5 + place as f32);
+    let factors: Vec<u8> = adds.chain(weights).flat_map(|value| Half::Bf16.narrow(value)).collect();
+    let wide: Vec<u8> =
+        fans.chunks_exact(dim / 8 * FAN).flat_map(|signs| [&factors, signs].concat()).collect();
+    assert_eq!(wide.len(), 2 * wide_fan_bytes(dim));
+    wide
+}
+
 #[test]
 fn fans_score_alike_at_every_level_and_as_their_signs_say() {
     for dim in (32..=416).step_by(32).chain([2048]) {
         let center = floats(1, dim);
-        let (mut fans, mut want) = (vec![0u8; 2 * fan_bytes(dim)], Vec::new());
+        let (mut fans, mut products) = (vec![0u8; 2 * fan_bytes(dim)], Vec::new());
         let query: Vec<f32> = floats(2, dim).iter().map(|value| value - 100.0).collect();
         let ranges = query.chunks(4).map(|four| four.iter().map(|value| 2.0 * value.abs()).sum::<f32>());
         // Half a step of a table's entry for each four elements.
         let step = ranges.clone().fold(0f32, f32::max).max(ranges.sum::<f32>() / 500.0) / 127.0;
         let error = step * dim as f32 / 8.0;
-        for (f, fan) in fans.chunks_exact_mut(fan_bytes(dim)).enumerate() {
-            for place in 0..FAN {
-                let row = floats((3 + f * FAN + place) as u64, dim);
-                let signs = put_signs(&center, &row, place, fan);
-                let rest = row.iter().zip(&center).map(|(row, center)| row - center);
-                let absolute: f32 = rest.clone().map(f32::abs).sum();
-                assert!((signs.absolute - absolute).abs() <= 1e-4 * absolute);
-                let (add, weight) = (place as f32 - 3.0, 0.5 + place as f32);
-                put_factors(|_| add, weight, place, fan);
-                let product: f32 =
-                    rest.zip(&query).map(|(rest, query)| if rest < 0.0 { -query } else { *query }).sum();
-                want.push((7.0 + (add - weight * product), weight));
+        for place in 0..2 * FAN {
+            let row = floats((3 + place) as u64, dim);
+            let signs = put_signs(&center, &row, place, &mut fans);
+            let rest = row.iter().zip(&center).map(|(row, center)| row - center);
+            let absolute: f32 = rest.clone().map(f32::abs).sum();
+            assert!((signs.absolute - absolute).abs() <= 1e-4 * absolute);
+            let product: f32 =
+                rest.zip(&query).map(|(rest, query)| if rest < 0.0 { -query } else { *query }).sum();
+            products.push(product);
+        }
+        let weights: Vec<_> = (0..2 * FAN).map(|place| Some(0.5 + (place % FAN) as f32)).collect();
+        put_factors(&weights, |place, _| (place % FAN) as f32 - 3.0, &mut fans);
+        // The same fans, each by itself.
+        let (signs, factors) = fans.split_at(2 * (dim / 8 * FAN));
+        let of = |f: usize| {
+            let (signs, factors) =
+                (signs.chunks_exact(dim / 8 * FAN), factors.chunks_exact(factors.len() / 2));
+            signs.zip(factors).nth(f).map(|(signs, factors)| [signs, factors].concat()).unwrap_or_default()
+        };
+        let wide = wide_fans(signs, dim);
+        let (of_wide, _) = wide.split_at(wide.len() / 2);
+        let both =
+            [[fans.clone(), of(0), of(1)], [wide.clone(), of_wide.to_vec(), wide[of_wide.len()..].to_vec()]];
+        // A byte of the new factors says 1 / 17, and a step of their scale a little more.
+        for ([fans, first, second], off) in both.iter().zip([0.5 / 17.0 * 1.01, 0.0]) {
+            let mut aimed = FanQuery::default();
+            aimed.aim(&query);
+            let limit = 40.0;
+            let mut scalar = [0.0; 2 * FAN];
+            let below = aimed.scores_at(Level::SCALAR, fans, (7.0, limit), &mut scalar);
+            for (i, (product, score)) in products.iter().zip(scalar).enumerate() {
+                let (add, weight) = ((i % FAN) as f32 - 3.0, 0.5 + (i % FAN) as f32);
+                let want = 7.0 + (add - weight * product);
+                let slack = 1.01 * (weight + off) * error + off * (1.0 + product.abs());
+                assert!((want - score).abs() <= slack, "{dim}: {want} and {score}");
+                assert_eq!(below >> i & 1 == 1, score < limit);
             }
-        }
-        let mut aimed = FanQuery::default();
-        aimed.aim(&query);
-        let limit = 40.0;
-        let mut scalar = [0.0; 2 * FAN];
-        let below = aimed.scores_at(Level::SCALAR, &fans, (7.0, limit), &mut scalar);
-        for (i, ((want, weight), score)) in want.iter().zip(scalar).enumerate() {
-            assert!((want - score).abs() <= 1.01 * weight * error, "{dim}: {want} and {score}");
-            assert_eq!(below >> i & 1 == 1, score < limit);
-        }
-        for level in Level::available() {
-            for (fans, from) in [(&fans[..], 0), (&fans[..fan_bytes(dim)], 0), (&fans[fan_bytes(dim)..], FAN)]
-            {
-                let mut out = [0.0; 2 * FAN];
-                let mask = aimed.scores_at(level, fans, (7.0, limit), &mut out);
-                let count = fans.len() / fan_bytes(dim) * FAN;
-                let alike = out[..count].iter().zip(&scalar[from..]).all(|(a, b)| same(*a, *b));
-                assert!(alike, "{level:?} {dim}");
-                assert_eq!(u64::from(mask), u64::from(below) >> from & ((1 << count) - 1));
+            for level in Level::available() {
+                for (fans, from, count) in [(fans, 0, 2 * FAN), (first, 0, FAN), (second, FAN, FAN)] {
+                    let mut out = [0.0; 2 * FAN];
+                    let mask = aimed.scores_at(level, fans, (7.0, limit), &mut out);
+                    let alike = out[..count].iter().zip(&scalar[from..]).all(|(a, b)| same(*a, *b));
+                    assert!(alike, "{level:?} {dim}");
+                    assert_eq!(u64::from(mask), u64::from(below) >> from & ((1 << count) - 1));
+                }
             }
         }
     }
+}
+
+#[test]
+fn factors_of_a_fan_are_kept_to_half_a_step_whatever_they_are() {
+    // What is added to a score with a query of zeros.
+    let added = |values: [Option<f32>; FAN]| {
+        let mut fan = vec![0u8; fan_bytes(32)];
+        put_factors(
+            &values.map(|value| value.map(|_| 1.0)),
+            |place, weight| {
+                assert!((weight - 1.0).abs() < 1e-6);
+                values[place].unwrap_or_default()
+            },
+            &mut fan,
+        );
+        let (mut aimed, mut out) = (FanQuery::default(), [0.0; 2 * FAN]);
+        aimed.aim(&[0.0; 32]);
+        aimed.scores(&fan, (0.0, f32::INFINITY), &mut out);
+        out
+    };
+    for spread in [0.0f32, 1e-20, 0.3, 7.0, 1e20] {
+        for middle in [0.0f32, 1.0, -5.0, 1e6, -1e20] {
+            let some = |place: usize| middle + spread * (place as f32 - 7.0);
+            let got = added(std::array::from_fn(|place| (place % 5 != 4).then(|| some(place))));
+            // The scale begins at a number of 8 bits and goes in steps of one.
+            let step = (15.0 * spread + middle.abs() / 128.0 + 7.0 * spread / 128.0) / 255.0 * 1.01;
+            for place in (0..FAN).filter(|place| place % 5 != 4) {
+                let off = (got[place] - some(place)).abs();
+                assert!(off <= 0.5 * step + 1e-6 * some(place).abs(), "{spread} {middle}: {off}");
+            }
+        }
+    }
+    // What has no bounds leaves the others their order.
+    let got = added(std::array::from_fn(|place| {
+        Some(if place == 3 { f32::INFINITY } else { 1e36 * place as f32 })
+    }));
+    assert!((0..FAN).all(|place| got[place].is_finite() && got[place] <= got[3]));
+    assert!(got[0] < got[1] && got[1] < got[2]);
+    let got = added(std::array::from_fn(|place| Some(if place == 3 { f32::NAN } else { 1.0 })));
+    assert!((0..FAN).all(|place| got[place] <= got[3]));
+    assert!(added([None; FAN]).iter().all(|score| score.is_finite()));
 }
 
 #[test]

@@ -147,7 +147,7 @@ impl Beam {
         if matching as f32 >= share * near as f32 / 2.0 {
             return Some(*nearest).filter(|row| !mask.get(*row as usize));
         }
-        self.search(codes, probe, links, &[*nearest], 1);
+        self.search(codes, probe, links, &[*nearest], (1, 1));
         self.found().next().map(|(row, _)| row)
     }
 

@@ -107,7 +107,7 @@ impl Seen {
 }
 
 impl Beam {
-    /// Fills the pool with up to `ef` near rows: starts with `entries` and follows the links of the nearest row not
+    /// Fills the pool with up to `most` near rows, `ef` at least: starts with `entries` and follows the links of the nearest row not
     /// yet followed, until the `ef` nearest rows seen are all followed.
     ///
     /// Three steps overlap, so that memory is asked for one step before it is needed: links of the row just chosen are on
@@ -118,7 +118,7 @@ impl Beam {
         probe: &C::Probe,
         links: &impl Neighbours,
         entries: &[u32],
-        ef: usize,
+        (ef, most): (usize, usize),
     ) {
         self.seen.wipe(codes.len());
         self.pool.clear();
@@ -128,15 +128,15 @@ impl Beam {
                 self.fresh.push(*entry);
             }
         }
-        self.score_fresh(codes, probe, ef);
-        if ef <= SHELVED {
+        self.score_fresh(codes, probe, most);
+        if most <= SHELVED {
             let mut flat = Flat::new(std::mem::take(&mut self.pool));
-            self.follow_links((codes, probe), links, ef, &mut flat);
+            self.follow_links((codes, probe), links, (ef, most), &mut flat);
             self.pool = flat.entries;
         } else {
             let mut shelved = std::mem::take(&mut self.shelved);
             shelved.fill(&mut self.pool);
-            self.follow_links((codes, probe), links, ef, &mut shelved);
+            self.follow_links((codes, probe), links, (ef, most), &mut shelved);
             shelved.append_to(&mut self.pool);
             self.shelved = shelved;
         }
@@ -148,7 +148,7 @@ impl Beam {
         &mut self,
         (codes, probe): (&C, &C::Probe),
         links: &impl Neighbours,
-        ef: usize,
+        (ef, most): (usize, usize),
         kept: &mut impl Candidates,
     ) {
         let Self { seen, fresh, scores, nearer, .. } = self;
@@ -163,7 +163,7 @@ impl Beam {
                 break;
             }
             codes.scores(probe, fresh, Reach::Cached, scores);
-            let limit = kept.limit(ef - 1);
+            let limit = kept.limit(most - 1);
             nearer.resize(fresh.len(), 0);
             let mut count = 0;
             for (row, score) in fresh.iter().zip(scores.iter()) {
@@ -172,7 +172,7 @@ impl Beam {
             }
             nearer.truncate(count);
             nearer.iter().for_each(|entry| links.announce(row_of(*entry)));
-            kept.take_in(nearer, ef, |_| ());
+            kept.take_in(nearer, most, |_| ());
             count = 0;
             if let Some(row) = std::mem::replace(&mut waiting, chosen) {
                 fresh.resize(links.width(), 0);

@@ -9,11 +9,11 @@
 
 use bytemuck::{Pod, Zeroable};
 use host::{Cancel, Pool, Rng};
-use simd::{FAN, FanQuery, fan_bytes, put_factors, put_signs};
+use simd::{FAN, FanQuery, Signs, fan_bytes, put_factors, put_signs, wide_fan_bytes};
 
-use super::links::{Links, NONE, Wide};
+use super::links::{Even, Links, NONE, Wide};
 use crate::codec::{Space, Turn, Varied, read_kept};
-use crate::image::{Array, Image, VERSION_TIGHT};
+use crate::image::{Array, Image, VERSION_NARROW, VERSION_TIGHT};
 use crate::vectors::Chosen;
 use crate::{Error, Metric, Spec, Vectors};
 
@@ -75,6 +75,10 @@ pub(crate) struct Blocks {
     view: View,
     gates: Array<u8>,
     entry_count: usize,
+    /// Bytes of a fan.
+    fan_bytes: usize,
+    /// Where in a block they begin.
+    fans: usize,
 }
 
 /// A query, ready for blocks.
@@ -87,14 +91,22 @@ pub(crate) struct BlockAim {
 }
 
 impl Blocks {
-    /// Bytes of a block.
-    fn stride((width, wide): (usize, Wide), dim: usize) -> usize {
-        width * wide.bytes() + width / FAN * fan_bytes(dim)
+    /// How blocks of `width` numbers lie in memory: fans, then numbers. With this filling no block lies in more lines of memory than it must.
+    fn places((width, wide): (usize, Wide), dim: usize) -> Even {
+        let ids = width / FAN * fan_bytes(dim);
+        let bytes = ids + wide.bytes(width).unwrap_or_default();
+        Even { stride: bytes.next_multiple_of(size_of::<Line>() / 2), ids, unit: size_of::<Line>() }
+    }
+
+    /// How they lay before: numbers, then fans.
+    fn former_places((width, wide): (usize, Wide), dim: usize) -> Even {
+        let numbers = width * wide.whole_bytes();
+        Even { stride: numbers + width / FAN * wide_fan_bytes(dim), ids: 0, unit: size_of::<Line>() }
     }
 
     /// Bytes of the blocks of `rows` rows, at most.
     pub(crate) fn need_bytes(spec: &Spec, rows: usize) -> usize {
-        rows * Self::stride((spec.block_width(), Wide::of(rows)), spec.dim().next_multiple_of(CHUNK))
+        rows * Self::places((spec.block_width(), Wide::of(rows)), spec.dim().next_multiple_of(CHUNK)).stride
     }
 
     /// Bytes of rows of `dim` elements as blocks are made of them, at most.
@@ -138,7 +150,7 @@ impl Blocks {
         let turned = Turned { metric: space.metric(), dim, full, tasks: turned };
         let width = spec.block_width();
         let wide = Wide::of(rows);
-        let stride = Self::stride((width, wide), dim);
+        let Even { stride, ids, .. } = Self::places((width, wide), dim);
         let mut lines = vec![Line::zeroed(); (rows * stride).div_ceil(size_of::<Line>())];
         let blocks = &mut bytemuck::cast_slice_mut::<Line, u8>(&mut lines)[..rows * stride];
         pool.fill(blocks, TASK * stride, |task, blocks| {
@@ -147,8 +159,8 @@ impl Blocks {
                     break;
                 }
                 let links = &links[row * width..][..width];
-                let (ids, fans) = block.split_at_mut(width * wide.bytes());
-                wide.put(links, ids);
+                let (fans, numbers) = block.split_at_mut(ids);
+                wide.put(links, 0, numbers);
                 turned.pack(turned.row(row as u32), links, fans);
             }
         });
@@ -173,13 +185,18 @@ impl Blocks {
         image: &Image,
     ) -> Result<Self, Error> {
         let view = View::read(spec.dim(), ("kept", "turn"), image)?;
-        let dim = view.dim();
-        let gates = image.array("gates", entry_count.div_ceil(FAN) * fan_bytes(dim))?;
-        let width = spec.block_width();
-        let wide = if version < VERSION_TIGHT { Wide::Four } else { Wide::of(rows) };
-        let stride = Self::stride((width, wide), dim);
-        let links = Links::read_even("blocks", (width, stride, wide), rows, image)?;
-        Ok(Self { links, view, gates, entry_count })
+        let (dim, width) = (view.dim(), spec.block_width());
+        let (wide, fan_bytes, even) = if version >= VERSION_NARROW {
+            let wide = Wide::of(rows);
+            (wide, fan_bytes(dim), Self::places((width, wide), dim))
+        } else {
+            let wide = if version < VERSION_TIGHT { Wide::FOUR } else { Wide::bytes_of(rows) };
+            (wide, wide_fan_bytes(dim), Self::former_places((width, wide), dim))
+        };
+        let gates = image.array("gates", entry_count.div_ceil(FAN) * fan_bytes)?;
+        let links = Links::read_even("blocks", (width, wide, even), rows, image)?;
+        let fans = if even.ids > 0 { 0 } else { width * wide.whole_bytes() };
+        Ok(Self { links, view, gates, entry_count, fan_bytes, fans })
     }
 
     /// Aims at query `query`.
@@ -193,7 +210,7 @@ impl Blocks {
     /// Gives the places of the entries and how far they seem to be.
     pub(crate) fn each_entry(&self, aim: &BlockAim, mut each: impl FnMut(usize, f32)) {
         let mut scores = [0f32; 2 * FAN];
-        for (pair, fans) in self.gates.chunks(2 * fan_bytes(self.view.dim())).enumerate() {
+        for (pair, fans) in self.gates.chunks(2 * self.fan_bytes).enumerate() {
             aim.fans.scores(fans, (0.0, f32::INFINITY), &mut scores);
             let count = (self.entry_count - pair * 2 * FAN).min(2 * FAN);
             scores[..count].iter().enumerate().for_each(|(i, score)| each(pair * 2 * FAN + i, *score));
@@ -204,8 +221,8 @@ impl Blocks {
     #[inline]
     pub(crate) fn fans(&self, row: u32) -> impl Iterator<Item = (impl Fn(usize) -> u32, &[u8])> {
         let ids = self.links.ids(row);
-        let fans = &self.links.block(row)[self.links.ids_bytes()..];
-        let pairs = fans.chunks(2 * fan_bytes(self.view.dim())).enumerate();
+        let fans = &self.links.block(row)[self.fans..][..self.links.width / FAN * self.fan_bytes];
+        let pairs = fans.chunks(2 * self.fan_bytes).enumerate();
         pairs.map(move |(pair, fans)| (move |i| ids.at(pair * 2 * FAN + i), fans))
     }
 
@@ -230,24 +247,26 @@ impl Turned {
 
     /// Packs `rows` as they are seen from `center`.
     fn pack(&self, center: &[f32], rows: &[u32], fans: &mut [u8]) {
-        let one = fan_bytes(self.dim);
-        for (rows, fan) in rows.chunks(FAN).zip(fans.chunks_exact_mut(one)) {
-            for (place, row) in rows.iter().enumerate() {
-                if *row == NONE {
-                    put_factors(|_| f32::INFINITY, 0.0, place, fan);
-                    continue;
-                }
+        let pairs = fans.chunks_mut(2 * fan_bytes(self.dim));
+        for (rows, fans) in rows.chunks(2 * FAN).zip(pairs) {
+            let (mut seen, mut weights) = (vec![Signs::default(); rows.len()], vec![None; rows.len()]);
+            for (place, row) in rows.iter().enumerate().filter(|(_, row)| **row != NONE) {
                 let (turned, left) = self.row(*row).split_at(self.dim);
-                let mut signs = put_signs(&center[..self.dim], turned, place, fan);
+                let mut signs = put_signs(&center[..self.dim], turned, place, fans);
                 // What signs do not show is taken to go along with what they show.
                 for (row, center) in left.iter().zip(&center[self.dim..]) {
                     signs.square += (row - center) * (row - center);
                     signs.product += (row - center) * center;
                 }
                 let weight = if signs.absolute > 0.0 { 2.0 * signs.square / signs.absolute } else { 0.0 };
-                let own = if self.metric == Metric::Ip { -2.0 * signs.product } else { signs.square };
-                put_factors(|weight| own + weight * signs.center, weight, place, fan);
+                (seen[place], weights[place]) = (signs, Some(weight));
             }
+            let add = |place: usize, weight: f32| {
+                let Signs { square, product, center, .. } = seen[place];
+                let own = if self.metric == Metric::Ip { -2.0 * product } else { square };
+                own + weight * center
+            };
+            put_factors(&weights, add, fans);
         }
     }
 }

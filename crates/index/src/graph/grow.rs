@@ -115,7 +115,7 @@ impl GrowingGraph {
         let Self { codes, draft, ways, entries, beam, m, ef, keep, .. } = self;
         let mut probe = codes.probe();
         codes.aim_row(&mut probe, row);
-        beam.search(codes, &probe, draft, entries, *ef);
+        beam.search(codes, &probe, draft, entries, (*ef, *ef));
         let near = beam.found().filter(|(other, _)| *other != row).take(*keep);
         let mut links: Vec<u64> = near.map(|(other, score)| order(score, other)).collect();
         let mut pruner = Pruner::new(probe);
@@ -193,7 +193,7 @@ impl GrowingGraph {
     /// Matching rows near the probe.
     fn near(&self, probe: &FloatAim, ef: usize, mask: Option<&Bits>) -> Vec<u32> {
         self.beams.with(|beam| {
-            beam.search(&self.codes, probe, &self.draft, &self.entries, ef);
+            beam.search(&self.codes, probe, &self.draft, &self.entries, (ef, ef));
             let matches = |row: &u32| mask.is_none_or(|mask| mask.get(*row as usize));
             beam.found().map(|(row, _)| row).filter(matches).collect()
         })

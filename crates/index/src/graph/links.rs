@@ -3,62 +3,71 @@
 use super::beam::Neighbours;
 use crate::Error;
 
-use crate::image::{Array, Image};
-
-/// Bytes of a line of memory.
-const LINE: usize = 64;
+use crate::image::{Array, Image, VERSION_LEAN, VERSION_NARROW};
 
 /// No row.
 pub(crate) const NONE: u32 = u32::MAX;
 
-/// How row numbers lie in memory.
+/// How many bits a row number has in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wide {
-    /// In 3 bytes; such a number of a row has something behind it.
-    Three,
-    /// In 4 bytes.
-    Four,
+pub(crate) struct Wide {
+    bits: u32,
 }
 
 impl Wide {
+    /// Four bytes, as in the beginning.
+    pub(crate) const FOUR: Self = Self { bits: 32 };
+    const THREE: Self = Self { bits: 24 };
+    /// Numbers of up to so many bits lie in four bytes wherever they begin.
+    const MOST: u32 = 25;
+
     /// The least that has room for `rows` rows and for none.
     pub(crate) fn of(rows: usize) -> Self {
-        if rows < 0xff_ffff { Self::Three } else { Self::Four }
+        let bits = (usize::BITS - rows.leading_zeros()).max(1);
+        if bits <= Self::MOST { Self { bits } } else { Self::FOUR }
     }
 
-    /// Bytes of a number.
-    pub(crate) fn bytes(self) -> usize {
-        match self {
-            Self::Three => 3,
-            Self::Four => 4,
+    /// The same in whole bytes, as it was before.
+    pub(crate) fn bytes_of(rows: usize) -> Self {
+        if rows < 0xff_ffff { Self::THREE } else { Self::FOUR }
+    }
+
+    /// Bytes that so many numbers take, one after the other, with what must be behind the last.
+    pub(crate) fn bytes(self, count: usize) -> Option<usize> {
+        let behind = READ - self.bits as usize / 8;
+        count.checked_mul(self.bits as usize)?.div_ceil(8).checked_add(behind)
+    }
+
+    /// Bytes of a number that has whole ones.
+    pub(crate) fn whole_bytes(self) -> usize {
+        self.bits as usize / 8
+    }
+
+    /// Puts numbers one after the other, from bit `first` on, where there are zeros.
+    pub(crate) fn put(self, numbers: &[u32], first: usize, out: &mut [u8]) {
+        for (i, number) in numbers.iter().enumerate() {
+            let at = first + i * self.bits as usize;
+            let bits = u64::from(number & self.mask()) << (at % 8);
+            let bytes = bits.to_le_bytes().into_iter().take((at % 8 + self.bits as usize).div_ceil(8));
+            out[at / 8..].iter_mut().zip(bytes).for_each(|(out, byte)| *out |= byte);
         }
     }
 
     /// The bits of a number; all of them set are none.
     fn mask(self) -> u32 {
-        match self {
-            Self::Three => 0xff_ffff,
-            Self::Four => NONE,
-        }
-    }
-
-    /// Bytes that the last number must have behind it.
-    fn behind(self) -> usize {
-        size_of::<u32>() - self.bytes()
-    }
-
-    /// Puts numbers one after the other.
-    pub(crate) fn put(self, numbers: &[u32], out: &mut [u8]) {
-        for (number, out) in numbers.iter().zip(out.chunks_exact_mut(self.bytes())) {
-            out.copy_from_slice(&number.to_le_bytes()[..self.bytes()]);
-        }
+        u32::MAX >> (32 - self.bits)
     }
 }
+
+/// Bytes that are read of a number wherever it begins.
+const READ: usize = size_of::<u32>();
 
 /// Row numbers as they lie in memory.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ids<'a> {
     bytes: &'a [u8],
+    /// The bit at which the first begins.
+    first: usize,
     wide: Wide,
 }
 
@@ -66,9 +75,10 @@ impl Ids<'_> {
     /// The number at place `i`, [`NONE`] if there is none.
     #[inline(always)]
     pub(crate) fn at(self, i: usize) -> u32 {
-        let (start, mask) = (i * self.wide.bytes(), self.wide.mask());
-        let number: u32 = bytemuck::pod_read_unaligned(&self.bytes[start..start + 4]);
-        if number & mask == mask { NONE } else { number & mask }
+        let (at, mask) = (self.first + i * self.wide.bits as usize, self.wide.mask());
+        let bits: u32 = bytemuck::pod_read_unaligned(&self.bytes[at / 8..at / 8 + READ]);
+        let number = bits >> (at % 8) & mask;
+        if number == mask { NONE } else { number }
     }
 }
 
@@ -86,10 +96,21 @@ pub(crate) struct Links {
 /// Where what belongs to a row is.
 #[derive(Debug)]
 enum Places {
-    /// Each row has so many bytes, of which the first are `width` numbers.
-    Even(usize),
+    /// Each row has as many bytes; at some byte of them `width` numbers begin.
+    Even(Even),
     /// Each row has as many numbers as it has links.
     Packed(Starts),
+}
+
+/// How rows with as many bytes each lie in memory.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Even {
+    /// Bytes of a row.
+    pub(crate) stride: usize,
+    /// Where in a row its numbers begin.
+    pub(crate) ids: usize,
+    /// All rows are filled up to a multiple of so many bytes.
+    pub(crate) unit: usize,
 }
 
 /// How many links come before those of each row, and in all.
@@ -116,7 +137,7 @@ impl Starts {
     }
 
     /// Whether rows have `width` links at most, and how many bytes all take.
-    fn len(&self, width: usize, wide: Wide) -> Option<usize> {
+    fn bytes(&self, width: usize, wide: Wide) -> Option<usize> {
         let (last, mut before) = (self.rows.len() - 1, 0u64);
         for row in 0..=last {
             let start = self.groups[row / GROUP].checked_add(u64::from(self.rows[row]))?;
@@ -125,7 +146,7 @@ impl Starts {
             }
             before = start;
         }
-        usize::try_from(before).ok()?.checked_mul(wide.bytes())?.checked_add(wide.behind())
+        wide.bytes(usize::try_from(before).ok()?)
     }
 }
 
@@ -135,22 +156,19 @@ impl Links {
         let rows = links.len() / width;
         let wide = Wide::of(rows);
         let count = links.iter().filter(|link| **link != NONE).count();
-        let mut packed = Vec::with_capacity(count * wide.bytes() + wide.behind());
+        let mut packed = vec![0; wide.bytes(count).unwrap_or_default()];
         let (mut groups, mut starts) = (Vec::with_capacity(rows / GROUP + 1), Vec::with_capacity(rows + 1));
-        let mut all = 0u64;
+        let mut all = 0;
         for row in 0..=rows {
             if row % GROUP == 0 {
-                groups.push(all);
+                groups.push(all as u64);
             }
-            starts.push((all - groups[groups.len() - 1]) as u16);
+            starts.push((all as u64 - groups[groups.len() - 1]) as u16);
             let links = links.get(row * width..(row + 1) * width).unwrap_or_default();
             let len = links.iter().position(|link| *link == NONE).unwrap_or(links.len());
-            let from = packed.len();
-            packed.resize(from + len * wide.bytes(), 0);
-            wide.put(&links[..len], &mut packed[from..]);
-            all += len as u64;
+            wide.put(&links[..len], all * wide.bits as usize, &mut packed);
+            all += len;
         }
-        packed.resize(packed.len() + wide.behind(), 0);
         image.push("links", packed);
         image.push("link-groups", groups);
         image.push("link-starts", starts);
@@ -158,32 +176,35 @@ impl Links {
 
     /// Bytes of the sections of `rows` rows of `width` links at most.
     pub(crate) fn need_bytes(rows: usize, width: usize) -> usize {
-        rows * (width * Wide::of(rows).bytes() + size_of::<u16>())
+        Wide::of(rows).bytes(rows * width).unwrap_or_default()
+            + rows * size_of::<u16>()
             + size_of::<u64>() * (rows / GROUP + 1)
-            + LINE
+            + READ
     }
 
-    /// Reads back what [`Links::write`] wrote for a graph of `width` links a row at most.
-    pub(crate) fn read(width: usize, rows: usize, image: &Image) -> Result<Self, Error> {
-        let (wide, corrupt) = (Wide::of(rows), Error::Corrupt { what: "link-starts" });
+    /// Reads back what [`Links::write`] wrote, or did in an older `version`, for a graph of `width` links a row at most.
+    pub(crate) fn read(width: usize, rows: usize, version: u32, image: &Image) -> Result<Self, Error> {
+        if version < VERSION_LEAN {
+            let even = Even { stride: READ * width, ids: 0, unit: 1 };
+            return Self::read_even("links", (width, Wide::FOUR, even), rows, image);
+        }
+        let wide = if version < VERSION_NARROW { Wide::bytes_of(rows) } else { Wide::of(rows) };
         let starts = Starts::read(rows, image)?;
-        let len = starts.len(width, wide).ok_or(corrupt)?;
-        let packed = image.array("links", len)?;
+        let bytes = starts.bytes(width, wide).ok_or(Error::Corrupt { what: "link-starts" })?;
+        let packed = image.array("links", bytes)?;
         Self { width, count: rows, wide, places: Places::Packed(starts), rows: packed }.checked("links")
     }
 
-    /// Reads the section `what` of rows of `stride` bytes each.
+    /// Reads the section `what` of rows of as many bytes each.
     pub(crate) fn read_even(
         what: &'static str,
-        (width, stride, wide): (usize, usize, Wide),
+        (width, wide, even): (usize, Wide, Even),
         rows: usize,
         image: &Image,
     ) -> Result<Self, Error> {
-        // Blocks, which have more than numbers, are filled up to a whole line of memory.
-        let unit = if stride > width * wide.bytes() { LINE } else { 1 };
-        let len = rows.checked_mul(stride).and_then(|len| len.checked_next_multiple_of(unit));
-        let even = image.array(what, len.ok_or(Error::Corrupt { what })?)?;
-        Self { width, count: rows, wide, places: Places::Even(stride), rows: even }.checked(what)
+        let len = rows.checked_mul(even.stride).and_then(|len| len.checked_next_multiple_of(even.unit));
+        let rows_read = image.array(what, len.ok_or(Error::Corrupt { what })?)?;
+        Self { width, count: rows, wide, places: Places::Even(even), rows: rows_read }.checked(what)
     }
 
     /// In one pass over all numbers, cheap beside reading them.
@@ -199,25 +220,21 @@ impl Links {
     /// The numbers of a row's neighbours, and how many there are at most.
     #[inline]
     fn some(&self, row: u32) -> (Ids<'_>, usize) {
+        let wide = self.wide;
         match &self.places {
-            Places::Even(_) => (self.ids(row), self.width),
+            Places::Even(even) => (Ids { bytes: &self.block(row)[even.ids..], first: 0, wide }, self.width),
             Places::Packed(starts) => {
                 let (start, end) = (starts.of(row as usize), starts.of(row as usize + 1));
-                let bytes = &self.rows[start * self.wide.bytes()..];
-                (Ids { bytes, wide: self.wide }, end - start)
+                let first = start * wide.bits as usize;
+                (Ids { bytes: &self.rows[first / 8..], first: first % 8, wide }, end - start)
             }
         }
     }
 
-    /// The numbers of a row's neighbours, of rows of so many bytes each.
+    /// The numbers of a row's neighbours.
     #[inline]
     pub(crate) fn ids(&self, row: u32) -> Ids<'_> {
-        Ids { bytes: self.block(row), wide: self.wide }
-    }
-
-    /// Bytes of the numbers of a row, of rows of so many bytes each.
-    pub(crate) fn ids_bytes(&self) -> usize {
-        self.width * self.wide.bytes()
+        self.some(row).0
     }
 
     /// All bytes of a row.
@@ -225,9 +242,10 @@ impl Links {
     pub(crate) fn block(&self, row: u32) -> &[u8] {
         let row = row as usize;
         match &self.places {
-            Places::Even(stride) => &self.rows[row * stride..][..*stride],
+            Places::Even(even) => &self.rows[row * even.stride..][..even.stride],
             Places::Packed(starts) => {
-                &self.rows[starts.of(row) * self.wide.bytes()..starts.of(row + 1) * self.wide.bytes()]
+                let bit = |row: usize| starts.of(row) * self.wide.bits as usize;
+                &self.rows[bit(row) / 8..bit(row + 1).div_ceil(8)]
             }
         }
     }
@@ -235,7 +253,7 @@ impl Links {
     /// Bytes of the sections.
     pub(crate) fn memory_bytes(&self) -> usize {
         let starts = match &self.places {
-            Places::Even(_) => 0,
+            Places::Even(..) => 0,
             Places::Packed(starts) => size_of_val(&starts.groups[..]) + size_of_val(&starts.rows[..]),
         };
         self.rows.len() + starts
@@ -262,8 +280,11 @@ impl Neighbours for Links {
 
     #[inline]
     fn prefetch(&self, row: u32) {
-        let block = self.block(row);
-        simd::prefetch(&block[..block.len().min(self.ids_bytes())]);
+        let ids = match &self.places {
+            Places::Even(even) => even.ids..even.ids + (self.width * self.wide.bits as usize).div_ceil(8),
+            Places::Packed(_) => 0..self.block(row).len(),
+        };
+        simd::prefetch(&self.block(row)[ids]);
     }
 
     #[inline]

@@ -146,7 +146,8 @@ impl<C: Codes> Walk<'_, C> {
                 if beam.visit.search(lists, (mask, |row| row), codes, goal, found) {
                     let seeds: Vec<u32> = found.iter().map(|(row, _)| *row).collect();
                     let links = LinksAmong { links: self.graph.links(), mask };
-                    beam.search(&self.codes, probe, &links, &seeds, ef + self.query.k() / 2);
+                    let most = ef + self.query.k() / 2;
+                    beam.search(&self.codes, probe, &links, &seeds, (most, most));
                     found.clear();
                     found.extend(beam.found());
                 }

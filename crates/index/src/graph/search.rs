@@ -11,7 +11,7 @@ use super::beam::{Beam, Beams, GATES};
 use super::block::Blocks;
 use super::build::Built;
 use super::costs::{Beside, Choice};
-use super::links::{Links, Wide};
+use super::links::Links;
 use super::lists::Lists;
 use super::subgraph::{Subgraph, Subgraphs};
 use crate::codec::{BitRows, ByteRows, Codes, ROW_BY_ROW, Sketch, SketchRows, Space};
@@ -119,11 +119,7 @@ impl Graph {
         let nodes = if spec.block_width() > 0 && !image.has("links") {
             Nodes::Blocks(Box::new(Blocks::read(spec, (rows, entries.len()), version, image)?))
         } else {
-            let width = 2 * spec.degree().0;
-            Nodes::Links(match version >= VERSION_LEAN {
-                true => Links::read(width, rows, image)?,
-                false => Links::read_even("links", (width, 4 * width, Wide::Four), rows, image)?,
-            })
+            Nodes::Links(Links::read(2 * spec.degree().0, rows, version, image)?)
         };
         let listed = match (&nodes, &stored) {
             (Nodes::Blocks(_), Stored::Bytes(space, _)) => {
@@ -373,7 +369,7 @@ impl<C: Codes> Walk<'_, C> {
     /// A walk of all rows, towards row `row`.
     pub(super) fn walk_from(&self, row: usize, ef: usize, probe: &mut C::Probe, beam: &mut Beam) {
         self.codes.aim(probe, self.refiner.vectors, row);
-        beam.search(&self.codes, probe, self.graph.links(), &self.graph.entries, ef);
+        beam.search(&self.codes, probe, self.graph.links(), &self.graph.entries, (ef, ef));
     }
 
     /// A search of the whole graph that keeps `ef` rows, of which those that match are left.
@@ -406,7 +402,7 @@ impl<C: Codes> Walk<'_, C> {
         Ok(hits)
     }
 
-    /// Fills the beam with up to `ef` near rows.
+    /// Fills the beam with near rows, of which the nearest `ef` were followed.
     fn walk(&self, q: usize, probe: &C::Probe, beam: &mut Beam, ef: usize) {
         let Graph { nodes, entries, stored, .. } = self.graph;
         match (nodes, stored) {
@@ -416,7 +412,12 @@ impl<C: Codes> Walk<'_, C> {
                 beam.search_blocks((&self.codes, probe), (blocks, &aim), (entries, GATES), widened(ef));
                 beam.aim = aim;
             }
-            _ => beam.search(&self.codes, probe, self.graph.links(), entries, ef),
+            _ => {
+                // Coarse codes make rows seem farther that are not: as many are kept as are measured in any case.
+                let is_coarse = matches!(stored, Stored::Sketch(..));
+                let most = if is_coarse { ef.max(self.query.judged()) } else { ef };
+                beam.search(&self.codes, probe, self.graph.links(), entries, (ef, most));
+            }
         }
     }
 

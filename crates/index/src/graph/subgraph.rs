@@ -19,7 +19,7 @@ use super::demand::Demand;
 use super::search::{Graph, Stored, Walk, widened};
 use crate::codec::{ByteRows, Codes, Reach};
 use crate::course::Course;
-use crate::image::{Array, Image, VERSION_TIGHT};
+use crate::image::{Array, Image, VERSION_NARROW};
 use crate::shares::AMID;
 use crate::vectors::Chosen;
 use crate::{Error, Hits, Spec, Vectors};
@@ -66,7 +66,7 @@ impl Subgraph {
         let mut image = Image::default();
         let nodes = (&built.links[..], &built.entries[..]);
         Blocks::build((spec, space), chosen, nodes, seed, (pool, cancel), &mut image)?;
-        let blocks = Blocks::read(spec, (rows.len(), built.entries.len()), VERSION_TIGHT, &image)?;
+        let blocks = Blocks::read(spec, (rows.len(), built.entries.len()), VERSION_NARROW, &image)?;
         let (mask, entries) = (mask.clone(), Array::Copied(built.entries));
         Ok(Self { mask, rows, blocks, entries, searches: AtomicUsize::new(0), ticket: None })
     }

@@ -4,6 +4,7 @@ use std::arch::x86_64::*;
 
 use super::scalar::fold_words;
 use super::{LANES, reduce};
+use crate::fan::WIDE_FACTORS;
 
 streams!([#[target_feature(enable = "avx2,fma,f16c,popcnt")]] float half signed xor and_or);
 
@@ -321,18 +322,18 @@ pub(super) fn fan_signs(center: &[f32], row: &[f32], out: &mut [u8]) -> [f32; 4]
 
 #[target_feature(enable = "avx2,fma,f16c")]
 #[expect(unsafe_code, reason = "the vector loads and stores")]
-pub(super) fn fan_sums<const G: usize>(
+pub(super) fn fan_sums<const G: usize, const F: usize>(
     tables: &[u8],
-    fans: [&[u8]; G],
+    (fans, factors): ([&[u8]; G], [&[u8]; G]),
     [step, low, base, limit]: [f32; 4],
     out: [&mut [f32; 16]; G],
 ) -> [u16; G] {
     // SAFETY: 32 bytes, no alignment needed.
     let load = |bytes: &[u8; 32]| unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) };
     let mut masks = [0; G];
-    for ((fan, out), mask) in fans.into_iter().zip(out).zip(&mut masks) {
+    for (((signs, factors), out), mask) in fans.into_iter().zip(factors).zip(out).zip(&mut masks) {
         let (mut whole, mut odds) = (_mm256_setzero_si256(), _mm256_setzero_si256());
-        let chunks = fan[64..].as_chunks::<32>().0.as_chunks::<2>().0;
+        let chunks = signs.as_chunks::<32>().0.as_chunks::<2>().0;
         for (tables, halves) in tables.as_chunks::<32>().0.as_chunks::<4>().0.iter().zip(chunks) {
             for (h, half) in halves.iter().enumerate() {
                 let (codes, nibble) = (load(half), _mm256_set1_epi8(15));
@@ -348,14 +349,10 @@ pub(super) fn fan_sums<const G: usize>(
         let even = _mm_sub_epi16(halved(whole), _mm_slli_epi16::<8>(odd));
         let sums = [_mm_unpacklo_epi16(even, odd), _mm_unpackhi_epi16(even, odd)];
         for (h, sums) in sums.into_iter().enumerate() {
-            // SAFETY: 16 bytes each, no alignment needed; a fan begins with 64 bytes of factors.
-            let factors = |at: usize| unsafe {
-                let halves = _mm_loadu_si128(fan[at + 16 * h..][..16].as_ptr().cast());
-                _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_cvtepu16_epi32(halves)))
-            };
+            let [adds, weights] = fan_factors::<F>(factors, h);
             let sum = _mm256_cvtepi32_ps(_mm256_cvtepu16_epi32(sums));
             let product = _mm256_add_ps(_mm256_mul_ps(sum, _mm256_set1_ps(step)), _mm256_set1_ps(low));
-            let rest = _mm256_sub_ps(factors(0), _mm256_mul_ps(factors(32), product));
+            let rest = _mm256_sub_ps(adds, _mm256_mul_ps(weights, product));
             let score = _mm256_add_ps(_mm256_set1_ps(base), rest);
             let below = _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_LT_OQ>(score, _mm256_set1_ps(limit)));
             *mask |= (below as u16) << (8 * h);
@@ -364,6 +361,29 @@ pub(super) fn fan_sums<const G: usize>(
         }
     }
     masks
+}
+
+/// What is added for the rows of half `h` of a fan, and what is multiplied by.
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+#[expect(unsafe_code, reason = "the vector loads")]
+fn fan_factors<const F: usize>(bytes: &[u8], h: usize) -> [__m256; 2] {
+    if F == WIDE_FACTORS {
+        return [0, 32].map(|at| {
+            // SAFETY: 16 bytes, no alignment needed.
+            let halves = unsafe { _mm_loadu_si128(bytes[at + 16 * h..][..16].as_ptr().cast()) };
+            _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_cvtepu16_epi32(halves)))
+        });
+    }
+    let (codes, scales) = bytes.split_at(32);
+    let scales = scales.as_chunks::<2>().0;
+    let scale = |i: usize| _mm256_set1_ps(super::scalar::float_of::<true>(scales[i]));
+    [0, 1].map(|which| {
+        // SAFETY: 8 bytes, no alignment needed.
+        let codes = unsafe { _mm_loadl_epi64(codes[16 * which + 8 * h..][..8].as_ptr().cast()) };
+        let codes = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(codes));
+        _mm256_add_ps(scale(2 * which), _mm256_mul_ps(scale(2 * which + 1), codes))
+    })
 }
 
 #[target_feature(enable = "avx2,fma")]

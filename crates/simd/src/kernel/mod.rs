@@ -172,16 +172,17 @@ pub(crate) fn fan_signs(level: Level, center: &[f32], row: &[f32], out: &mut [u8
     dispatch!(level, fan_signs(center, row, out))
 }
 
-/// The scores of `G` fans and which of them are below the limit; `scale` is step, low, base, limit.
+/// The scores of `G` fans, given by their signs and `F` bytes of factors, and which of them are below the limit; `scale` is step, low,
+/// base, limit.
 #[inline]
-pub(crate) fn fan_sums<const G: usize>(
+pub(crate) fn fan_sums<const G: usize, const F: usize>(
     level: Level,
     tables: &[u8],
-    fans: [&[u8]; G],
+    fans: ([&[u8]; G], [&[u8]; G]),
     scale: [f32; 4],
     out: [&mut [f32; 16]; G],
 ) -> [u16; G] {
-    dispatch!(level, fan_sums::<G>(tables, fans, scale, out))
+    dispatch!(level, fan_sums::<G, F>(tables, fans, scale, out))
 }
 
 /// The orthonormal Walsh-Hadamard transform of a power of two of values, in place.

@@ -395,13 +395,13 @@ pub(super) fn fan_signs(center: &[f32], row: &[f32], out: &mut [u8]) -> [f32; 4]
 }
 
 #[target_feature(enable = "neon")]
-pub(super) fn fan_sums<const G: usize>(
+pub(super) fn fan_sums<const G: usize, const F: usize>(
     tables: &[u8],
-    fans: [&[u8]; G],
+    fans: ([&[u8]; G], [&[u8]; G]),
     scale: [f32; 4],
     out: [&mut [f32; 16]; G],
 ) -> [u16; G] {
-    super::scalar::fan_sums::<G>(tables, fans, scale, out)
+    super::scalar::fan_sums::<G, F>(tables, fans, scale, out)
 }
 
 #[target_feature(enable = "neon")]

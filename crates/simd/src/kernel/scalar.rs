@@ -1,6 +1,7 @@
 //! The kernels in plain Rust: the meaning that every other level must reproduce.
 
 use super::{LANES, reduce};
+use crate::fan::WIDE_FACTORS;
 
 streams!([] float half signed xor and_or);
 
@@ -203,15 +204,14 @@ pub(super) fn fan_signs(center: &[f32], row: &[f32], out: &mut [u8]) -> [f32; 4]
 }
 
 #[inline(always)]
-pub(super) fn fan_sums<const G: usize>(
+pub(super) fn fan_sums<const G: usize, const F: usize>(
     tables: &[u8],
-    fans: [&[u8]; G],
+    (fans, factors): ([&[u8]; G], [&[u8]; G]),
     [step, low, base, limit]: [f32; 4],
     out: [&mut [f32; 16]; G],
 ) -> [u16; G] {
     let mut masks = [0; G];
-    for ((fan, out), mask) in fans.into_iter().zip(out).zip(&mut masks) {
-        let (factors, codes) = fan.split_at(64);
+    for (((codes, factors), out), mask) in fans.into_iter().zip(factors).zip(out).zip(&mut masks) {
         let mut sums = [0u16; 16];
         for (tables, chunk) in tables.as_chunks::<128>().0.iter().zip(codes.as_chunks::<64>().0) {
             let (even, odd) = tables.split_at(64);
@@ -222,15 +222,30 @@ pub(super) fn fan_sums<const G: usize>(
                 }
             }
         }
-        let mut wide = [0f32; 32];
-        widen::<true>(factors, &mut wide);
+        let factors = fan_factors::<F>(factors);
         for i in 0..16 {
             let product = f32::from(sums[i]) * step + low;
-            out[i] = base + (wide[i] - wide[16 + i] * product);
+            out[i] = base + (factors[i] - factors[16 + i] * product);
             *mask |= u16::from(out[i] < limit) << i;
         }
     }
     masks
+}
+
+/// What is added for each row of a fan, and what is multiplied by.
+fn fan_factors<const F: usize>(bytes: &[u8]) -> [f32; 32] {
+    let mut factors = [0f32; 32];
+    if F == WIDE_FACTORS {
+        widen::<true>(bytes, &mut factors);
+        return factors;
+    }
+    let (codes, scales) = bytes.split_at(32);
+    let mut wide = [0f32; 4];
+    widen::<true>(scales, &mut wide);
+    for (i, (factor, code)) in factors.iter_mut().zip(codes).enumerate() {
+        *factor = wide[i / 16 * 2] + wide[i / 16 * 2 + 1] * f32::from(*code);
+    }
+    factors
 }
 
 #[inline(always)]
