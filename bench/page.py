@@ -11,7 +11,7 @@ import libraries
 import sets
 
 WANTED = (0.90, 0.95, 0.99)
-GRAPHS = ("HNSW", "HNSW_SQ 4 bits", "AUTOINDEX")
+GRAPHS = ("HNSW", "HNSW_SQ 4 bits", "HNSW_SQ 8 bits", "AUTOINDEX")
 LISTS = {"IVF_FLAT": "faiss-ivf-flat", "IVF_SQ8": "faiss-ivf-sq8", "IVF_PQ": "faiss-ivf-pq-fastscan", "IVF_RABITQ": "faiss-ivf-rabitq", "SCANN": "scann"}
 
 

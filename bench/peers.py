@@ -36,6 +36,7 @@ WANTED = (0.90, 0.95, 0.99)
 OURS = {
     "HNSW": "HNSW M=16 efConstruction=200",
     "HNSW_SQ 4 bits": "HNSW_SQ M=16 efConstruction=200 sq_type=SQ4U refine=true refine_k=3",
+    "HNSW_SQ 8 bits": "HNSW_SQ M=16 efConstruction=200 sq_type=SQ8",
     "IVF_FLAT": "IVF_FLAT nlist={lists}",
     "IVF_SQ8": "IVF_SQ8 nlist={lists}",
     "IVF_PQ": "IVF_PQ nlist={lists} m={parts} nbits=4 refine=true refine_k=2,5,12",
